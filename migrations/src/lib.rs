@@ -1,0 +1,56 @@
+//! The database schema of `bss`, forward only. Each migration runs one readable SQL file from `sql/`.
+//!
+//! Adding one: put `NNNN_name.sql` beside the others and its name at the end of [`STEPS`]. A landed file is never edited.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::ConnectionTrait;
+
+/// Name and SQL text of every step, in order. The name is what `seaql_migrations` remembers.
+const STEPS: &[(&str, &str)] = &[
+    ("0001_platform", include_str!("../sql/0001_platform.sql")),
+    ("0002_catalog", include_str!("../sql/0002_catalog.sql")),
+    ("0003_crm", include_str!("../sql/0003_crm.sql")),
+    ("0004_inventory", include_str!("../sql/0004_inventory.sql")),
+    ("0005_payment", include_str!("../sql/0005_payment.sql")),
+    ("0006_order_mgmt", include_str!("../sql/0006_order_mgmt.sql")),
+    ("0007_service_inventory", include_str!("../sql/0007_service_inventory.sql")),
+    ("0008_provisioning", include_str!("../sql/0008_provisioning.sql")),
+    ("0009_subscription", include_str!("../sql/0009_subscription.sql")),
+    ("0010_mediation", include_str!("../sql/0010_mediation.sql")),
+];
+
+/// Runs the steps that the database has not seen yet.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        STEPS.iter().map(|&(name, sql)| Box::new(Step { name, sql }) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+/// Names of all steps that this binary knows, oldest first.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().map(|(name, _)| *name)
+}
+
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(self.sql).await.map(drop)
+    }
+
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration(format!("{}: the schema moves forward only; restore a backup instead", self.name)))
+    }
+}

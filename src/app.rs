@@ -1,0 +1,1 @@
+//! The composition root: configuration, pools, domains, workers, listeners.

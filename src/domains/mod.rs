@@ -1,0 +1,1 @@
+//! The nine business modules. A domain sees another only through its `port`.

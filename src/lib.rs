@@ -1,0 +1,16 @@
+//! `bss`: the whole Business Support System of a small prepaid, eSIM-only mobile operator, in one binary.
+//!
+//! The modules in reading order; arrows point one way, from the bottom of this list to the top:
+//!
+//! - [`platform`]: what every domain stands on; knows no domain.
+//! - [`domains`]: the nine business modules; each publishes one port and hides the rest.
+//! - [`operations`]: everything one can do, declared once, for HTTP, command line and scenarios.
+//! - [`app`]: the composition root; alone names concrete adapters.
+//! - [`scenario`], [`cli`]: thin clients of the operations of a running server.
+
+pub mod app;
+pub mod cli;
+pub mod domains;
+pub mod operations;
+pub mod platform;
+pub mod scenario;

@@ -1,0 +1,1 @@
+//! Scenarios: business stories in YAML, run against a server through its operations.
