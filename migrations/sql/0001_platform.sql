@@ -101,15 +101,15 @@ create table audit.delivery (
     tenant_id       text        not null default 'DEFAULT',
     state           text        not null default 'pending' check (state in ('pending', 'done', 'parked', 'discarded')),
     attempts        smallint    not null default 0,
-    next_attempt_at timestamptz not null default clock_timestamp(), -- wall clock, like every lease
-    leased_by       uuid,
-    lease_until     timestamptz,
+    next_attempt_at timestamptz not null default clock_timestamp(), -- wall clock; a lease moves it to the lease's end
+    leased_by       uuid, -- platform.replica.boot_id
     last_error      text,
     first_failed_at timestamptz,
     finished_at     timestamptz,
     primary key (event_id, consumer)
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 create index ix_delivery_pending on audit.delivery (kind, next_attempt_at, event_seq) where state = 'pending';
+create index ix_delivery_leased on audit.delivery (leased_by) where state = 'pending' and leased_by is not null;
 create index ix_delivery_parked on audit.delivery (event_seq) where state = 'parked';
 create index ix_delivery_aggregate on audit.delivery (aggregate_id) where state in ('pending', 'parked');
 create index ix_delivery_finished on audit.delivery (finished_at) where state = 'done';

@@ -1,3 +1,165 @@
 //! The database: the connection pool, the private cluster of a local installation, the unit of work.
+//!
+//! SQL is written as SQL, with `$n` parameters that are always bound; [`sql!`] makes the statement, `FromQueryResult` reads
+//! the rows. Only `store.rs` files of the domains and the stores of the platform use it.
 
 pub mod embedded;
+pub mod schema;
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, Statement, TransactionTrait as _};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::platform::delivery::Subscribers;
+use crate::platform::delivery::wake::Wake;
+use crate::platform::error::{Error, Result};
+
+/// Makes a statement: SQL text with `$1`, `$2`, … and the values for them, in order.
+macro_rules! sql {
+    ($text:expr $(, $value:expr)* $(,)?) => {
+        ::sea_orm::Statement::from_sql_and_values(
+            ::sea_orm::DbBackend::Postgres,
+            $text,
+            [$(::sea_orm::Value::from($value)),*] as [::sea_orm::Value; _],
+        )
+    };
+}
+pub(crate) use sql;
+
+/// Runs a statement and says how many rows it touched.
+pub async fn execute(connection: &impl ConnectionTrait, statement: Statement) -> Result<u64> {
+    Ok(connection.execute_raw(statement).await?.rows_affected())
+}
+
+/// Bounds of the pool. Statement, lock and idle times are enforced by the server, acquire time by the pool.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    pub connections_max: u32,
+    pub acquire_timeout: Duration,
+    pub statement_timeout: Duration,
+    pub lock_timeout: Duration,
+    pub idle_in_transaction_timeout: Duration,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 24,
+            acquire_timeout: Duration::from_millis(2_500),
+            statement_timeout: Duration::from_secs(4),
+            lock_timeout: Duration::from_secs(2),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The database handle that everything shares. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    connection: DatabaseConnection,
+    wake: Wake,
+    subscribers: Arc<Subscribers>,
+}
+
+impl Db {
+    /// Prepares the pool; connections are made when they are needed, so a database that is away does not stop the start.
+    ///
+    /// # Errors
+    /// When `url` is not a PostgreSQL URL.
+    pub fn connect(url: &str, config: &PoolConfig, subscribers: Subscribers) -> Result<Self> {
+        let ms = |duration: Duration| duration.as_millis().to_string();
+        let options: PgConnectOptions = url.parse().map_err(|_| {
+            // The URL holds a password: it is not repeated.
+            Error::invalid("BSS_DB_URL", "is not a PostgreSQL URL such as postgres://user:password@host:5432/database")
+        })?;
+        let options = options.application_name("bss").options([
+            ("statement_timeout", ms(config.statement_timeout)),
+            ("lock_timeout", ms(config.lock_timeout)),
+            ("idle_in_transaction_session_timeout", ms(config.idle_in_transaction_timeout)),
+            ("timezone", "UTC".to_owned()),
+        ]);
+        use sqlx::ConnectOptions as _;
+        let options = options.disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(config.connections_max)
+            .min_connections(0)
+            .acquire_timeout(config.acquire_timeout)
+            .idle_timeout(Duration::from_secs(60))
+            // A ping per acquire would cost a round trip on every hot path; a dead connection answers with an error
+            // that is classified as an outage, and the caller's retry gets a fresh one.
+            .test_before_acquire(false)
+            .connect_lazy_with(options);
+        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        Ok(Self { connection, wake: Wake::default(), subscribers: Arc::new(subscribers) })
+    }
+
+    /// For single statements outside a transaction.
+    pub const fn connection(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// The same pool for the usage batcher and the runners, which speak sqlx.
+    pub fn pool(&self) -> &sqlx::PgPool {
+        self.connection.get_postgres_connection_pool()
+    }
+
+    /// Begins a unit of work. Dropped without [`Tx::commit`], it rolls back.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = self.connection.begin().await?;
+        let subscribers = Arc::clone(&self.subscribers);
+        Ok(Tx { inner, wake: self.wake.clone(), subscribers, staged: AtomicBool::new(false) })
+    }
+
+    pub const fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    pub fn subscribers(&self) -> &Subscribers {
+        &self.subscribers
+    }
+
+    /// Closes the pool; waits for the connections that are in use.
+    pub async fn close(&self) {
+        self.pool().close().await;
+    }
+}
+
+/// One unit of work: the change and its events. Nothing is visible to anybody before [`Tx::commit`].
+#[derive(Debug)]
+pub struct Tx {
+    inner: DatabaseTransaction,
+    wake: Wake,
+    subscribers: Arc<Subscribers>,
+    staged: AtomicBool,
+}
+
+impl Tx {
+    /// Commits, then wakes the workers when events were staged.
+    pub async fn commit(self) -> Result<()> {
+        let staged = self.staged.load(Ordering::Relaxed);
+        self.inner.commit().await?;
+        if staged {
+            self.wake.staged();
+        }
+        Ok(())
+    }
+
+    pub(in crate::platform) fn mark_staged(&self) {
+        self.staged.store(true, Ordering::Relaxed);
+    }
+
+    pub(in crate::platform) fn subscribers(&self) -> &Subscribers {
+        &self.subscribers
+    }
+}
+
+impl Deref for Tx {
+    type Target = DatabaseTransaction;
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
+}

@@ -1,0 +1,168 @@
+//! Two clocks. The product clock is everything a customer or operator would call a date; it can be frozen and advanced
+//! where clock control is allowed. The wall clock is leases, backoff, retention, partition keys and latency.
+//!
+//! Where clock control is allowed, the product clock is one database row that each use case reads once, so that all
+//! replicas agree. Where it is not, there is no row and no read: the wall clock is the product clock.
+
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde::Serialize;
+
+use crate::platform::db::{Db, execute, sql};
+use crate::platform::error::{Error, Result};
+
+/// The wall clock in whole microseconds, which is what PostgreSQL stores.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+pub fn wall() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+/// The product clock.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    control: Option<Db>,
+}
+
+/// What the clock says of itself.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockState {
+    /// `wall` or `frozen`.
+    pub mode: Mode,
+    /// Product time now.
+    pub now: DateTime<Utc>,
+    /// Seconds that were added by advancing; 0 when product time is wall time.
+    pub offset_seconds: f64,
+    pub frozen_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Wall,
+    Frozen,
+}
+
+#[derive(Debug, Clone, Default, FromQueryResult)]
+struct Row {
+    offset_ms: i64,
+    frozen_at: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    fn now(&self) -> DateTime<Utc> {
+        self.frozen_at.unwrap_or_else(|| wall() + TimeDelta::milliseconds(self.offset_ms))
+    }
+}
+
+impl Clock {
+    /// A clock that nobody can set: product time is wall time.
+    pub const fn wall() -> Self {
+        Self { control: None }
+    }
+
+    /// A clock whose state is a row of `db`.
+    pub const fn controlled(db: Db) -> Self {
+        Self { control: Some(db) }
+    }
+
+    /// Product time, read once per use case and then handed on as [`Context::now`](crate::platform::context::Context).
+    pub async fn now(&self) -> Result<DateTime<Utc>> {
+        match &self.control {
+            None => Ok(wall()),
+            Some(db) => Ok(read(db.connection()).await?.now()),
+        }
+    }
+
+    pub async fn state(&self) -> Result<ClockState> {
+        let row = match &self.control {
+            None => Row::default(),
+            Some(db) => read(db.connection()).await?,
+        };
+        let mode = if row.frozen_at.is_some() { Mode::Frozen } else { Mode::Wall };
+        #[expect(clippy::cast_precision_loss, reason = "an offset of centuries still fits 53 bits of milliseconds")]
+        let offset_seconds = row.offset_ms as f64 / 1000.0;
+        Ok(ClockState { mode, now: row.now(), offset_seconds, frozen_at: row.frozen_at })
+    }
+
+    /// Stops product time at `at`, or where it is.
+    pub async fn freeze(&self, at: Option<DateTime<Utc>>) -> Result<ClockState> {
+        let row = self.locked().await?;
+        let at = at.unwrap_or_else(|| row.now());
+        self.write(Row { frozen_at: Some(at), ..row }).await
+    }
+
+    /// Back to wall time; nothing of a former freeze or advance is kept.
+    pub async fn unfreeze(&self) -> Result<ClockState> {
+        self.write(Row::default()).await
+    }
+
+    /// Moves product time forward. `by` is never negative.
+    pub async fn advance(&self, by: TimeDelta) -> Result<ClockState> {
+        let row = self.locked().await?;
+        let moved = match row.frozen_at {
+            Some(at) => Row { frozen_at: Some(at + by), ..row },
+            None => Row { offset_ms: row.offset_ms + by.num_milliseconds(), ..row },
+        };
+        self.write(moved).await
+    }
+
+    async fn locked(&self) -> Result<Row> {
+        read(self.writable()?.connection()).await
+    }
+
+    fn writable(&self) -> Result<&Db> {
+        self.control.as_ref().ok_or_else(|| Error::Forbidden {
+            code: "ADMIN_CLOCK_DISABLED",
+            message: "The clock cannot be set here. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production.".into(),
+        })
+    }
+
+    async fn write(&self, row: Row) -> Result<ClockState> {
+        let db = self.writable()?;
+        let mode = if row.frozen_at.is_some() { "frozen" } else { "wall" };
+        let statement = sql!(
+            "insert into platform.product_clock (mode, offset_ms, frozen_at) values ($1, $2, $3)
+             on conflict (singleton) do update set mode = excluded.mode, offset_ms = excluded.offset_ms,
+                 frozen_at = excluded.frozen_at, updated_at = clock_timestamp()",
+            mode,
+            row.offset_ms,
+            row.frozen_at
+        );
+        execute(db.connection(), statement).await?;
+        self.state().await
+    }
+}
+
+async fn read(connection: &impl ConnectionTrait) -> Result<Row> {
+    let row = Row::find_by_statement(sql!("select offset_ms, frozen_at from platform.product_clock")).one(connection).await?;
+    Ok(row.unwrap_or_default())
+}
+
+/// Reads `45s`, `15m`, `2h` or `30d`: an integer and one unit, nothing compound, never negative.
+pub fn parse_duration(text: &str) -> Option<TimeDelta> {
+    let text = text.trim();
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: i32 = number.trim().parse().ok().filter(|n| *n >= 0)?;
+    match unit {
+        "s" => TimeDelta::try_seconds(number.into()),
+        "m" => TimeDelta::try_minutes(number.into()),
+        "h" => TimeDelta::try_hours(number.into()),
+        "d" => TimeDelta::try_days(number.into()).filter(|d| d.num_days() <= 36_500),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_one_number_and_one_unit() {
+        assert_eq!(parse_duration("45s"), TimeDelta::try_seconds(45));
+        assert_eq!(parse_duration(" 30d "), TimeDelta::try_days(30));
+        for bad in ["", "d", "3w", "-1d", "1h30m", "1.5h", "99999999999d", "é"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+}

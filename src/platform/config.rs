@@ -1,0 +1,478 @@
+//! Configuration: read once from the environment, typed, with all faults reported together. Nothing else reads variables.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use crate::platform::crash;
+use crate::platform::money::Currency;
+use crate::platform::perimeter;
+
+/// Every variable that is read, with its default and meaning: `.env.example` is generated from this list.
+pub const VARIABLES: &[(&str, &str, &str)] = &[
+    ("BSS_ENV", "development", "development, staging or production; production refuses clock control, prebaked KYC and crash points"),
+    ("BSS_DB_URL", "", "PostgreSQL URL; empty: bss runs its own private cluster in the data directory"),
+    ("BSS_DB_CONNECTIONS", "24", "largest number of database connections of this process, 4 to 200"),
+    ("BSS_DATA_DIR", "", "data directory; empty: $XDG_DATA_HOME/bss, or /var/lib/bss for root"),
+    ("BSS_PG_BIN", "", "directory of initdb and postgres; empty: PATH, then /usr/lib/postgresql/*/bin"),
+    ("BSS_PG_USER", "", "account that runs the private cluster when bss runs as root; empty: postgres"),
+    ("BSS_API_ADDR", "127.0.0.1:8000", "listen address of the API"),
+    ("BSS_SELF_SERVE_ADDR", "127.0.0.1:9001", "listen address of the self-serve portal (accepted; the listener comes with the portal)"),
+    ("BSS_COCKPIT_ADDR", "127.0.0.1:9002", "listen address of the operator cockpit (accepted; the listener comes with the cockpit)"),
+    ("BSS_ROLE", "all", "all, api or worker"),
+    ("BSS_URL", "http://127.0.0.1:8000", "clients: address of the API"),
+    ("BSS_API_TOKEN", "", "token of the identity default, at least 32 characters; on the private cluster generated into <data dir>/tokens.env"),
+    ("BSS_PORTAL_SELF_SERVE_API_TOKEN", "", "token of the identity portal_self_serve"),
+    ("BSS_OPERATOR_COCKPIT_API_TOKEN", "", "token of the identity operator_cockpit"),
+    ("BSS_ALLOW_ADMIN_RESET", "false", "allows clock control and operational reset; refused in production"),
+    ("BSS_KYC_ALLOW_PREBAKED", "", "accept prebaked KYC attestations; empty: yes outside production"),
+    ("BSS_REQUIRE_KYC", "false", "orders need a customer whose identity is verified"),
+    ("BSS_KYC_HASH_KEY", "", "key of the document number hash, at least 32 characters; on the private cluster generated into <data dir>/tokens.env"),
+    ("BSS_PAYMENT_PROVIDER", "mock", "payment gateway: mock"),
+    ("BSS_NETWORK_PROVIDER", "sim", "network port adapter: sim"),
+    ("BSS_NETWORK_SIM_LATENCY", "false", "the simulator takes the realistic time for each task"),
+    ("BSS_NETWORK_SIM_SEED", "", "a number makes the simulator's faults repeatable"),
+    ("BSS_RENEWAL_TICK_SECONDS", "60", "cadence of the renewal sweep, 0 turns it off"),
+    ("BSS_RECONCILIATION_INTERVAL_SECONDS", "60", "cadence of the stuck-order sweep, 0 turns it off"),
+    ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", "900", "age after which an order in progress is flagged"),
+    ("BSS_RESERVATION_TTL_SECONDS", "3600", "how long a number or eSIM stays reserved for an order"),
+    ("BSS_NUMBER_QUARANTINE_DAYS", "90", "how long the number of a terminated line rests"),
+    ("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "50", "pool_low is raised when this many numbers are left"),
+    ("BSS_OPERATOR_NAME", "BSS Mobile", "brand"),
+    ("BSS_OPERATOR_SUPPORT_EMAIL", "support@example.test", "support address"),
+    ("BSS_OPERATOR_COUNTRY", "SG", "ISO 3166-1 alpha-2 country"),
+    ("BSS_OPERATOR_CURRENCY", "SGD", "ISO 4217 currency"),
+    ("BSS_OPERATOR_CALLING_CODE", "65", "country calling code"),
+    ("BSS_OPERATOR_NUMBER_LENGTH", "8", "digits of a number without the calling code, 4 to 12"),
+    ("BSS_OPERATOR_TIME_ZONE", "Asia/Singapore", "IANA time zone"),
+    ("BSS_OPERATOR_TAX_LABEL", "GST inclusive", "tax note beside prices"),
+    ("BSS_OPERATOR_LOCALE", "en-SG", "BCP 47 language tag"),
+    ("BSS_LOG_LEVEL", "info", "error, warn, info, debug or trace; or a tracing filter"),
+    ("BSS_LOG_FORMAT", "json", "json or text"),
+    ("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/HTTP collector, such as http://127.0.0.1:4318; empty: no export"),
+    ("BSS_OTEL_SAMPLING_RATIO", "1.0", "share of traces that are exported, 0 to 1"),
+    ("BSS_CRASH_POINT", "", "tests only: die at this point, <name>[:<hit>]; refused in production"),
+];
+
+/// Text that never shows in logs or debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Development,
+    Staging,
+    Production,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    All,
+    Api,
+    Worker,
+}
+
+impl Role {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+
+    pub const fn serves(self) -> bool {
+        matches!(self, Self::All | Self::Api)
+    }
+
+    pub const fn works(self) -> bool {
+        matches!(self, Self::All | Self::Worker)
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            "api" => Ok(Self::Api),
+            "worker" => Ok(Self::Worker),
+            _ => Err("must be all, api or worker".into()),
+        }
+    }
+}
+
+/// What depends on the operator and its country. Nothing in code assumes one.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    pub name: String,
+    pub support_email: String,
+    pub country: String,
+    pub currency: Currency,
+    pub calling_code: String,
+    pub number_length: usize,
+    pub time_zone: Tz,
+    pub tax_label: String,
+    pub locale: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// None: the private cluster.
+    pub url: Option<Secret>,
+    pub connections_max: u32,
+    pub pg_bin: Option<PathBuf>,
+    pub pg_user: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    pub filter: String,
+    pub json: bool,
+    pub otlp_endpoint: Option<url::Url>,
+    pub sampling_ratio: f64,
+}
+
+#[derive(Debug, Clone)]
+pub struct NetworkConfig {
+    pub realistic_latency: bool,
+    pub seed: Option<u64>,
+}
+
+/// The whole configuration of a server process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub environment: Environment,
+    pub database: DatabaseConfig,
+    pub data_dir: PathBuf,
+    pub api_addr: SocketAddr,
+    pub self_serve_addr: SocketAddr,
+    pub cockpit_addr: SocketAddr,
+    pub role: Role,
+    /// Variable name and token of every identity, as given; validated when the perimeter is built.
+    pub tokens: Vec<(String, Secret)>,
+    pub kyc_hash_key: Option<Secret>,
+    pub allow_admin_reset: bool,
+    pub kyc_allow_prebaked: bool,
+    pub require_kyc: bool,
+    pub network: NetworkConfig,
+    pub renewal_tick: Option<Duration>,
+    pub reconciliation_tick: Option<Duration>,
+    pub order_stuck_after: Duration,
+    pub reservation_ttl: Duration,
+    pub number_quarantine_days: u32,
+    pub msisdn_low_threshold: u32,
+    pub profile: Profile,
+    pub log: LogConfig,
+    pub crash_point: Option<(String, u32)>,
+}
+
+/// Every fault of the configuration, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration has {} fault(s):\n{}", .0.len(), .0.iter().map(|f| format!("  - {f}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+/// The variables of this process that are ours, and the few others that decide where data lives.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars().filter(|(name, _)| name.starts_with("BSS_") || matches!(name.as_str(), "XDG_DATA_HOME" | "HOME")).collect()
+}
+
+/// The data directory: given, else per XDG, else `/var/lib/bss` for root.
+pub fn data_dir(given: Option<&str>, environment: &BTreeMap<String, String>) -> PathBuf {
+    if let Some(given) = given.filter(|text| !text.is_empty()) {
+        return PathBuf::from(given);
+    }
+    if nix::unistd::geteuid().is_root() {
+        return PathBuf::from("/var/lib/bss");
+    }
+    let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    let xdg = environment.get("XDG_DATA_HOME").filter(|text| !text.is_empty()).map(PathBuf::from);
+    xdg.or_else(home).unwrap_or_else(|| PathBuf::from(".")).join("bss")
+}
+
+struct Reader<'a> {
+    environment: &'a BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> String {
+        let given = self.environment.get(name).filter(|text| !text.is_empty());
+        given.cloned().unwrap_or_else(|| default_of(name).to_owned())
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    fn parsed<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> T {
+        let text = self.text(name);
+        parse(text.trim()).unwrap_or_else(|| {
+            // The value may be a secret put into the wrong variable: it is not repeated.
+            self.faults.push(format!("{name} must be {expected}"));
+            parse(default_of(name)).expect("every default of the variable list is valid")
+        })
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        self.parsed(name, "true or false (also 1, yes, on, 0, no, off)", flag)
+    }
+
+    fn seconds(&mut self, name: &str) -> Duration {
+        self.parsed(name, "a whole number of seconds", |text| text.parse().ok().map(Duration::from_secs))
+    }
+}
+
+fn default_of(name: &str) -> &'static str {
+    VARIABLES.iter().find(|(known, ..)| *known == name).map_or("", |(_, default, _)| default)
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// All faults at once: unknown variables, malformed values, combinations that are refused.
+    pub fn read(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader { environment, faults: Vec::new() };
+        for name in environment.keys().filter(|name| name.starts_with("BSS_")) {
+            if !VARIABLES.iter().any(|(known, ..)| known == name) && perimeter::identity_of(name).is_none() {
+                reader.faults.push(unknown(name));
+            }
+        }
+        let r = &mut reader;
+        let environment_kind = r.parsed("BSS_ENV", "development, staging or production", |text| match text {
+            "development" => Some(Environment::Development),
+            "staging" => Some(Environment::Staging),
+            "production" => Some(Environment::Production),
+            _ => None,
+        });
+        let production = environment_kind == Environment::Production;
+        let address = "an address and port such as 127.0.0.1:8000";
+        let tick = |duration: Duration| Some(duration).filter(|d| !d.is_zero());
+        let config = Self {
+            environment: environment_kind,
+            database: r.database(),
+            data_dir: data_dir(r.optional("BSS_DATA_DIR").as_deref(), environment),
+            api_addr: r.parsed("BSS_API_ADDR", address, |text| text.parse().ok()),
+            self_serve_addr: r.parsed("BSS_SELF_SERVE_ADDR", address, |text| text.parse().ok()),
+            cockpit_addr: r.parsed("BSS_COCKPIT_ADDR", address, |text| text.parse().ok()),
+            role: r.parsed("BSS_ROLE", "all, api or worker", |text| text.parse().ok()),
+            tokens: tokens(environment),
+            kyc_hash_key: r.optional("BSS_KYC_HASH_KEY").map(Secret::new),
+            allow_admin_reset: r.flag("BSS_ALLOW_ADMIN_RESET"),
+            kyc_allow_prebaked: match r.optional("BSS_KYC_ALLOW_PREBAKED") {
+                None => !production,
+                Some(_) => r.parsed("BSS_KYC_ALLOW_PREBAKED", "true or false", |text| if text.is_empty() { Some(false) } else { flag(text) }),
+            },
+            require_kyc: r.flag("BSS_REQUIRE_KYC"),
+            network: r.network(),
+            renewal_tick: tick(r.seconds("BSS_RENEWAL_TICK_SECONDS")),
+            reconciliation_tick: tick(r.seconds("BSS_RECONCILIATION_INTERVAL_SECONDS")),
+            order_stuck_after: r.seconds("BSS_ORDER_STUCK_THRESHOLD_SECONDS"),
+            reservation_ttl: r.seconds("BSS_RESERVATION_TTL_SECONDS"),
+            number_quarantine_days: r.parsed("BSS_NUMBER_QUARANTINE_DAYS", "a whole number of days", |text| text.parse().ok()),
+            msisdn_low_threshold: r.parsed("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "a whole number", |text| text.parse().ok()),
+            profile: r.profile(),
+            log: r.log(),
+            crash_point: r.crash_point(),
+        };
+        reader.refuse_combinations(&config, production);
+        if reader.faults.is_empty() { Ok(config) } else { Err(ConfigError(reader.faults)) }
+    }
+
+    pub fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+}
+
+impl Reader<'_> {
+    fn database(&mut self) -> DatabaseConfig {
+        DatabaseConfig {
+            url: self.optional("BSS_DB_URL").map(Secret::new),
+            connections_max: self
+                .parsed("BSS_DB_CONNECTIONS", "a number from 4 to 200", |text| text.parse().ok().filter(|n| (4..=200).contains(n))),
+            pg_bin: self.optional("BSS_PG_BIN").map(PathBuf::from),
+            pg_user: self.optional("BSS_PG_USER"),
+        }
+    }
+
+    fn network(&mut self) -> NetworkConfig {
+        self.parsed("BSS_NETWORK_PROVIDER", "sim", |text| (text == "sim").then_some(()));
+        self.parsed("BSS_PAYMENT_PROVIDER", "mock", |text| (text == "mock").then_some(()));
+        NetworkConfig {
+            realistic_latency: self.flag("BSS_NETWORK_SIM_LATENCY"),
+            seed: self.parsed("BSS_NETWORK_SIM_SEED", "a whole number", |text| {
+                if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+            }),
+        }
+    }
+
+    fn profile(&mut self) -> Profile {
+        let digits = |text: &str, longest: usize| {
+            (1..=longest).contains(&text.len()).then_some(()).filter(|()| text.bytes().all(|b| b.is_ascii_digit()))
+        };
+        Profile {
+            name: self.parsed("BSS_OPERATOR_NAME", "1 to 60 characters", |t| (1..=60).contains(&t.chars().count()).then(|| t.to_owned())),
+            support_email: self.parsed("BSS_OPERATOR_SUPPORT_EMAIL", "an e-mail address", |t| t.contains('@').then(|| t.to_owned())),
+            country: self.parsed("BSS_OPERATOR_COUNTRY", "two capital letters (ISO 3166-1)", |t| {
+                (t.len() == 2 && t.bytes().all(|b| b.is_ascii_uppercase())).then(|| t.to_owned())
+            }),
+            currency: self.parsed("BSS_OPERATOR_CURRENCY", "three capital letters (ISO 4217)", |t| t.parse().ok()),
+            calling_code: self.parsed("BSS_OPERATOR_CALLING_CODE", "1 to 3 digits", |t| digits(t, 3).map(|()| t.to_owned())),
+            number_length: self.parsed("BSS_OPERATOR_NUMBER_LENGTH", "a number from 4 to 12", |t| t.parse().ok().filter(|n| (4..=12).contains(n))),
+            time_zone: self.parsed("BSS_OPERATOR_TIME_ZONE", "an IANA time zone such as Europe/Berlin", |t| t.parse().ok()),
+            tax_label: self.text("BSS_OPERATOR_TAX_LABEL"),
+            locale: self.parsed("BSS_OPERATOR_LOCALE", "a BCP 47 language tag such as en-SG", |t| {
+                (!t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')).then(|| t.to_owned())
+            }),
+        }
+    }
+
+    fn log(&mut self) -> LogConfig {
+        LogConfig {
+            filter: self.text("BSS_LOG_LEVEL").to_ascii_lowercase(),
+            json: self.parsed("BSS_LOG_FORMAT", "json or text", |text| match text {
+                "json" => Some(true),
+                "text" => Some(false),
+                _ => None,
+            }),
+            otlp_endpoint: self.parsed("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "a URL such as http://127.0.0.1:4318", |text| {
+                if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+            }),
+            sampling_ratio: self.parsed("BSS_OTEL_SAMPLING_RATIO", "a number from 0 to 1", |text| {
+                text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio))
+            }),
+        }
+    }
+
+    fn crash_point(&mut self) -> Option<(String, u32)> {
+        let text = self.optional("BSS_CRASH_POINT")?;
+        crash::parse(&text).map_err(|error| self.faults.push(format!("BSS_CRASH_POINT: {error}"))).ok()
+    }
+
+    fn refuse_combinations(&mut self, config: &Config, production: bool) {
+        if production && config.allow_admin_reset {
+            self.faults.push("BSS_ALLOW_ADMIN_RESET cannot be on in production: it moves the clock and empties the books".into());
+        }
+        if production && config.crash_point.is_some() {
+            self.faults.push("BSS_CRASH_POINT cannot be set in production".into());
+        }
+        if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().len() < 32) {
+            self.faults.push("BSS_KYC_HASH_KEY must have at least 32 characters; make one with: openssl rand -hex 32".into());
+        }
+    }
+}
+
+fn tokens(environment: &BTreeMap<String, String>) -> Vec<(String, Secret)> {
+    let given = environment.iter().filter(|(name, value)| perimeter::identity_of(name).is_some() && !value.is_empty());
+    given.map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect()
+}
+
+fn unknown(name: &str) -> String {
+    let near = VARIABLES.iter().map(|(known, ..)| *known).min_by_key(|known| distance(known, name));
+    let hint = near.filter(|known| distance(known, name) <= 4).map(|known| format!("; did you mean {known}?")).unwrap_or_default();
+    format!("{name} is not a variable of bss{hint}")
+}
+
+/// Levenshtein distance, for "did you mean".
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn an_empty_environment_is_a_complete_configuration() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.api_addr.to_string(), "127.0.0.1:8000");
+        assert_eq!(config.profile.currency.as_str(), "SGD");
+        assert!(!config.allow_admin_reset && config.kyc_allow_prebaked);
+    }
+
+    #[test]
+    fn all_faults_are_reported_together_without_values() {
+        let faults = read(&[
+            ("BSS_APY_ADDR", "x"),
+            ("BSS_API_ADDR", "hunter2"),
+            ("BSS_OPERATOR_TIME_ZONE", "Mars/Olympus"),
+            ("BSS_RENEWAL_TICK_SECONDS", "soon"),
+            ("BSS_CRASH_POINT", "nowhere"),
+        ])
+        .unwrap_err();
+        assert_eq!(faults.0.len(), 5, "{faults}");
+        assert!(faults.to_string().contains("did you mean BSS_API_ADDR?"));
+        assert!(!faults.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn production_refuses_what_only_tests_may_have() {
+        let faults = read(&[("BSS_ENV", "production"), ("BSS_ALLOW_ADMIN_RESET", "yes"), ("BSS_CRASH_POINT", "effect.before_done")]);
+        assert_eq!(faults.unwrap_err().0.len(), 2);
+        assert!(!read(&[("BSS_ENV", "production")]).unwrap().kyc_allow_prebaked);
+        assert!(read(&[("BSS_ENV", "production"), ("BSS_KYC_ALLOW_PREBAKED", "on")]).unwrap().kyc_allow_prebaked);
+    }
+
+    #[test]
+    fn another_operator_profile_is_taken_whole() {
+        let config = read(&[
+            ("BSS_OPERATOR_CURRENCY", "EUR"),
+            ("BSS_OPERATOR_CALLING_CODE", "49"),
+            ("BSS_OPERATOR_NUMBER_LENGTH", "11"),
+            ("BSS_OPERATOR_TIME_ZONE", "Europe/Berlin"),
+        ])
+        .unwrap();
+        assert_eq!((config.profile.currency.as_str(), config.profile.number_length), ("EUR", 11));
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let config = read(&[("BSS_API_TOKEN", "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t")]).unwrap();
+        assert!(!format!("{config:?}").contains("s3cr3t"));
+    }
+}

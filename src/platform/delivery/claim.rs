@@ -1,0 +1,73 @@
+//! Taking due deliveries: row locks with SKIP LOCKED, a lease in the row, no lock kept. Any number of replicas may claim.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::platform::db::Db;
+use crate::platform::delivery::Kind;
+use crate::platform::error::Result;
+
+/// How long a claimed delivery is left alone. A dead replica's leases are freed as soon as its own lease ends.
+const LEASE_SECONDS: i32 = 30;
+
+/// A delivery that this process holds, with its event.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(super) struct Claimed {
+    pub(super) event_id: Uuid,
+    pub(super) consumer: String,
+    pub(super) attempts: i16,
+    pub(super) event_type: String,
+    pub(super) aggregate_id: String,
+    pub(super) recorded_at: DateTime<Utc>,
+    pub(super) actor: String,
+    pub(super) channel: String,
+    pub(super) service_identity: String,
+    pub(super) tenant_id: String,
+    pub(super) request_id: String,
+    pub(super) trace_id: Option<String>,
+    pub(super) payload: serde_json::Value,
+}
+
+/// Leases up to `limit` due deliveries of the known consumers, oldest event first.
+///
+/// The claim does not wait for the disk: losing a lease in a database crash only means that somebody claims again.
+pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], limit: i64) -> Result<Vec<Claimed>> {
+    let claimed = sqlx::query_as::<_, Claimed>(
+        "with setting as materialized (select set_config('synchronous_commit', 'off', true)),
+              due as (
+                  select d.event_id, d.consumer from audit.delivery d, setting
+                  where d.state = 'pending' and d.kind = $1 and d.next_attempt_at <= clock_timestamp() and d.consumer = any($2)
+                  order by d.next_attempt_at, d.event_seq
+                  limit $3
+                  for update of d skip locked),
+              claimed as (
+                  update audit.delivery d
+                  set leased_by = $4, next_attempt_at = clock_timestamp() + make_interval(secs => $5)
+                  from due where d.event_id = due.event_id and d.consumer = due.consumer
+                  returning d.event_id, d.consumer, d.attempts, d.event_seq, d.recorded_at)
+         select c.event_id, c.consumer, c.attempts, e.event_type, e.aggregate_id, e.recorded_at, e.actor, e.channel,
+                e.service_identity, e.tenant_id, e.request_id, e.trace_id, e.payload
+         from claimed c join audit.domain_event e on e.id = c.event_seq and e.recorded_at = c.recorded_at
+         order by c.event_seq",
+    )
+    .bind(kind.as_str())
+    .bind(known)
+    .bind(limit)
+    .bind(boot_id)
+    .bind(f64::from(LEASE_SECONDS))
+    .fetch_all(db.pool())
+    .await?;
+    Ok(claimed)
+}
+
+/// Frees the leases of processes that are gone.
+pub async fn free_orphans(db: &Db) -> Result<u64> {
+    let freed = sqlx::query(
+        "update audit.delivery d set leased_by = null, next_attempt_at = clock_timestamp()
+         where d.state = 'pending' and d.leased_by is not null
+           and not exists (select 1 from platform.replica r where r.boot_id = d.leased_by and r.lease_until > clock_timestamp())",
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(freed.rows_affected())
+}

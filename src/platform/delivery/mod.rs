@@ -1,0 +1,204 @@
+//! Events travel from the log to their subscribers: at least once, with an effect that happens exactly once.
+//!
+//! Two kinds of subscriber. A [`Consumer`] does database work only: the runner marks the delivery done, calls the handler
+//! and commits, all in one transaction. An [`Effect`] speaks to the outside: it works on a row that already says what is
+//! to be done, calls outside any transaction with that row's idempotency key, and records the answer in a second one;
+//! called twice it finds the row settled and does nothing.
+//!
+//! Handlers tolerate any order: they lock the aggregate and let its state machine decide. A business refusal is an outcome
+//! with an event of its own, never a retry.
+
+mod claim;
+pub mod parked;
+mod run;
+pub mod wake;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, Result};
+use crate::platform::outbox::Event;
+
+pub use claim::free_orphans;
+pub use run::Runner;
+pub use worker::{Concurrency, run_workers};
+
+/// Which of the two a subscriber is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Consumer,
+    Effect,
+}
+
+/// Why a handler did not succeed, and whether trying again can help.
+#[derive(Debug)]
+pub struct Failure {
+    pub reason: String,
+    pub park: bool,
+}
+
+impl Failure {
+    /// The same delivery may succeed later: backoff, then again.
+    pub fn retry(error: impl std::fmt::Display) -> Self {
+        Self { reason: error.to_string(), park: false }
+    }
+
+    /// Trying again cannot help: an operator must look.
+    pub fn park(error: impl std::fmt::Display) -> Self {
+        Self { reason: error.to_string(), park: true }
+    }
+}
+
+/// A broken rule or a missing row does not heal by waiting; everything else may.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let reason = match &error {
+            Error::Database(cause) => format!("{error}: {cause}"),
+            other => other.to_string(),
+        };
+        let park = matches!(error, Error::Policy(_) | Error::NotFound { .. } | Error::Invalid { .. });
+        Self { reason, park }
+    }
+}
+
+/// Database work in reaction to an event. Everything it does is in `tx`, which the runner commits.
+pub trait Consumer: Send + Sync + 'static {
+    /// `<domain>.<verb_phrase>`; never changes, deliveries are stored under it.
+    const NAME: &'static str;
+    type Payload: Event + DeserializeOwned + 'static;
+
+    fn handle(&self, tx: &Tx, cx: &Context, event: Self::Payload) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// An outside call in reaction to an event; see the module.
+pub trait Effect: Send + Sync + 'static {
+    /// `<domain>.<verb_phrase>`; never changes, deliveries are stored under it.
+    const NAME: &'static str;
+    type Payload: Event + DeserializeOwned + 'static;
+
+    fn perform(&self, cx: &Context, event: Self::Payload) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+/// Who subscribes to which event type: what [`stage`](crate::platform::outbox::stage) writes deliveries for.
+#[derive(Debug, Clone, Default)]
+pub struct Subscribers {
+    by_type: BTreeMap<&'static str, Vec<Subscriber>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscriber {
+    pub name: &'static str,
+    pub kind: Kind,
+}
+
+impl Subscribers {
+    #[must_use]
+    pub fn consumer<C: Consumer>(self) -> Self {
+        self.with(C::Payload::TYPE, Subscriber { name: C::NAME, kind: Kind::Consumer })
+    }
+
+    #[must_use]
+    pub fn effect<E: Effect>(self) -> Self {
+        self.with(E::Payload::TYPE, Subscriber { name: E::NAME, kind: Kind::Effect })
+    }
+
+    fn with(mut self, event_type: &'static str, subscriber: Subscriber) -> Self {
+        assert!(!self.names().any(|name| name == subscriber.name), "two subscribers are called {}", subscriber.name);
+        self.by_type.entry(event_type).or_default().push(subscriber);
+        self
+    }
+
+    /// The subscribers of an event type, in the order of registration.
+    pub fn of(&self, event_type: &str) -> &[Subscriber] {
+        self.by_type.get(event_type).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.by_type.values().flatten().map(|subscriber| subscriber.name)
+    }
+}
+
+type Handled<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// A consumer or effect without its payload type.
+enum Handler {
+    Consumer(Box<dyn Fn(Arc<Tx>, Context, Value) -> Handled<'static> + Send + Sync>),
+    Effect(Box<dyn Fn(Context, Value) -> Handled<'static> + Send + Sync>),
+}
+
+/// The subscribers' code, by name.
+#[derive(Default)]
+pub struct Handlers {
+    by_name: BTreeMap<&'static str, Handler>,
+}
+
+impl std::fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.by_name.keys()).finish()
+    }
+}
+
+impl Handlers {
+    #[must_use]
+    pub fn consumer<C: Consumer>(mut self, consumer: C) -> Self {
+        let consumer = Arc::new(consumer);
+        let handler = move |tx: Arc<Tx>, cx: Context, payload: Value| -> Handled<'static> {
+            let consumer = Arc::clone(&consumer);
+            Box::pin(async move {
+                let event = decode::<C::Payload>(payload)?;
+                consumer.handle(&tx, &cx, event).await
+            })
+        };
+        self.by_name.insert(C::NAME, Handler::Consumer(Box::new(handler)));
+        self
+    }
+
+    #[must_use]
+    pub fn effect<E: Effect>(mut self, effect: E) -> Self {
+        let effect = Arc::new(effect);
+        let handler = move |cx: Context, payload: Value| -> Handled<'static> {
+            let effect = Arc::clone(&effect);
+            Box::pin(async move {
+                let event = decode::<E::Payload>(payload)?;
+                effect.perform(&cx, event).await
+            })
+        };
+        self.by_name.insert(E::NAME, Handler::Effect(Box::new(handler)));
+        self
+    }
+
+    /// Joins the handlers of another domain.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.by_name.extend(other.by_name);
+        self
+    }
+
+    fn get(&self, name: &str) -> Option<&Handler> {
+        self.by_name.get(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.by_name.keys().map(ToString::to_string).collect()
+    }
+
+    /// Every subscriber has code and all code is subscribed: a start-up invariant.
+    pub fn assert_complete(&self, subscribers: &Subscribers) {
+        let mut subscribed: Vec<_> = subscribers.names().collect();
+        subscribed.sort_unstable();
+        let present: Vec<_> = self.by_name.keys().copied().collect();
+        assert_eq!(subscribed, present, "subscribers and handlers differ");
+    }
+}
+
+fn decode<E: DeserializeOwned + Event>(payload: Value) -> Result<E, Failure> {
+    serde_json::from_value(payload).map_err(|e| Failure::park(format!("{} has a payload that this version cannot read: {e}", E::TYPE)))
+}

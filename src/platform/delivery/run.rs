@@ -1,0 +1,227 @@
+//! One delivery, from claim to outcome.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::platform::clock::Clock;
+use crate::platform::context::{Channel, Context, Scopes};
+use crate::platform::crash;
+use crate::platform::db::{Db, Tx, execute, sql};
+use crate::platform::delivery::claim::Claimed;
+use crate::platform::delivery::{Failure, Handler, Handlers};
+use crate::platform::error::{Error, Result};
+use crate::platform::outbox::{self, Event};
+
+/// Waits before the second and each later try; after the last one the delivery is parked.
+pub const BACKOFF: [Duration; 5] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+];
+
+/// How long one handler may take; the lease is longer, so nobody takes the delivery over meanwhile.
+const HANDLER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A delivery was parked: an operator must look (`bss queue show`).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Parked<'a> {
+    event_id: Uuid,
+    consumer: &'a str,
+    event_type: &'a str,
+    aggregate_id: &'a str,
+    attempts: i16,
+    reason: &'a str,
+}
+
+impl Event for Parked<'_> {
+    const TYPE: &'static str = "platform.delivery_parked";
+    const AGGREGATE: &'static str = "delivery";
+    fn aggregate_id(&self) -> &str {
+        self.aggregate_id
+    }
+}
+
+/// Runs claimed deliveries with the handlers of the domains.
+#[derive(Debug)]
+pub struct Runner {
+    pub(super) db: Db,
+    pub(super) boot_id: Uuid,
+    clock: Clock,
+    pub(super) handlers: Handlers,
+    backoff: [Duration; 5],
+}
+
+impl Runner {
+    pub fn new(db: Db, boot_id: Uuid, clock: Clock, handlers: Handlers) -> Self {
+        handlers.assert_complete(db.subscribers());
+        Self { db, boot_id, clock, handlers, backoff: BACKOFF }
+    }
+
+    /// Shorter waits, for tests that want to see a delivery parked.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: [Duration; 5]) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    pub(super) fn known(&self) -> Vec<String> {
+        self.handlers.names()
+    }
+
+    /// Runs one delivery to its outcome and records it. Errors of the database while recording are logged: the lease ends
+    /// and somebody claims again.
+    pub(super) async fn deliver(&self, claimed: &Claimed) {
+        // A panic or an endless handler must use up the budget like any other failure, or it would come back for ever.
+        let attempt = AssertUnwindSafe(self.attempt(claimed)).catch_unwind();
+        let outcome = match tokio::time::timeout(HANDLER_TIMEOUT, attempt).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(Failure::retry("the handler panicked; the log has the place")),
+            Err(_) => Err(Failure::retry(format!("the handler took longer than {} s", HANDLER_TIMEOUT.as_secs()))),
+        };
+        let recorded = match outcome {
+            Ok(()) => Ok(()),
+            Err(failure) => self.record_failure(claimed, &failure).await,
+        };
+        if let Err(error) = recorded {
+            tracing::warn!(consumer = claimed.consumer, event.id = %claimed.event_id, %error, "delivery outcome not recorded");
+        }
+        self.db.wake().heard();
+    }
+
+    async fn attempt(&self, claimed: &Claimed) -> Result<(), Failure> {
+        let cx = self.context(claimed).await?;
+        match self.handlers.get(&claimed.consumer) {
+            None => Err(Failure::retry(format!("no subscriber is called {}", claimed.consumer))),
+            Some(Handler::Consumer(handle)) => {
+                let tx = Arc::new(self.db.begin().await?);
+                if !self.mark_done(&tx, claimed).await? {
+                    return Ok(());
+                }
+                handle(Arc::clone(&tx), cx, claimed.payload.clone()).await?;
+                crash::point("consumer.before_commit");
+                let tx = Arc::into_inner(tx).ok_or_else(|| Failure::park("a handler kept its transaction"))?;
+                tx.commit().await?;
+                crash::point("consumer.after_commit");
+                Ok(())
+            }
+            Some(Handler::Effect(perform)) => {
+                perform(cx, claimed.payload.clone()).await?;
+                crash::point("effect.before_done");
+                // Not waiting for the disk is safe: performed again, a settled effect does nothing.
+                sqlx::query(
+                    "with setting as materialized (select set_config('synchronous_commit', 'off', true))
+                     update audit.delivery set state = 'done', finished_at = clock_timestamp(), attempts = attempts + 1,
+                            leased_by = null
+                     from setting where event_id = $1 and consumer = $2 and state = 'pending'",
+                )
+                .bind(claimed.event_id)
+                .bind(&claimed.consumer)
+                .execute(self.db.pool())
+                .await
+                .map_err(Error::from)?;
+                crash::point("effect.after_done");
+                Ok(())
+            }
+        }
+    }
+
+    /// Who caused the event also causes what follows from it: actor, channel and identity go along.
+    async fn context(&self, claimed: &Claimed) -> Result<Context> {
+        Ok(Context {
+            actor: claimed.actor.as_str().into(),
+            channel: Channel::parse(&claimed.channel).unwrap_or(Channel::System),
+            service_identity: claimed.service_identity.as_str().into(),
+            tenant: claimed.tenant_id.as_str().into(),
+            request_id: claimed.request_id.as_str().into(),
+            trace_id: claimed.trace_id.as_deref().map(Into::into),
+            scopes: Scopes::ALL,
+            now: self.clock.now().await?,
+            deadline: tokio::time::Instant::now() + Duration::from_secs(20),
+            idempotency: None,
+        })
+    }
+
+    /// False when somebody else has finished it meanwhile, or took it over after our lease.
+    async fn mark_done(&self, tx: &Tx, claimed: &Claimed) -> Result<bool> {
+        let statement = sql!(
+            "update audit.delivery set state = 'done', finished_at = clock_timestamp(), attempts = attempts + 1, leased_by = null
+             where event_id = $1 and consumer = $2 and state = 'pending' and leased_by = $3",
+            claimed.event_id,
+            claimed.consumer.as_str(),
+            self.boot_id
+        );
+        Ok(execute(&**tx, statement).await? == 1)
+    }
+
+    async fn record_failure(&self, claimed: &Claimed, failure: &Failure) -> Result<()> {
+        let reason: String = failure.reason.chars().take(500).collect();
+        let tried = usize::try_from(claimed.attempts).unwrap_or(0);
+        let wait = self.backoff.get(tried).copied().filter(|_| !failure.park);
+        let cx = self.context(claimed).await?;
+        let tx = self.db.begin().await?;
+        let state = if wait.is_some() { "pending" } else { "parked" };
+        let updated = execute(
+            &*tx,
+            sql!(
+                "update audit.delivery
+                 set state = $3, attempts = attempts + 1, last_error = $4, leased_by = null,
+                     first_failed_at = coalesce(first_failed_at, clock_timestamp()),
+                     next_attempt_at = clock_timestamp() + make_interval(secs => $5),
+                     finished_at = case when $3 = 'parked' then clock_timestamp() end
+                 where event_id = $1 and consumer = $2 and state = 'pending' and leased_by = $6",
+                claimed.event_id,
+                claimed.consumer.as_str(),
+                state,
+                reason.as_str(),
+                wait.map_or(0.0, |wait| jittered(wait, claimed.event_id)),
+                self.boot_id
+            ),
+        )
+        .await?;
+        if updated == 0 {
+            return Ok(());
+        }
+        let what = if wait.is_some() { "failed" } else { "parked" };
+        execute(
+            &*tx,
+            sql!(
+                "insert into audit.delivery_history (event_id, consumer, what, actor, detail) values ($1, $2, $3, 'system', $4)",
+                claimed.event_id,
+                claimed.consumer.as_str(),
+                what,
+                reason.as_str()
+            ),
+        )
+        .await?;
+        metrics::counter!("bss_delivery_failures_total", "consumer" => claimed.consumer.clone(), "outcome" => what).increment(1);
+        if wait.is_some() {
+            tracing::warn!(consumer = claimed.consumer, event.id = %claimed.event_id, reason, "delivery failed, will be tried again");
+        } else {
+            tracing::error!(consumer = claimed.consumer, event.id = %claimed.event_id, reason, "delivery parked");
+            let parked = Parked {
+                event_id: claimed.event_id,
+                consumer: &claimed.consumer,
+                event_type: &claimed.event_type,
+                aggregate_id: &claimed.aggregate_id,
+                attempts: claimed.attempts + 1,
+                reason: &reason,
+            };
+            outbox::stage(&tx, &cx, &parked).await?;
+        }
+        tx.commit().await
+    }
+}
+
+/// Seconds to wait: up to a quarter more than stated, spread by the event's random id, so that a herd does not return at once.
+fn jittered(wait: Duration, event_id: Uuid) -> f64 {
+    let spread = f64::from(event_id.as_bytes()[15]) / 255.0;
+    wait.as_secs_f64() * (1.0 + spread / 4.0)
+}

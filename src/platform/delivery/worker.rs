@@ -1,0 +1,171 @@
+//! The workers that drain the delivery table: apalis workers over a stream of claimed deliveries.
+//!
+//! The stream is our backend: it never ends and never fails (an error of the database is waited out), so a worker does not
+//! die of an outage; should one end all the same, it is started again. Panics of handlers are caught by the runner, which
+//! counts them as failures.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerError};
+use apalis::layers::WorkerBuilderExt as _;
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::platform::delivery::claim::{self, Claimed};
+use crate::platform::delivery::wake::{CHANNEL, POLL};
+use crate::platform::delivery::{Kind, Runner};
+
+/// How many deliveries of each kind run at once in this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Concurrency {
+    pub consumers: usize,
+    /// Effects hold no database connection while they wait for the outside, so more of them may run.
+    pub effects: usize,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self { consumers: 8, effects: 32 }
+    }
+}
+
+/// How long one delivery may take before it counts as failed; the payment gateway's own time-out is shorter.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Starts the workers; they end when `stop` is cancelled and what they hold is done.
+pub fn run_workers(runner: &Arc<Runner>, concurrency: Concurrency, stop: &CancellationToken, tasks: &TaskTracker) {
+    for (kind, at_once) in [(Kind::Consumer, concurrency.consumers), (Kind::Effect, concurrency.effects)] {
+        tasks.spawn(supervise(Arc::clone(runner), kind, at_once, stop.clone()));
+    }
+    tasks.spawn(tell_others(Arc::clone(runner), stop.clone()));
+    tasks.spawn(listen(Arc::clone(runner), stop.clone()));
+}
+
+async fn supervise(runner: Arc<Runner>, kind: Kind, at_once: usize, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let backend = deliveries(Arc::clone(&runner), kind, at_once, stop.clone());
+        let worker = WorkerBuilder::new(format!("bss-{}", kind.as_str()))
+            .backend(backend)
+            .data(Arc::clone(&runner))
+            .concurrency(at_once)
+            .timeout(DELIVERY_TIMEOUT)
+            .build(deliver);
+        let stopped = stop.clone();
+        let ended = worker
+            .run_until(async move {
+                stopped.cancelled().await;
+                Ok::<(), WorkerError>(())
+            })
+            .await;
+        if !stop.is_cancelled() {
+            tracing::error!(worker = kind.as_str(), ?ended, "worker ended, starting it again");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+fn deliver(claimed: Claimed, runner: Data<Arc<Runner>>) -> BoxFuture<'static, Result<(), BoxDynError>> {
+    let runner = Arc::clone(&runner);
+    Box::pin(async move {
+        runner.deliver(&claimed).await;
+        Ok(())
+    })
+}
+
+struct Source {
+    runner: Arc<Runner>,
+    kind: Kind,
+    batch: i64,
+    known: Vec<String>,
+    waiter: crate::platform::delivery::wake::Waiter,
+    stop: CancellationToken,
+}
+
+fn deliveries(
+    runner: Arc<Runner>,
+    kind: Kind,
+    at_once: usize,
+    stop: CancellationToken,
+) -> BoxStream<'static, Result<Claimed, Infallible>> {
+    let waiter = runner.db.wake().waiter();
+    let known = runner.known();
+    let batch = i64::try_from(at_once).unwrap_or(i64::MAX);
+    let source = Source { runner, kind, batch, known, waiter, stop };
+    stream::unfold(source, |mut source| async move {
+        let batch = source.next().await;
+        Some((stream::iter(batch.into_iter().map(Ok)), source))
+    })
+    .flatten()
+    .boxed()
+}
+
+impl Source {
+    /// The next claimed deliveries: at once when some are due, else after a wake-up or the poll interval.
+    async fn next(&mut self) -> Vec<Claimed> {
+        loop {
+            if self.stop.is_cancelled() {
+                std::future::pending::<()>().await;
+            }
+            match claim::claim(&self.runner.db, self.runner.boot_id, self.kind, &self.known, self.batch).await {
+                Ok(claimed) if !claimed.is_empty() => return claimed,
+                Ok(_) => self.waiter.wait(POLL).await,
+                Err(error) => {
+                    tracing::debug!(%error, "deliveries cannot be claimed now");
+                    tokio::time::sleep(POLL).await;
+                }
+            }
+        }
+    }
+}
+
+/// At most one NOTIFY per interval and process: one per row would halve the rate of commits.
+async fn tell_others(runner: Arc<Runner>, stop: CancellationToken) {
+    const INTERVAL: Duration = Duration::from_millis(20);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = runner.db.wake().staged_here() => {}
+        }
+        // Only when somebody else is there to hear it; alone, the in-process wake-up has done it.
+        let told = sqlx::query(
+            "select pg_notify($1, $2::text) where exists
+                 (select 1 from platform.replica where boot_id <> $2 and lease_until > clock_timestamp())",
+        )
+        .bind(CHANNEL)
+        .bind(runner.boot_id)
+        .execute(runner.db.pool())
+        .await;
+        if let Err(error) = told {
+            tracing::debug!(%error, "other replicas not notified; they poll");
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Hears the other replicas. Without the database it tries again; the poll covers the gap.
+async fn listen(runner: Arc<Runner>, stop: CancellationToken) {
+    let own = runner.boot_id.to_string();
+    let listening = async {
+        loop {
+            if let Ok(mut listener) = sqlx::postgres::PgListener::connect_with(runner.db.pool()).await
+                && listener.listen(CHANNEL).await.is_ok()
+            {
+                while let Ok(notification) = listener.recv().await {
+                    if notification.payload() != own {
+                        runner.db.wake().heard();
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = listening => {}
+    }
+}

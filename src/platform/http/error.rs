@@ -1,0 +1,143 @@
+//! One error model for all surfaces: the TMF630 `Error` body, with our rule context and the request id.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::platform::error::{self, Error, Violation};
+
+/// What goes wrong on the way to a caller. The body is rendered by the outermost layer, which knows the request id and logs
+/// the cause once.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    reason: String,
+    message: String,
+    context: Map<String, Value>,
+    retry_after_s: Option<u32>,
+    cause: Option<String>,
+}
+
+/// The body. Names of TMF630 (REST API Design Guidelines, part 1, error handling); `context` and `requestId` are ours.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// Machine-readable class: `POLICY_VIOLATION`, `INVALID_REQUEST`, `NOT_FOUND`, …
+    pub code: String,
+    /// The rule id of a violation; the JSON pointer or parameter of malformed input.
+    pub reason: String,
+    /// What happened and, where it helps, what to do.
+    pub message: String,
+    /// The HTTP status as text.
+    pub status: String,
+    /// Facts that a caller can act on.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub context: Map<String, Value>,
+    pub request_id: String,
+    #[serde(rename = "@type")]
+    pub at_type: String,
+}
+
+/// Rides on the response until the outermost layer renders it.
+#[derive(Debug, Clone)]
+pub(super) struct Report {
+    pub(super) body: ErrorBody,
+    pub(super) cause: Option<String>,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status, code, reason: reason.into(), message: message.into(), context: Map::new(), retry_after_s: None, cause: None }
+    }
+
+    pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", pointer, message)
+    }
+
+    /// Everything is busy or a dependency is away; nothing was changed, or what was begun goes on by itself.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "unavailable", message);
+        error.retry_after_s = Some(1);
+        error
+    }
+
+    fn violation(violation: &Violation) -> Self {
+        let mut error = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "POLICY_VIOLATION",
+            violation.rule.id(),
+            violation.message.clone(),
+        );
+        error.context.clone_from(&violation.context);
+        error
+    }
+
+    fn caused_by(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound { entity, id } => {
+                Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("{}.not_found", entity.replace(' ', "_")), format!("{entity} {id} not found"))
+            }
+            Error::Policy(violation) => Self::violation(&violation),
+            Error::Invalid { pointer, message } => Self::invalid(pointer, message),
+            Error::Conflict(message) => {
+                let mut error = Self::new(StatusCode::CONFLICT, "CONFLICT", "conflict", message);
+                error.retry_after_s = Some(1);
+                error
+            }
+            Error::PreconditionFailed(message) => Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", "If-Match", message),
+            Error::Forbidden { code, message } => Self::new(StatusCode::FORBIDDEN, code, "forbidden", message),
+            Error::Unavailable { message, context } => {
+                let mut error = Self::unavailable(message);
+                error.context = context;
+                error
+            }
+            Error::Database(cause) if error::is_outage(&cause) => {
+                Self::unavailable("The database is away or too busy; try again shortly").caused_by(cause)
+            }
+            Error::Database(cause) if error::is_contention(&cause) => {
+                let message = "Somebody else is changing the same thing; try again";
+                let mut error = Self::new(StatusCode::CONFLICT, "CONFLICT", "conflict", message).caused_by(cause);
+                error.retry_after_s = Some(1);
+                error
+            }
+            Error::Database(cause) => Self::internal(cause),
+            Error::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl ApiError {
+    fn internal(cause: impl ToString) -> Self {
+        let message = "Something went wrong here, and it is logged under this request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", "internal", message).caused_by(cause)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = ErrorBody {
+            code: self.code.to_owned(),
+            reason: self.reason,
+            message: self.message,
+            status: self.status.as_u16().to_string(),
+            context: self.context,
+            request_id: String::new(),
+            at_type: "Error".to_owned(),
+        };
+        let mut response = self.status.into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(Report { body, cause: self.cause });
+        response
+    }
+}

@@ -1,0 +1,188 @@
+//! Extractors: bodies, queries and path segments are parsed here, once, and every fault names its place.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use crate::platform::context::{Context, DEADLINE, Scope};
+use crate::platform::http::ApiError;
+use crate::platform::http::layers::{Caller, Edge};
+use crate::platform::ids::MalformedId;
+
+/// Largest body that is read. The biggest legitimate one is a product order of a few kilobytes.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// A context for reading: its `now` is the wall clock, since no fact is written and no date decides.
+#[derive(Debug)]
+pub struct Reader(pub Context);
+
+impl<S: Sync> FromRequestParts<S> for Reader {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let (caller, _) = caller(parts)?;
+        let cx = caller.context(crate::platform::clock::wall(), DEADLINE);
+        cx.require(Scope::Read)?;
+        Ok(Self(cx))
+    }
+}
+
+/// A context for acting: product time is read here, once.
+impl<S: Sync> FromRequestParts<S> for Context {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let (caller, edge) = caller(parts)?;
+        Ok(caller.context(edge.clock.now().await?, DEADLINE))
+    }
+}
+
+fn caller(parts: &Parts) -> Result<(Arc<Caller>, Arc<Edge>), ApiError> {
+    let caller = parts.extensions.get::<Arc<Caller>>().cloned();
+    let edge = parts.extensions.get::<Arc<Edge>>().cloned();
+    caller.zip(edge).ok_or_else(|| ApiError::from(crate::platform::error::Error::Internal("a route outside the perimeter asked for a context".into())))
+}
+
+/// A JSON body. UTF-8, bounded, no NUL characters; unknown fields are the business of `T`.
+#[derive(Debug)]
+pub struct ApiJson<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
+    type Rejection = ApiError;
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        parse_json(&read_body(request).await?).map(Self)
+    }
+}
+
+/// Reads a body up to [`BODY_BYTES_MAX`].
+pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
+    let json = request.headers().get(header::CONTENT_TYPE).is_none_or(|value| {
+        value.to_str().is_ok_and(|text| text.starts_with("application/json") || text.starts_with("application/merge-patch+json"))
+    });
+    if !json {
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", "Content-Type", "Send application/json"));
+    }
+    axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
+        let message = format!("The body is larger than {BODY_BYTES_MAX} bytes or ended early");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_REQUEST", "body", message)
+    })
+}
+
+/// Parses a JSON body; a fault names the JSON pointer of its place.
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // PostgreSQL text cannot hold NUL; JSON can only spell it as this escape.
+    if bytes.windows(6).any(|window| window == b"\\u0000") {
+        return Err(ApiError::invalid("", "NUL characters are not accepted"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        ApiError::invalid(pointer(error.path()), strip_position(&error.inner().to_string()))
+    })?;
+    deserializer.end().map_err(|_| ApiError::invalid("", "There is text after the JSON value"))?;
+    Ok(value)
+}
+
+/// RFC 6901 pointer of a serde path.
+pub fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => text.push_str(&format!("/{index}")),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                text.push('/');
+                text.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            }
+            Segment::Unknown => text.push_str("/?"),
+        }
+    }
+    text.chars().take(200).collect()
+}
+
+/// Serde's text without "at line 1 column 2", and bounded: it may repeat the caller's input.
+pub fn strip_position(message: &str) -> String {
+    let text = message.split(" at line ").next().unwrap_or(message);
+    text.chars().take(300).collect()
+}
+
+/// One path segment parsed as an identifier; a text that cannot be one was never given out, so it is not found.
+#[derive(Debug)]
+pub struct ApiPath<T>(pub T);
+
+impl<T: FromStr<Err = MalformedId>, S: Send + Sync> FromRequestParts<S> for ApiPath<T> {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let not_found = || ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "not_found", "There is no such resource");
+        let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+        let (_, segment) = params.iter().next().ok_or_else(not_found)?;
+        segment.parse().map(Self).map_err(|_| not_found())
+    }
+}
+
+/// The query as decoded pairs, bounded; the TMF toolkit gives them meaning.
+#[derive(Debug)]
+pub struct ApiQuery(pub Vec<(String, String)>);
+
+/// Most parameters of one query, and longest name or value.
+const PARAMETERS_MAX: usize = 50;
+const PARAMETER_LENGTH_MAX: usize = 1_000;
+
+impl<S: Sync> FromRequestParts<S> for ApiQuery {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().take(PARAMETERS_MAX + 1).collect();
+        if pairs.len() > PARAMETERS_MAX {
+            return Err(ApiError::invalid("query", format!("At most {PARAMETERS_MAX} parameters are accepted")));
+        }
+        for (name, value) in &pairs {
+            let bad = name.len() > PARAMETER_LENGTH_MAX || value.len() > PARAMETER_LENGTH_MAX || name.contains('\0') || value.contains('\0');
+            // What is not UTF-8 was decoded to the replacement character.
+            if bad || name.contains('\u{fffd}') || value.contains('\u{fffd}') {
+                let name: String = name.chars().take(40).collect();
+                return Err(ApiError::invalid(name, "The parameter is too long or not valid text"));
+            }
+        }
+        Ok(Self(pairs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[expect(dead_code, reason = "only parsed")]
+        amount: i64,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[expect(dead_code, reason = "only parsed")]
+        items: Vec<Inner>,
+    }
+
+    fn fault(body: &[u8]) -> String {
+        format!("{:?}", parse_json::<Body>(body).unwrap_err())
+    }
+
+    #[test]
+    fn a_fault_names_its_place() {
+        assert!(fault(br#"{"items":[{"amount":1},{"amount":"x"}]}"#).contains("/items/1/amount"));
+        assert!(fault(br#"{"items":[],"more":1}"#).contains("unknown field `more`"));
+        assert!(fault(br#"{"items":[]} tail"#).contains("after the JSON value"));
+        assert!(fault(br#"{"items":["\u0000"]}"#).contains("NUL"));
+        let deep = [b"[".repeat(10_000), b"]".repeat(10_000)].concat();
+        assert_eq!(parse_json::<serde_json::Value>(&deep).unwrap_err().into_response().status(), StatusCode::BAD_REQUEST);
+        assert_eq!(parse_json::<Body>(b"\xff\xfe").unwrap_err().into_response().status(), StatusCode::BAD_REQUEST);
+    }
+}

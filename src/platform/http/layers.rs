@@ -1,0 +1,287 @@
+//! The layers around all routes, outermost first: request id and log line, overload, authentication, time-out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use crate::platform::clock::Clock;
+use crate::platform::context::{Channel, Context};
+use crate::platform::http::ApiError;
+use crate::platform::http::error::{ErrorBody, Report};
+use crate::platform::ids::Ids;
+use crate::platform::perimeter::{self, Identity, TokenMap};
+
+/// Bounds of one listener.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Requests in work at once; beyond it the answer is 503 with `Retry-After`, at once.
+    pub in_flight_max: usize,
+    /// A request that is not answered after this long is answered 503.
+    pub request_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { in_flight_max: 1024, request_timeout: Duration::from_millis(4_700) }
+    }
+}
+
+/// What the edge of the API knows.
+#[derive(Debug)]
+pub struct Edge {
+    pub tokens: TokenMap,
+    pub clock: Clock,
+    pub ids: Ids,
+    limits: Limits,
+    in_flight: Arc<Semaphore>,
+    refusals: RefusalLog,
+}
+
+impl Edge {
+    pub fn new(tokens: TokenMap, clock: Clock, ids: Ids, limits: Limits) -> Self {
+        let in_flight = Arc::new(Semaphore::new(limits.in_flight_max));
+        Self { tokens, clock, ids, limits, in_flight, refusals: RefusalLog::default() }
+    }
+}
+
+/// Who calls, as far as the edge knows before anything is read.
+#[derive(Debug)]
+pub struct Caller {
+    identity: Identity,
+    actor: Arc<str>,
+    channel: Channel,
+    request_id: Arc<str>,
+    trace_id: Arc<str>,
+}
+
+impl Caller {
+    /// The context of one use case; `longest` is how long its caller waits.
+    pub fn context(&self, now: DateTime<Utc>, longest: Duration) -> Context {
+        Context {
+            actor: Arc::clone(&self.actor),
+            channel: self.channel,
+            service_identity: self.identity.name.as_str().into(),
+            tenant: self.identity.tenant.as_str().into(),
+            request_id: Arc::clone(&self.request_id),
+            trace_id: Some(Arc::clone(&self.trace_id)),
+            scopes: self.identity.scopes,
+            now,
+            deadline: tokio::time::Instant::now() + longest,
+            idempotency: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct RequestId(Arc<str>);
+
+/// Gives the request an id, measures it, and renders error bodies. Outermost: nothing answers without it.
+pub async fn observe(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = request_id(request.headers(), &edge.ids);
+    request.extensions_mut().insert(RequestId(Arc::clone(&request_id)));
+    request.extensions_mut().insert(Arc::clone(&edge));
+    let method = request.method().clone();
+    // The route, not the path: the path may hold anything and labels must stay few.
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
+    let span = tracing::info_span!("request", bss.module = "http", http.method = %method, http.route = route, request.id = %request_id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        response = span.in_scope(|| render_error(response, &request_id));
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    let elapsed = started.elapsed();
+    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_str().to_owned())];
+    metrics::histogram!("bss_http_request_seconds", &labels).record(elapsed.as_secs_f64());
+    span.in_scope(|| tracing::debug!(status = status.as_u16(), elapsed_us = elapsed.as_micros(), "request end"));
+    response
+}
+
+fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
+    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    match given.filter(|id| !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic())) {
+        Some(id) => id.into(),
+        None => ids.uuid().to_string().into(),
+    }
+}
+
+fn render_error(mut response: Response, request_id: &str) -> Response {
+    let status = response.status();
+    let (mut body, cause) = match response.extensions_mut().remove::<Report>() {
+        Some(report) => (report.body, report.cause),
+        // A router's own answer (unknown path, wrong method): it has no body yet.
+        None if !response.headers().contains_key(header::CONTENT_TYPE) => (plain(status), None),
+        None => return response,
+    };
+    request_id.clone_into(&mut body.request_id);
+    if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
+        tracing::error!(code = body.code, cause, "request failed");
+    } else if let Some(cause) = cause {
+        tracing::warn!(code = body.code, cause, "request not served");
+    } else {
+        tracing::info!(code = body.code, reason = body.reason, "request refused");
+    }
+    let json = serde_json::to_vec(&body).unwrap_or_default();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = Body::from(json);
+    response
+}
+
+fn plain(status: StatusCode) -> ErrorBody {
+    let (code, message) = match status {
+        StatusCode::NOT_FOUND => ("NOT_FOUND", "There is nothing at this path"),
+        StatusCode::METHOD_NOT_ALLOWED => ("METHOD_NOT_ALLOWED", "This path does not know this method"),
+        StatusCode::INTERNAL_SERVER_ERROR => ("INTERNAL", "Something went wrong here, and it is logged under this request id"),
+        _ => ("INVALID_REQUEST", "The request cannot be read"),
+    };
+    ErrorBody {
+        code: code.into(),
+        reason: code.to_ascii_lowercase(),
+        message: message.into(),
+        status: status.as_u16().to_string(),
+        context: serde_json::Map::new(),
+        request_id: String::new(),
+        at_type: "Error".into(),
+    }
+}
+
+/// Sheds load before any work is done for the request.
+pub async fn shed(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    if perimeter::is_open(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let Ok(_permit) = edge.in_flight.try_acquire() else {
+        metrics::counter!("bss_http_shed_total").increment(1);
+        return ApiError::unavailable("Too many requests are in work; try again shortly").into_response();
+    };
+    next.run(request).await
+}
+
+/// Lets through who shows a valid token, and says who that is.
+pub async fn authenticate(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    if perimeter::is_open(request.uri().path()) {
+        return next.run(request).await;
+    }
+    let identity = match token(request.headers()) {
+        None => Err(("AUTH_MISSING_TOKEN", "missing", "The header X-BSS-API-Token is required")),
+        Some(token) => edge.tokens.identify(token).cloned().ok_or(("AUTH_INVALID_TOKEN", "wrong", "The API token is not valid")),
+    };
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err((code, reason, message)) => {
+            edge.refusals.note(request.uri().path(), reason);
+            return ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message).into_response();
+        }
+    };
+    match caller(&request, identity, &edge.ids) {
+        Ok(caller) => {
+            request.extensions_mut().insert(Arc::new(caller));
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let direct = headers.get("x-bss-api-token").and_then(|value| value.to_str().ok());
+    let bearer = || headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ");
+    direct.or_else(bearer).filter(|token| !token.is_empty())
+}
+
+fn caller(request: &Request, identity: Identity, ids: &Ids) -> Result<Caller, ApiError> {
+    let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
+    let actor = match text("x-bss-actor") {
+        None => "system",
+        Some(actor) if !actor.is_empty() && actor.len() <= 100 && actor.bytes().all(|b| b.is_ascii_graphic()) => actor,
+        Some(_) => return Err(ApiError::invalid("X-BSS-Actor", "must be 1 to 100 visible ASCII characters")),
+    };
+    let channel = match text("x-bss-channel") {
+        None => Channel::System,
+        Some(channel) => Channel::parse(channel).ok_or_else(|| {
+            let known = Channel::ALL.map(Channel::as_str).join(", ");
+            ApiError::invalid("X-BSS-Channel", format!("must be one of: {known}"))
+        })?,
+    };
+    let trace_id = text("traceparent").and_then(trace_id).map_or_else(|| ids.uuid().simple().to_string(), str::to_owned);
+    let request_id = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |id| Arc::clone(&id.0));
+    Ok(Caller { identity, actor: actor.into(), channel, request_id, trace_id: trace_id.into() })
+}
+
+/// The trace id of a W3C `traceparent` header (Trace Context, section 3.2), when it is well-formed.
+fn trace_id(traceparent: &str) -> Option<&str> {
+    let id = traceparent.split('-').nth(1)?;
+    let valid = id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) && id.bytes().any(|b| b != b'0');
+    valid.then_some(id)
+}
+
+/// Answers 503 when a route takes too long. Operations bound themselves, since some of them wait on purpose.
+pub async fn time_out(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/ops/") {
+        return next.run(request).await;
+    }
+    match tokio::time::timeout(edge.limits.request_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::unavailable("The answer took too long; what was begun goes on, ask for it again").into_response(),
+    }
+}
+
+/// Logs refused callers, at most one line per interval and path, with a bound on the paths that are remembered.
+#[derive(Debug, Default)]
+struct RefusalLog {
+    noted: std::sync::Mutex<std::collections::BTreeMap<String, Instant>>,
+}
+
+impl RefusalLog {
+    const INTERVAL: Duration = Duration::from_secs(60);
+    const PATHS_MAX: usize = 256;
+
+    fn note(&self, path: &str, reason: &'static str) {
+        metrics::counter!("bss_auth_refused_total", "reason" => reason).increment(1);
+        let path: String = path.chars().take(120).collect();
+        let now = Instant::now();
+        let mut noted = self.noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if noted.len() >= Self::PATHS_MAX {
+            noted.retain(|_, at| now.duration_since(*at) < Self::INTERVAL);
+        }
+        let due = noted.get(&path).is_none_or(|at| now.duration_since(*at) >= Self::INTERVAL);
+        if due && noted.len() < Self::PATHS_MAX {
+            tracing::info!(reason, path, "auth.401");
+            noted.insert(path, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_well_formed_traceparent_is_taken_up() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace_id(&format!("00-{id}-00f067aa0ba902b7-01")), Some(id));
+        for bad in ["", "00", "00-xyz-1-1", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+            assert_eq!(trace_id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_logged_once_per_path_and_the_memory_is_bounded() {
+        let log = RefusalLog::default();
+        for n in 0..1_000 {
+            log.note(&format!("/{n}"), "missing");
+        }
+        assert_eq!(log.noted.lock().unwrap().len(), RefusalLog::PATHS_MAX);
+    }
+}

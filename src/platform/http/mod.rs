@@ -1,0 +1,12 @@
+//! The HTTP edge that every surface shares: errors as answers, extractors, the layers around all routes, health.
+//!
+//! Knows no domain. A handler turns HTTP into a command and a view into a body; everything else is here.
+
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod layers;
+
+pub use error::ApiError;
+pub use extract::{ApiJson, ApiPath, ApiQuery, Reader};
+pub use layers::{Edge, Limits};
