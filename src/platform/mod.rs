@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a domain; a type that only one domain needs lives in that domain.
 
+pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod context;
@@ -18,3 +19,16 @@ pub mod perimeter;
 pub mod replica;
 pub mod scheduler;
 pub mod tmf;
+
+use std::sync::Arc;
+
+/// What a domain is given to stand on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    pub db: db::Db,
+    pub clock: clock::Clock,
+    pub ids: ids::Ids,
+    pub config: Arc<config::Config>,
+    /// Names this process in leases.
+    pub boot_id: uuid::Uuid,
+}

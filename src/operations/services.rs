@@ -1,0 +1,38 @@
+//! What operations can call: the ports of the domains and the services of the platform.
+
+use std::sync::Arc;
+
+use crate::domains::catalog::port::Catalog;
+use crate::domains::com::port::Orders;
+use crate::domains::crm::port::{Customers, Inventory};
+use crate::domains::mediation::port::Mediation;
+use crate::domains::payment::port::Payments;
+use crate::domains::provisioning::port::Provisioning;
+use crate::domains::som::port::ServiceOrders;
+use crate::domains::subscription::port::Subscriptions;
+use crate::platform::Platform;
+use crate::platform::audit::Check;
+use crate::platform::scheduler::Scheduler;
+
+/// See the module.
+pub struct Services {
+    pub platform: Platform,
+    pub scheduler: Arc<Scheduler>,
+    pub catalog: Arc<dyn Catalog>,
+    pub customers: Arc<dyn Customers>,
+    pub inventory: Arc<dyn Inventory>,
+    pub payments: Arc<dyn Payments>,
+    pub orders: Arc<dyn Orders>,
+    pub service_orders: Arc<dyn ServiceOrders>,
+    pub provisioning: Arc<dyn Provisioning>,
+    pub subscriptions: Arc<dyn Subscriptions>,
+    pub usage: Arc<dyn Mediation>,
+    /// Every statement about the books, of all domains.
+    pub checks: Vec<Check>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Services")
+    }
+}

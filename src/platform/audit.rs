@@ -1,0 +1,64 @@
+//! Checks of the books: each is one query that finds offenders. Domains state theirs; [`verify`] runs them all.
+
+use sea_orm::FromQueryResult;
+use serde::Serialize;
+
+use crate::platform::db::{Db, sql};
+use crate::platform::error::Result;
+
+/// One statement about the books that must hold at every moment between two transactions, or after recovery.
+#[derive(Debug, Clone, Copy)]
+pub struct Check {
+    /// `<domain>.<what_must_hold>`.
+    pub name: &'static str,
+    /// What holds, in one sentence.
+    pub description: &'static str,
+    /// Selects `id text, detail text` of every offender; no row means that it holds.
+    pub offenders: &'static str,
+}
+
+/// Most offenders that one check prints.
+const OFFENDERS_MAX: i64 = 100;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, Serialize, FromQueryResult, schemars::JsonSchema)]
+pub struct Offender {
+    pub id: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckReport {
+    pub name: String,
+    pub description: String,
+    pub ok: bool,
+    /// At most a hundred.
+    pub offenders: Vec<Offender>,
+}
+
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditReport {
+    pub ok: bool,
+    pub checks: Vec<CheckReport>,
+}
+
+/// Runs every check over one snapshot of the database.
+pub async fn verify(db: &Db, checks: &[Check]) -> Result<AuditReport> {
+    use sea_orm::ConnectionTrait as _;
+    let tx = db.begin().await?;
+    tx.execute_unprepared("set transaction isolation level repeatable read, read only; set local statement_timeout = '120s'").await?;
+    let mut reports = Vec::with_capacity(checks.len());
+    for check in checks {
+        let query = format!("select id, detail from ({}) as offender (id, detail) limit $1", check.offenders);
+        let offenders = Offender::find_by_statement(sql!(query, OFFENDERS_MAX)).all(&*tx).await?;
+        reports.push(CheckReport {
+            name: check.name.to_owned(),
+            description: check.description.to_owned(),
+            ok: offenders.is_empty(),
+            offenders,
+        });
+    }
+    Ok(AuditReport { ok: reports.iter().all(|report| report.ok), checks: reports })
+}
