@@ -1,0 +1,6 @@
+//! The integration tests: one binary, so that they are compiled and linked once.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod tmf_gate;
