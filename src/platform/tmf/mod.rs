@@ -16,3 +16,9 @@ pub mod filter;
 pub mod page;
 pub mod query;
 pub mod time;
+
+impl From<query::QueryError> for crate::platform::error::Error {
+    fn from(error: query::QueryError) -> Self {
+        Self::invalid(error.parameter, error.message)
+    }
+}
