@@ -44,13 +44,14 @@ impl MigrationName for Step {
     }
 }
 
+#[expect(elided_lifetimes_in_paths, reason = "the trait of sea-orm-migration is written so; a named lifetime does not match it")]
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.get_connection().execute_unprepared(self.sql).await.map(drop)
     }
 
-    async fn down(&self, _: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
         Err(DbErr::Migration(format!("{}: the schema moves forward only; restore a backup instead", self.name)))
     }
 }
