@@ -4,6 +4,7 @@
 //! A new operation: its command and view in the domain's `port.rs`, an `impl Operation` in the file of the domain here, and
 //! a line in that file's `register`.
 
+pub mod catalog;
 pub mod http;
 pub mod services;
 
