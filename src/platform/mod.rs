@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod perimeter;
 pub mod replica;
 pub mod scheduler;
+pub mod telemetry;
 pub mod tmf;
 
 use std::sync::Arc;
