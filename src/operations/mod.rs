@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod http;
+pub mod platform;
 pub mod services;
 
 use std::collections::BTreeMap;
