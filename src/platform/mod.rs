@@ -3,4 +3,5 @@
 //! Nothing here knows a domain; a type that only one domain needs lives in that domain.
 
 pub mod db;
+pub mod paths;
 pub mod tmf;
