@@ -48,7 +48,7 @@ const STYLES: Styles =
 
 /// The whole Business Support System of a small prepaid, eSIM-only mobile operator
 #[derive(Debug, Parser)]
-#[command(name = "bss", version, styles = STYLES, propagate_version = true, max_term_width = 100)]
+#[command(name = "bss", version, styles = STYLES, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   bss serve

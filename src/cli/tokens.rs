@@ -43,7 +43,8 @@ pub(crate) fn discover(global: &Global) -> Option<Token> {
     if let Some(given) = global.token.as_deref().filter(|token| !token.is_empty()) {
         return Some(given.into());
     }
-    match &global.data_dir {
+    // As with the token, a variable that is set to nothing is not set.
+    match global.data_dir.as_ref().filter(|named| !named.as_os_str().is_empty()) {
         Some(named) => read(named),
         None if is_local(&global.url) => read(&paths::default_data_dir()?),
         None => None,
