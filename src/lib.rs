@@ -6,6 +6,7 @@
 //! - [`domains`]: the nine business modules; each publishes one port and hides the rest.
 //! - [`operations`]: everything one can do, declared once, for HTTP, command line and scenarios.
 //! - [`app`]: the composition root; alone names concrete adapters.
+//! - [`render`]: views as text, pure functions.
 //! - [`scenario`], [`cli`]: thin clients of the operations of a running server.
 
 pub mod app;
@@ -13,4 +14,5 @@ pub mod cli;
 pub mod domains;
 pub mod operations;
 pub mod platform;
+pub mod render;
 pub mod scenario;
