@@ -155,13 +155,15 @@ impl Caller for OpsClient {
 }
 
 impl CallError {
-    /// What a refusal is known by: the rule that was broken, and for other refusals their code.
-    pub fn refusal(&self) -> Option<&str> {
-        match self.status {
-            400..=499 if self.code == "POLICY_VIOLATION" => Some(&self.reason),
-            400..=499 => Some(&self.code),
-            _ => None,
-        }
+    /// Whether the server refused by `rule`: the rule of a policy violation, or reason or code of another refusal.
+    pub fn is_refusal_by(&self, rule: &str) -> bool {
+        let by_code = self.code == rule && self.code != "POLICY_VIOLATION";
+        (400..=499).contains(&self.status) && (self.reason == rule || by_code)
+    }
+
+    /// Whether the server has no operation of that name.
+    pub fn is_unknown_operation(&self) -> bool {
+        self.status == 404 && self.reason == "operation.not_found"
     }
 
     fn blank() -> Self {

@@ -89,8 +89,8 @@ impl<'a, C: Caller> Stage<'a, C> {
     async fn ask(&self, verb: &str, args: Map<String, Value>) -> Result<Value, Failed> {
         let answer = verbs::call(self.caller, &self.actor, verb, args).await;
         answer.map_err(|error| {
-            let is_unknown = error.status == 404 && !verbs::is_own(verb) && !self.operations.contains(verb);
-            if is_unknown { Failed::for_good(format!("unknown action `{verb}`")) } else { Failed::by_call(error) }
+            let is_listed = verbs::is_own(verb) || self.operations.contains(verb);
+            if error.is_unknown_operation() || (error.status == 404 && !is_listed) { Failed::for_good(format!("unknown action `{verb}`")) } else { Failed::by_call(error) }
         })
     }
 }
@@ -102,7 +102,7 @@ fn refused(answer: Result<Value, Failed>, rule: &str) -> Result<Value, Failed> {
         Err(Failed { call: Some(call), .. }) => call,
         Err(failed) => return Err(failed),
     };
-    if call.refusal() == Some(rule) {
+    if call.is_refusal_by(rule) {
         return Ok(as_result(&call));
     }
     Err(Failed { message: format!("expected a refusal by {rule}, got {call}"), is_final: false, call: Some(call) })
