@@ -1,22 +1,18 @@
 //! `bss scenario`: list, check and run business stories.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
-};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::scenario::{
-    client::{CallError, Caller, Operations},
-    format::Scenario,
-    load::{self, Invalid},
-    report::{self, Paint, ScenarioReport, Status},
-    runner::{self, Options},
-    suite::{self, Choice, Listed},
-};
+use crate::scenario::client::{CallError, Caller, Operations};
+use crate::scenario::format::Scenario;
+use crate::scenario::load::{self, Invalid};
+use crate::scenario::report::{self, Paint, ScenarioReport, Status};
+use crate::scenario::runner::{self, Options};
+use crate::scenario::suite::{self, Choice, Listed};
 
 /// Business stories in YAML, run against a server.
 #[derive(Debug, Args)]
@@ -180,7 +176,8 @@ impl Screen<'_> {
         let mut told = Ok(());
         let report = suite::run_all(caller, listed, operations, choice, &stoppable(), |done| {
             if self.output == Output::Text && told.is_ok() {
-                told = self.out.write_all(report::scenario(done, self.paint).as_bytes()).and_then(|()| self.out.flush());
+                told =
+                    self.out.write_all(report::scenario(done, self.paint).as_bytes()).and_then(|()| self.out.flush());
             }
         })
         .await;
@@ -280,3 +277,6 @@ fn listed_as_json(listed: &Listed) -> serde_json::Value {
 fn faults(invalid: &Invalid) -> Vec<serde_json::Value> {
     invalid.faults.iter().map(|fault| json!({ "line": fault.line, "message": fault.message })).collect()
 }
+
+#[cfg(test)]
+mod tests;

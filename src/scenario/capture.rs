@@ -2,11 +2,9 @@
 
 use serde_json::Value;
 
-use super::{
-    format::RegexCapture,
-    path::Path,
-    poll::Failed,
-};
+use super::format::RegexCapture;
+use super::path::Path;
+use super::poll::Failed;
 
 /// A variable and its value.
 pub(super) type Captured = (String, Value);

@@ -1,6 +1,10 @@
 //! Calling operations of a running server: `POST /ops/v1/{name}`, and what can come back.
 
-use std::{collections::BTreeMap, collections::BTreeSet, fmt, future::Future, time::Duration};
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
 
 use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -63,7 +67,7 @@ pub struct CallError {
     /// For people.
     pub message: String,
     /// What the server adds.
-    pub context: Value,
+    pub context: Box<Value>,
     /// By which the server's log knows the request; empty when no answer came.
     pub request_id: String,
 }
@@ -77,7 +81,7 @@ pub struct OpsClient {
 }
 
 /// The limit of one call. Longer than the longest wait that an operation offers.
-const CALL_TIMEOUT: Duration = Duration::from_secs(180);
+const CALL_TIMEOUT: Duration = Duration::from_mins(3);
 /// The limit for a connection to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -113,7 +117,11 @@ impl OpsClient {
             error if error.is_connect() => ("UNREACHABLE", "cannot reach"),
             _ => ("UNREACHABLE", "no answer from"),
         };
-        CallError { code: code.to_owned(), message: format!("{what} {}: {}", self.base_url, root_cause(error)), ..CallError::blank() }
+        CallError {
+            code: code.to_owned(),
+            message: format!("{what} {}: {}", self.base_url, root_cause(error)),
+            ..CallError::blank()
+        }
     }
 }
 
@@ -172,7 +180,7 @@ impl CallError {
             code: String::new(),
             reason: String::new(),
             message: String::new(),
-            context: Value::Null,
+            context: Box::default(),
             request_id: String::new(),
         }
     }
@@ -249,7 +257,8 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
 
 async fn answer(response: Response) -> Result<Value, CallError> {
     let status = response.status();
-    let request_id = response.headers().get("x-request-id").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let request_id =
+        response.headers().get("x-request-id").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let body = response.bytes().await.map_err(|error| CallError {
         code: "UNREACHABLE".to_owned(),
         message: format!("the answer broke off: {}", root_cause(&error)),
@@ -290,7 +299,7 @@ fn refusal(status: StatusCode, body: &[u8], request_id: String) -> CallError {
         code,
         reason: told.reason,
         message: told.message,
-        context: told.context,
+        context: Box::new(told.context),
         request_id,
     }
 }

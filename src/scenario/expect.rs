@@ -15,12 +15,10 @@ mod operator;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-pub(super) use self::operator::is_equal;
 use self::operator::Operator;
-use super::{
-    path::{Path, PathError},
-    template::{self, TemplateError, Variables},
-};
+pub(super) use self::operator::is_equal;
+use super::path::{Path, PathError};
+use super::template::{self, TemplateError, Variables};
 
 /// What must hold of one value.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -92,7 +90,9 @@ impl Expectation {
     fn of(value: Value) -> Result<Self, NotAnExpectation> {
         match value {
             Value::Object(map) => Self::try_from(map),
-            other => Ok(Self { checks: vec![Check { path: Path::root(), tests: vec![Test::Compare(Operator::Eq, other)] }] }),
+            other => {
+                Ok(Self { checks: vec![Check { path: Path::root(), tests: vec![Test::Compare(Operator::Eq, other)] }] })
+            }
         }
     }
 }
@@ -161,8 +161,9 @@ impl Test {
             "any_match" => Expectation::of(operand).map(Self::AnyMatch),
             "none_match" => Expectation::of(operand).map(Self::NoneMatch),
             _ => {
-                let operator = Operator::named(name)
-                    .ok_or_else(|| NotAnExpectation(format!("unknown operator `{name}`; known: {}", operator_names())))?;
+                let operator = Operator::named(name).ok_or_else(|| {
+                    NotAnExpectation(format!("unknown operator `{name}`; known: {}", operator_names()))
+                })?;
                 operator.check_operand(&operand).map_err(NotAnExpectation)?;
                 Ok(Self::Compare(operator, operand))
             }

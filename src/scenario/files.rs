@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    format::Encoding,
-    poll::Failed,
-};
+use super::format::Encoding;
+use super::poll::Failed;
 
 /// The longest file that is read, in bytes.
 const LONGEST_FILE: u64 = 64 * 1024 * 1024;

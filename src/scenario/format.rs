@@ -1,13 +1,16 @@
 //! What a scenario is, once it is read and found well-formed. How it is written down is the business of
 //! [`load`](super::load).
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{expect::Expectation, path::Path};
+use super::expect::Expectation;
+use super::path::Path;
 
 /// A business story: how to prepare, what to do and to expect, and what to put back.
 #[derive(Debug, Clone)]

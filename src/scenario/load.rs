@@ -6,18 +6,14 @@
 mod raw;
 mod step;
 
-use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use serde_saphyr::MessageFormatter;
 
 use self::raw::{RawScenario, RawTeardown};
-use super::{
-    format::{Capability, Scenario, Setup, Step, Teardown},
-    names,
-};
+use super::format::{Capability, Scenario, Setup, Step, Teardown};
+use super::names;
 
 /// A scenario file that cannot be run, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +61,9 @@ pub fn parse(file: &Path, text: &str) -> Result<Scenario, Invalid> {
 fn read(file: &Path) -> io::Result<String> {
     let length = fs::metadata(file)?.len();
     if length > LONGEST_FILE {
-        return Err(io::Error::other(format!("{length} bytes are more than the {LONGEST_FILE} of the longest scenario")));
+        return Err(io::Error::other(format!(
+            "{length} bytes are more than the {LONGEST_FILE} of the longest scenario"
+        )));
     }
     fs::read_to_string(file)
 }
@@ -77,7 +75,8 @@ fn assemble(file: &Path, raw: RawScenario, faults: &mut Vec<Fault>) -> Scenario 
     }
     let mut variables = raw.setup.variables;
     variables.extend(raw.variables);
-    let mut steps_of = |raw: Vec<_>| raw.into_iter().filter_map(|step| step::assemble(step, faults)).collect::<Vec<Step>>();
+    let mut steps_of =
+        |raw: Vec<_>| raw.into_iter().filter_map(|step| step::assemble(step, faults)).collect::<Vec<Step>>();
     let steps = steps_of(raw.steps);
     let RawTeardown { steps: teardown_steps, unfreeze_clock } = raw.teardown;
     let teardown = Teardown { steps: steps_of(teardown_steps), unfreeze_clock };
@@ -112,7 +111,8 @@ fn capability(text: &str, faults: &mut Vec<Fault>) -> Option<Capability> {
         "portal_token" => Some(Capability::PortalToken),
         operation if operation.contains('.') => Some(Capability::Operation(operation.to_owned())),
         unknown => {
-            let message = format!("`requires` knows clock, reset, portal_token and names of operations, not `{unknown}`");
+            let message =
+                format!("`requires` knows clock, reset, portal_token and names of operations, not `{unknown}`");
             faults.push(Fault::new(None, message));
             None
         }

@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{
-    client::Operations,
-    expect::Expectation,
-    format::{Body, HttpExpectation, HttpStep, Scenario, Step, StepKind},
-    load::Fault,
-    template::{self, TemplateError},
-    verbs,
-};
+use super::client::Operations;
+use super::expect::Expectation;
+use super::format::{Body, HttpExpectation, HttpStep, Scenario, Step, StepKind};
+use super::load::Fault;
+use super::template::{self, TemplateError};
+use super::verbs;
 
 /// The variable that every run defines: 8 hexadecimal digits, fresh per run.
 pub const RUN_ID: &str = "run_id";
@@ -24,7 +22,10 @@ pub(super) fn check(scenario: &Scenario, faults: &mut Vec<Fault>) {
     let mut defined = BTreeSet::from([RUN_ID.to_owned()]);
     for (name, value) in &scenario.variables {
         if !template::is_name(name) || name == RUN_ID {
-            faults.push(Fault::new(None, format!("`{name}` cannot be a variable: letters, digits, underscores, not {RUN_ID}")));
+            faults.push(Fault::new(
+                None,
+                format!("`{name}` cannot be a variable: letters, digits, underscores, not {RUN_ID}"),
+            ));
         }
         expect_defined(value, &defined, &format!("variable `{name}`"), None, faults);
         defined.insert(name.clone());
@@ -60,7 +61,13 @@ pub(super) fn needed(step: &Step) -> BTreeSet<String> {
     names
 }
 
-fn expect_defined(template: &Value, defined: &BTreeSet<String>, place: &str, line: Option<u64>, faults: &mut Vec<Fault>) {
+fn expect_defined(
+    template: &Value,
+    defined: &BTreeSet<String>,
+    place: &str,
+    line: Option<u64>,
+    faults: &mut Vec<Fault>,
+) {
     let mut names = BTreeSet::new();
     if let Err(error) = template::collect_names(template, &mut names) {
         faults.push(Fault::new(line, format!("{place}: {error}")));
@@ -88,7 +95,8 @@ fn templates(step: &Step) -> Vec<Value> {
 }
 
 fn http_templates(step: &HttpStep) -> Vec<Value> {
-    let HttpExpectation { body_contains, body_not_contains, headers_match, body_json_equals, body_json, .. } = &step.expect;
+    let HttpExpectation { body_contains, body_not_contains, headers_match, body_json_equals, body_json, .. } =
+        &step.expect;
     let mut found = vec![
         Value::from(step.url.as_str()),
         Value::Object(step.headers.clone()),

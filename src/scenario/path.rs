@@ -6,7 +6,8 @@
 //! one was meant, and that is an error. Brackets are explicit: `[0]` an index, `['a.b']` a field, `[key=value]` the
 //! first element whose field `key` has that value.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use serde_json::Value;
 
@@ -164,7 +165,9 @@ fn name(text: &str) -> Result<String, &'static str> {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '@' | ' ' | ':' | '+' | '/');
     match text {
         "" => Err("a name is empty"),
-        _ if !text.chars().all(is_plain) => Err("only names, indexes and [key=value] are understood; quote others as ['name']"),
+        _ if !text.chars().all(is_plain) => {
+            Err("only names, indexes and [key=value] are understood; quote others as ['name']")
+        }
         _ => Ok(text.to_owned()),
     }
 }
@@ -255,7 +258,9 @@ mod tests {
     #[test]
     fn a_list_at_the_root_is_entered_like_any_other() {
         let list = json!([{ "id": "SUB-1", "allowanceType": "data" }, { "id": "SUB-2" }]);
-        for (path, expected) in [("$[1].id", "SUB-2"), ("0.id", "SUB-1"), ("data.id", "SUB-1"), ("[id=SUB-2].id", "SUB-2")] {
+        for (path, expected) in
+            [("$[1].id", "SUB-2"), ("0.id", "SUB-1"), ("data.id", "SUB-1"), ("[id=SUB-2].id", "SUB-2")]
+        {
             assert_eq!(path.parse::<Path>().expect(path).resolve(&list), Ok(&json!(expected)), "{path}");
         }
     }
@@ -291,7 +296,22 @@ mod tests {
 
     #[test]
     fn other_dialects_are_refused_at_once() {
-        for text in ["", "a..b", "$..id", "a[", "a[]", "a[*]", "$[?(@.x=='y')]", "a.", ".a", "$x", "a]b", "a.*", "a.[0]", "a[-1]"] {
+        for text in [
+            "",
+            "a..b",
+            "$..id",
+            "a[",
+            "a[]",
+            "a[*]",
+            "$[?(@.x=='y')]",
+            "a.",
+            ".a",
+            "$x",
+            "a]b",
+            "a.*",
+            "a.[0]",
+            "a[-1]",
+        ] {
             assert!(text.parse::<Path>().is_err(), "{text}");
         }
     }

@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use super::{client::CallError, format::Poll, template::TemplateError};
+use super::client::CallError;
+use super::format::Poll;
+use super::template::TemplateError;
 
 /// Why a step, or one try of it, failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -13,13 +15,16 @@ pub(super) struct Failed {
     /// Trying again cannot help.
     pub(super) is_final: bool,
     /// The call that failed, when it was one.
-    pub(super) call: Option<CallError>,
+    pub(super) call: Option<Box<CallError>>,
 }
 
 /// Tries until it works, or until the time is up or trying again cannot help; then the last failure is told.
 ///
 /// Without `poll` there is one try.
-pub(super) async fn until<T>(poll: Option<Poll>, mut attempt: impl AsyncFnMut() -> Result<T, Failed>) -> Result<T, Failed> {
+pub(super) async fn until<T>(
+    poll: Option<Poll>,
+    mut attempt: impl AsyncFnMut() -> Result<T, Failed>,
+) -> Result<T, Failed> {
     let Some(poll) = poll else { return attempt().await };
     let began = Instant::now();
     for tries in 1_u32.. {
@@ -52,7 +57,7 @@ impl Failed {
     /// A call failed. What the server did not understand or does not allow stays so; what it does not know yet may come.
     pub(super) fn by_call(error: CallError) -> Self {
         let is_final = matches!(error.status, 400 | 401 | 403);
-        Self { message: error.to_string(), is_final, call: Some(error) }
+        Self { message: error.to_string(), is_final, call: Some(Box::new(error)) }
     }
 }
 

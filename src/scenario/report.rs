@@ -3,19 +3,18 @@
 
 mod text;
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::text::{Paint, listing, scenario, suite};
-use super::{
-    capture::Captured,
-    format::{Kind, Scenario, Step},
-    load::Invalid,
-    poll::Failed,
-    runner::milliseconds,
-};
+use super::capture::Captured;
+use super::format::{Kind, Scenario, Step};
+use super::load::Invalid;
+use super::poll::Failed;
+use super::runner::milliseconds;
 
 /// What came of one scenario.
 #[derive(Debug, Clone, Serialize)]

@@ -3,24 +3,19 @@
 
 mod steps;
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::steps::Stage;
-use super::{
-    client::{CallError, Caller, Identity, Operations},
-    format::{Capability, Scenario, Step},
-    names::{self, RUN_ID},
-    poll::Failed,
-    report::{Phase, ScenarioReport, Status, StepReport, StepStatus},
-    template,
-    verbs,
-};
+use super::client::{CallError, Caller, Identity, Operations};
+use super::format::{Capability, Scenario, Step};
+use super::names::{self, RUN_ID};
+use super::poll::Failed;
+use super::report::{Phase, ScenarioReport, Status, StepReport, StepStatus};
+use super::{template, verbs};
 
 /// What a run goes by.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +25,12 @@ pub struct Options {
 }
 
 /// Runs a scenario against a server that knows `operations`.
-pub async fn run<C: Caller>(caller: &C, scenario: &Scenario, operations: &Operations, options: &Options) -> ScenarioReport {
+pub async fn run<C: Caller>(
+    caller: &C,
+    scenario: &Scenario,
+    operations: &Operations,
+    options: &Options,
+) -> ScenarioReport {
     let began = Instant::now();
     let mut report = ScenarioReport::begin(scenario, format!("{:08x}", rand::random::<u32>()));
     if let Some(reason) = missing(scenario, caller, operations) {
@@ -49,7 +49,7 @@ pub async fn run<C: Caller>(caller: &C, scenario: &Scenario, operations: &Operat
         }
     };
     report.status = if outcome.is_ok() { Status::Passed } else { Status::Failed };
-    if let Some(reason) = outcome.err().and_then(|failed| switched_off(scenario, failed.call.as_ref())) {
+    if let Some(reason) = outcome.err().and_then(|failed| switched_off(scenario, failed.call.as_deref())) {
         report.status = Status::Skipped;
         report.reason = Some(reason);
     }
@@ -126,18 +126,15 @@ async fn tear_down<C: Caller>(stage: &mut Stage<'_, C>, scenario: &Scenario, rep
     let passed = report.status == Status::Passed;
     for step in &scenario.teardown.steps {
         let mut row = StepReport::new(Phase::Teardown, report.steps.len() + 1, step);
-        match never_captured(stage, scenario, step).filter(|_| !passed) {
-            Some(variable) => {
-                row.status = StepStatus::Skipped;
-                row.error = Some(format!("`{variable}` was never captured"));
-            }
-            None => {
-                let began = Instant::now();
-                let outcome = stage.perform(step).await;
-                row.finish(&outcome, began.elapsed());
-                if let Err(failed) = outcome {
-                    report.teardown_errors.push(format!("step `{}`: {failed}", step.name));
-                }
+        if let Some(variable) = never_captured(stage, scenario, step).filter(|_| !passed) {
+            row.status = StepStatus::Skipped;
+            row.error = Some(format!("`{variable}` was never captured"));
+        } else {
+            let began = Instant::now();
+            let outcome = stage.perform(step).await;
+            row.finish(&outcome, began.elapsed());
+            if let Err(failed) = outcome {
+                report.teardown_errors.push(format!("step `{}`: {failed}", step.name));
             }
         }
         report.steps.push(row);

@@ -1,17 +1,13 @@
 //! A small real HTTP server for the tests of this module: a few operations and pages with known answers.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::{
-    Json, Router,
-    extract::{Path, Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
-    response::{IntoResponse, Response},
-    routing::{any, get, post},
-};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -63,7 +59,10 @@ impl Stub {
             .route("/sessions/{id}", get(|Path(id): Path<String>| async move { format!("session {id}") }))
             .route("/whoami", get(who_am_i))
             .route("/echo", any(echo))
-            .route("/stream", get(|| async { ([(header::CONTENT_TYPE, "text/event-stream")], "data: one\n\ndata: two\n\n") }))
+            .route(
+                "/stream",
+                get(|| async { ([(header::CONTENT_TYPE, "text/event-stream")], "data: one\n\ndata: two\n\n") }),
+            )
             .route("/third", get(third))
             .with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -124,30 +123,34 @@ async fn operation(
     });
     if let Some((status, code)) = lock(&shared.failing).get(&name) {
         let message = if *status == 500 { "broken" } else { "switched off" };
-        return refuse(*status, code, "", message, Value::Null);
+        return refuse(*status, code, "", message, &Value::Null);
     }
     match name.as_str() {
         "third.time" => {
             let tries = lock(&shared.calls).iter().filter(|call| call.operation == name).count();
             Json(json!({ "tries": tries })).into_response()
         }
-        "missing.thing" => refuse(404, "NOT_FOUND", "", "no such thing", Value::Null),
-        "refused.op" => refuse(422, "POLICY_VIOLATION", "toy.rule", "not like this", json!({ "usageId": "UE-000001" })),
-        "broken.op" => refuse(500, "INTERNAL", "", "broken", Value::Null),
+        "missing.thing" => refuse(404, "NOT_FOUND", "", "no such thing", &Value::Null),
+        "refused.op" => {
+            refuse(422, "POLICY_VIOLATION", "toy.rule", "not like this", &json!({ "usageId": "UE-000001" }))
+        }
+        "broken.op" => refuse(500, "INTERNAL", "", "broken", &Value::Null),
         known if KNOWN.contains(&known) || known.starts_with("admin.") => Json(args).into_response(),
-        _ => refuse(404, "NOT_FOUND", "", "no such operation", Value::Null),
+        _ => refuse(404, "NOT_FOUND", "", "no such operation", &Value::Null),
     }
 }
 
-fn refuse(status: u16, code: &str, reason: &str, message: &str, context: Value) -> Response {
-    let body = json!({ "code": code, "reason": reason, "message": message, "status": status.to_string(), "context": context });
+fn refuse(status: u16, code: &str, reason: &str, message: &str, context: &Value) -> Response {
+    let body =
+        json!({ "code": code, "reason": reason, "message": message, "status": status.to_string(), "context": context });
     let status = StatusCode::from_u16(status).expect("a status");
     (status, [("x-request-id", "r-1")], Json(body)).into_response()
 }
 
 async fn log_in(body: String) -> Response {
     let location = format!("/sessions/SES-42?{body}");
-    let cookies = [(header::SET_COOKIE, "session=s3cret; Path=/; HttpOnly"), (header::SET_COOKIE, "step=1; Path=/step")];
+    let cookies =
+        [(header::SET_COOKIE, "session=s3cret; Path=/; HttpOnly"), (header::SET_COOKIE, "step=1; Path=/step")];
     let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response();
     for (name, value) in cookies {
         response.headers_mut().append(name, value.parse().expect("a header"));

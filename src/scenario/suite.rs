@@ -1,19 +1,15 @@
 //! Many scenarios: the files of a directory, in order, by tag.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{fs, io};
 
-use super::{
-    client::{Caller, Operations},
-    format::Scenario,
-    load::{self, Invalid},
-    names,
-    report::{ScenarioReport, Status, SuiteReport},
-    runner::{self, Options},
-};
+use super::client::{Caller, Operations};
+use super::format::Scenario;
+use super::load::{self, Invalid};
+use super::names;
+use super::report::{ScenarioReport, Status, SuiteReport};
+use super::runner::{self, Options};
 
 /// A file of a directory, and the scenario in it.
 #[derive(Debug)]

@@ -25,7 +25,9 @@ pub enum TemplateError {
 pub fn fill(template: &Value, variables: &Variables) -> Result<Value, TemplateError> {
     match template {
         Value::String(text) => fill_string(text, variables),
-        Value::Array(items) => items.iter().map(|item| fill(item, variables)).collect::<Result<_, _>>().map(Value::Array),
+        Value::Array(items) => {
+            items.iter().map(|item| fill(item, variables)).collect::<Result<_, _>>().map(Value::Array)
+        }
         Value::Object(fields) => fill_map(fields, variables).map(Value::Object),
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(template.clone()),
     }
@@ -149,7 +151,10 @@ mod tests {
             (json!("{{ name }}-{{ count }}-{{ flag }}"), json!("Ada-7-true")),
             (json!("{{ name }}{{ name }}"), json!("AdaAda")),
             (json!("plain } text {"), json!("plain } text {")),
-            (json!({ "a": ["{{ name }}", { "b": "{{ count }}" }], "c": 1.5 }), json!({ "a": ["Ada", { "b": 7 }], "c": 1.5 })),
+            (
+                json!({ "a": ["{{ name }}", { "b": "{{ count }}" }], "c": 1.5 }),
+                json!({ "a": ["Ada", { "b": 7 }], "c": 1.5 }),
+            ),
         ];
         for (template, expected) in cases {
             assert_eq!(fill(&template, &variables()), Ok(expected), "{template}");

@@ -9,13 +9,11 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use self::cookies::Jar;
-use super::{
-    client,
-    expect::is_equal,
-    format::{Body, HttpExpectation, HttpStep, OneOrMany},
-    poll::Failed,
-    template::{self, TemplateError, Variables},
-};
+use super::client;
+use super::expect::is_equal;
+use super::format::{Body, HttpExpectation, HttpStep, OneOrMany};
+use super::poll::Failed;
+use super::template::{self, TemplateError, Variables};
 
 /// The web side of one run: one browser, so to speak.
 pub(super) struct Session {
@@ -57,7 +55,8 @@ impl Session {
             None => self.server.clone(),
         };
         let address = template::fill_text(&step.url, variables)?;
-        let url = base.join(&address).map_err(|error| Failed::for_good(format!("`{address}` is not an address: {error}")))?;
+        let url =
+            base.join(&address).map_err(|error| Failed::for_good(format!("`{address}` is not an address: {error}")))?;
         let headers = template::fill_map(&step.headers, variables)?;
         Ok(Request {
             method: step.method.clone(),
@@ -84,7 +83,8 @@ impl Session {
         let headers = headers(&response);
         let body_text = read_body(response, request).await?;
         let body = serde_json::from_str(&body_text).unwrap_or(Value::Null);
-        let result = json!({ "status": status, "headers": headers, "cookies": cookies, "body": body, "body_text": body_text });
+        let result =
+            json!({ "status": status, "headers": headers, "cookies": cookies, "body": body, "body_text": body_text });
         check(&request.expect, &result).map_err(Failed::for_now)?;
         Ok(result)
     }
@@ -97,11 +97,13 @@ impl Session {
             let response = self.send(request, &method, &url, has_body).await?;
             cookies.extend(self.jar.take(&url, response.headers()));
             let target = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-            let (true, true, Some(target)) = (request.follow_redirects, response.status().is_redirection(), target) else {
+            let (true, true, Some(target)) = (request.follow_redirects, response.status().is_redirection(), target)
+            else {
                 return Ok(response);
             };
             url = url.join(target).map_err(|error| Failed::for_now(format!("redirect to `{target}`: {error}")))?;
-            let keeps_method = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+            let keeps_method =
+                matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
             if !keeps_method && method != Method::HEAD {
                 method = Method::GET;
                 has_body = false;
@@ -110,7 +112,13 @@ impl Session {
         Err(Failed::for_now(format!("more than {MOST_REDIRECTS} redirects, the last to {url}")))
     }
 
-    async fn send(&mut self, request: &Request, method: &Method, url: &Url, has_body: bool) -> Result<Response, Failed> {
+    async fn send(
+        &mut self,
+        request: &Request,
+        method: &Method,
+        url: &Url,
+        has_body: bool,
+    ) -> Result<Response, Failed> {
         let http = self.http()?.clone();
         let mut outgoing = http.request(method.clone(), url.clone()).timeout(request.timeout);
         for (name, value) in &request.headers {
@@ -153,10 +161,8 @@ fn broken(error: &reqwest::Error, url: &Url, timeout: Duration) -> Failed {
 fn form(fields: &Map<String, Value>) -> String {
     let mut encoded = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in fields {
-        match value {
-            Value::Array(items) => items.iter().for_each(|item| drop(encoded.append_pair(name, &text(item)))),
-            single => drop(encoded.append_pair(name, &text(single))),
-        }
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        encoded.extend_pairs(values.iter().map(|value| (name, text(value))));
     }
     encoded.finish()
 }
@@ -226,8 +232,10 @@ fn check(expect: &HttpExpectation, result: &Value) -> Result<(), String> {
         wrong.push(format!("status is {status}, expected {}", wanted_status(expect)));
     }
     let body = result["body_text"].as_str().unwrap_or_default();
-    wrong.extend(expect.body_contains.as_slice().iter().filter(|part| !body.contains(*part)).map(|part| format!("the body does not contain {part:?}")));
-    wrong.extend(expect.body_not_contains.as_slice().iter().filter(|part| body.contains(*part)).map(|part| format!("the body contains {part:?}")));
+    let missing = expect.body_contains.as_slice().iter().filter(|part| !body.contains(*part));
+    wrong.extend(missing.map(|part| format!("the body does not contain {part:?}")));
+    let unwanted = expect.body_not_contains.as_slice().iter().filter(|part| body.contains(*part));
+    wrong.extend(unwanted.map(|part| format!("the body contains {part:?}")));
     for (name, wanted) in &expect.headers_match {
         let found = &result["headers"][name.to_ascii_lowercase()];
         if text(found) != text(wanted) {

@@ -1,6 +1,7 @@
 //! The operators that compare a value with an operand.
 
-use std::{cmp::Ordering, str::FromStr};
+use std::cmp::Ordering;
+use std::str::FromStr;
 
 use chrono::DateTime;
 use regex::Regex;
@@ -99,7 +100,7 @@ impl Operator {
             Self::NotIn => Ok(!is_among(value, operand)),
             Self::StartsWith => Ok(text(value, self)?.starts_with(text(operand, self)?)),
             Self::Contains => contains(value, operand),
-            Self::NotNull => Ok(!value.is_null() == operand.as_bool().unwrap_or(true)),
+            Self::NotNull => Ok(value.is_null() != operand.as_bool().unwrap_or(true)),
             Self::Matches => Ok(compile(text(operand, self)?)?.is_match(text(value, self)?)),
         }
     }

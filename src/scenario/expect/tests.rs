@@ -45,7 +45,10 @@ fn operators_pass_and_fail() {
         (json!({ "reasons": ["payment", "exhausted"] }), json!({ "reasons": ["payment"] })),
         (json!({ "reasons": { "any_match": "payment" } }), json!({ "reasons": { "any_match": "fraud" } })),
         (json!({ "reasons": { "none_match": "fraud" } }), json!({ "reasons": { "none_match": "payment" } })),
-        (json!({ "remaining": { "gt": 0, "lt": 9 }, "on": true }), json!({ "remaining": { "gt": 0, "lt": 5 }, "on": true })),
+        (
+            json!({ "remaining": { "gt": 0, "lt": 9 }, "on": true }),
+            json!({ "remaining": { "gt": 0, "lt": 5 }, "on": true }),
+        ),
     ];
     for (holds, fails) in cases {
         assert_eq!(check(holds.clone(), &line), Ok(()), "{holds}");

@@ -4,10 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
-use crate::scenario::{
-    expect::Expectation,
-    format::{Encoding, HttpExpectation},
-};
+use crate::scenario::expect::Expectation;
+use crate::scenario::format::{Encoding, HttpExpectation};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

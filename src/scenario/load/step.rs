@@ -6,15 +6,11 @@ use regex::RegexBuilder;
 use serde_json::{Map, Value};
 use serde_saphyr::Spanned;
 
-use super::{
-    Fault,
-    raw::{RawAssert, RawPoll, RawRegexCapture, RawStep, RegexCaptures},
-};
-use crate::scenario::{
-    format::{Action, Assertion, Body, FileStep, HttpStep, Poll, RegexCapture, Step, StepKind},
-    path::Path,
-    template,
-};
+use super::Fault;
+use super::raw::{RawAssert, RawPoll, RawRegexCapture, RawStep, RegexCaptures};
+use crate::scenario::format::{Action, Assertion, Body, FileStep, HttpStep, Poll, RegexCapture, Step, StepKind};
+use crate::scenario::path::Path;
+use crate::scenario::template;
 
 /// The shortest pause between two calls of an operation.
 const SHORTEST_INTERVAL_MS: u64 = 10;

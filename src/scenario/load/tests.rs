@@ -13,7 +13,10 @@ fn faults(text: &str) -> String {
 
 /// A scenario around the lines of one step.
 fn with_step(step: &str) -> String {
-    format!("name: x\nvariables: {{n: 1}}\nsteps:\n  - name: s\n{}\n", step.lines().map(|line| format!("    {line}\n")).collect::<String>())
+    format!(
+        "name: x\nvariables: {{n: 1}}\nsteps:\n  - name: s\n{}\n",
+        step.lines().flat_map(|line| ["    ", line, "\n"]).collect::<String>()
+    )
 }
 
 #[test]
@@ -154,7 +157,10 @@ fn files_that_make_no_sense_are_refused() {
         ("name: x\nname: y\nsteps: []\n", "x.yaml:2"),
         ("name: x\nrequires: [moon]\nsteps: [{name: s, action: a.b}]\n", "not `moon`"),
         ("name: x\nvariables: {run_id: 1}\nsteps: [{name: s, action: a.b}]\n", "`run_id` cannot be a variable"),
-        ("name: x\nvariables: {a: \"{{ b }}\", b: 1}\nsteps: [{name: s, action: a.b}]\n", "variable `a`: undefined variable `b`"),
+        (
+            "name: x\nvariables: {a: \"{{ b }}\", b: 1}\nsteps: [{name: s, action: a.b}]\n",
+            "variable `a`: undefined variable `b`",
+        ),
         ("name: x\nsetup: {reset_operational_data: yes}\nsteps: [{name: s, action: a.b}]\n", "x.yaml:2"),
         ("name: x\nsteps: [{name: s, action: a.b\n", "x.yaml:"),
     ] {
@@ -185,7 +191,9 @@ fn teardown_may_use_what_any_step_captures() {
 
 #[test]
 fn texts_stay_texts() {
-    let scenario = read(&with_step("action: a.b\nargs: {a: 90000042, b: '90000042', c: 5120.5, d: yes, e: null, f: 2026-05-04T09:00:00Z, g: 007}"));
+    let scenario = read(&with_step(
+        "action: a.b\nargs: {a: 90000042, b: '90000042', c: 5120.5, d: yes, e: null, f: 2026-05-04T09:00:00Z, g: 007}",
+    ));
     let StepKind::Action(action) = &scenario.expect("a scenario").steps[0].kind else { panic!("an action") };
     insta::assert_json_snapshot!(action.args, @r#"
     {

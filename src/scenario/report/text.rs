@@ -3,11 +3,8 @@
 use serde_json::Value;
 
 use super::{Phase, ScenarioReport, Status, StepReport, StepStatus, SuiteReport};
-use crate::scenario::{
-    format::{Kind, Scenario},
-    load::Invalid,
-    suite::Listed,
-};
+use crate::scenario::format::{Kind, Scenario};
+use crate::scenario::suite::Listed;
 
 /// Whether a text may have colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +55,7 @@ pub fn suite(report: &SuiteReport, paint: Paint) -> String {
     ];
     let counts = counts.iter().filter(|(count, name)| *count > 0 || *name == "passed");
     let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
-    out.push_str(&format!("{} in {} ms\n", counts.join(", "), report.duration_ms));
-    out
+    out + &format!("{} in {} ms\n", counts.join(", "), report.duration_ms)
 }
 
 /// The files of a directory.
@@ -69,10 +65,14 @@ pub fn listing(listed: &[Listed], paint: Paint) -> String {
         let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match &listed.scenario {
             Ok(Scenario { name, tags, steps, .. }) => [file, name.clone(), tags.join(", "), steps.len().to_string()],
-            Err(invalid) => [file, paint.red("invalid"), first_fault(invalid), String::new()],
+            Err(_) => [file, paint.red("invalid"), String::new(), String::new()],
         }
     }));
-    table(&rows, [Align::Left, Align::Left, Align::Left, Align::Right])
+    let mut out = table(&rows, [Align::Left, Align::Left, Align::Left, Align::Right]);
+    for invalid in listed.iter().filter_map(|listed| listed.scenario.as_ref().err()) {
+        out.push_str(&panel("invalid", &invalid.to_string(), paint));
+    }
+    out
 }
 
 impl Paint {
@@ -180,15 +180,8 @@ fn failures(report: &ScenarioReport, paint: Paint) -> String {
 }
 
 fn panel(title: &str, body: &str, paint: Paint) -> String {
-    let mut out = format!("  ┌ {}\n", paint.red(title));
-    body.lines().for_each(|line| out.push_str(&format!("  │ {line}\n")));
-    out.push_str("  └\n");
-    out
-}
-
-fn first_fault(invalid: &Invalid) -> String {
-    let fault = invalid.faults.first();
-    fault.map(|fault| fault.message.lines().next().unwrap_or_default().to_owned()).unwrap_or_default()
+    let lines = body.lines().flat_map(|line| ["  │ ", line, "\n"]).collect::<String>();
+    format!("  ┌ {}\n{lines}  └\n", paint.red(title))
 }
 
 #[derive(Clone, Copy)]
@@ -199,7 +192,8 @@ enum Align {
 
 /// Columns as wide as their widest cell; the first row is the header.
 fn table<const N: usize>(rows: &[[String; N]], align: [Align; N]) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
+    let widths: [usize; N] =
+        std::array::from_fn(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0));
     let mut out = String::new();
     for row in rows {
         let cells = row.iter().zip(widths).zip(align).map(|((cell, wide), align)| {

@@ -2,16 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::scenario::{
-    capture::{self, Captured},
-    client::{CallError, Caller, Operations},
-    files,
-    format::{Action, Assertion, FileStep, HttpStep, Scenario, Step, StepKind},
-    poll::{self, Failed},
-    template::{self, Variables},
-    verbs,
-    web::Session,
-};
+use crate::scenario::capture::{self, Captured};
+use crate::scenario::client::{CallError, Caller, Operations};
+use crate::scenario::format::{Action, Assertion, FileStep, HttpStep, Scenario, Step, StepKind};
+use crate::scenario::poll::{self, Failed};
+use crate::scenario::template::{self, Variables};
+use crate::scenario::web::Session;
+use crate::scenario::{files, verbs};
 
 /// What the steps of one run share.
 pub(super) struct Stage<'a, C> {
@@ -90,7 +87,11 @@ impl<'a, C: Caller> Stage<'a, C> {
         let answer = verbs::call(self.caller, &self.actor, verb, args).await;
         answer.map_err(|error| {
             let is_listed = verbs::is_own(verb) || self.operations.contains(verb);
-            if error.is_unknown_operation() || (error.status == 404 && !is_listed) { Failed::for_good(format!("unknown action `{verb}`")) } else { Failed::by_call(error) }
+            if error.is_unknown_operation() || (error.status == 404 && !is_listed) {
+                Failed::for_good(format!("unknown action `{verb}`"))
+            } else {
+                Failed::by_call(error)
+            }
         })
     }
 }

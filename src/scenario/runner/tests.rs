@@ -3,10 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::scenario::{
-    load,
-    stub::{Stub, client},
-};
+use crate::scenario::load;
+use crate::scenario::stub::{Stub, client};
 
 async fn run_text(stub: &Stub, text: &str) -> ScenarioReport {
     let scenario = load::parse(Path::new("x.yaml"), text).expect("a scenario");
@@ -54,12 +52,26 @@ teardown:
     assert_eq!(report.run_id.len(), 8);
     assert_eq!(
         stub.called(),
-        ["admin.reset_operational_data", "clock.freeze", "echo", "echo", "third.time", "third.time", "third.time", "echo", "clock.unfreeze"]
+        [
+            "admin.reset_operational_data",
+            "clock.freeze",
+            "echo",
+            "echo",
+            "third.time",
+            "third.time",
+            "third.time",
+            "echo",
+            "clock.unfreeze"
+        ]
     );
     let calls = stub.calls();
     assert_eq!(calls[1].args["at"], "2026-05-04T09:00:00Z");
     assert_eq!(calls[2].args, json!({ "id": "CUST-1", "n": 5, "mail": format!("neo-{}@example.test", report.run_id) }));
-    assert!(calls.iter().all(|call| call.actor == "scenario:story" && call.channel == "scenario" && call.token == "t-default"));
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.actor == "scenario:story" && call.channel == "scenario" && call.token == "t-default")
+    );
     let ids: std::collections::BTreeSet<_> = calls.iter().map(|call| call.request_id.clone()).collect();
     assert_eq!(ids.len(), calls.len(), "every call has a request id of its own");
 }
@@ -70,8 +82,10 @@ async fn the_first_failure_ends_the_story_and_every_teardown_step_runs() {
     let steps = "name: x\nsteps:\n  - {name: a, action: echo}\n  - {name: b, assert: {tool: echo, args: {n: 1}, expect: {n: 2}}}\n  - {name: c, action: echo}\n";
     let report = run_text(&stub, &format!("{steps}{TEARDOWN}")).await;
     assert_eq!((report.status, error(&report)), (Status::Failed, "`n` is 1, expected 2"));
-    use StepStatus::{Failed, NotRun, Passed};
-    assert_eq!(statuses(&report), [Passed, Failed, NotRun, Failed, Passed]);
+    assert_eq!(
+        statuses(&report),
+        [StepStatus::Passed, StepStatus::Failed, StepStatus::NotRun, StepStatus::Failed, StepStatus::Passed]
+    );
     assert_eq!(stub.called(), ["echo", "echo", "broken.op", "echo", "clock.unfreeze"]);
     assert_eq!(report.teardown_errors, ["step `first`: server error 500: INTERNAL: broken (request r-1)"]);
 }
@@ -100,7 +114,9 @@ async fn a_failing_setup_skips_the_steps_and_still_tears_down() {
 #[tokio::test]
 async fn a_missing_capture_fails_the_step() {
     let stub = Stub::start().await;
-    let report = run_text(&stub, "name: x\nsteps: [{name: a, action: echo, capture: {id: $.id}}, {name: b, action: echo}]\n").await;
+    let report =
+        run_text(&stub, "name: x\nsteps: [{name: a, action: echo, capture: {id: $.id}}, {name: b, action: echo}]\n")
+            .await;
     assert_eq!(error(&report), "capture of `id`: path did not resolve: `$.id` (no `id`)");
     assert_eq!(statuses(&report), [StepStatus::Failed, StepStatus::NotRun]);
 }
@@ -130,13 +146,19 @@ async fn an_expected_refusal_passes_and_can_be_captured_from() {
     for (verb, rule, message) in [
         ("refused.op", "other.rule", "expected a refusal by other.rule, got policy violation: toy.rule: not like this"),
         ("echo", "toy.rule", "expected a refusal by toy.rule, but it was accepted"),
-        ("broken.op", "toy.rule", "expected a refusal by toy.rule, got server error 500: INTERNAL: broken (request r-1)"),
+        (
+            "broken.op",
+            "toy.rule",
+            "expected a refusal by toy.rule, got server error 500: INTERNAL: broken (request r-1)",
+        ),
         ("nobody.knows", "NOT_FOUND", "unknown action `nobody.knows`"),
     ] {
-        let report = run_text(&stub, &format!("name: x\nsteps: [{{name: a, action: {verb}, expect_refusal: {rule}}}]\n")).await;
+        let report =
+            run_text(&stub, &format!("name: x\nsteps: [{{name: a, action: {verb}, expect_refusal: {rule}}}]\n")).await;
         assert_eq!(error(&report), message);
     }
-    let report = run_text(&stub, "name: x\nsteps: [{name: a, action: missing.thing, expect_refusal: NOT_FOUND}]\n").await;
+    let report =
+        run_text(&stub, "name: x\nsteps: [{name: a, action: missing.thing, expect_refusal: NOT_FOUND}]\n").await;
     assert_eq!(report.status, Status::Passed, "other refusals are known by their code");
 }
 
@@ -144,7 +166,11 @@ async fn an_expected_refusal_passes_and_can_be_captured_from() {
 async fn polling_reports_the_last_failure() {
     let stub = Stub::start().await;
     let poll = "poll: {interval_ms: 10, timeout_seconds: 0.05}";
-    let report = run_text(&stub, &format!("name: x\nsteps: [{{name: a, assert: {{tool: third.time, expect: {{tries: 0}}, {poll}}}}}]\n")).await;
+    let report = run_text(
+        &stub,
+        &format!("name: x\nsteps: [{{name: a, assert: {{tool: third.time, expect: {{tries: 0}}, {poll}}}}}]\n"),
+    )
+    .await;
     let tries = stub.called().len();
     assert_eq!(error(&report), format!("`tries` is {tries}, expected 0\n(after {tries} tries in 0.05 s)"));
     assert!(tries > 1);
@@ -182,7 +208,9 @@ async fn the_demo_contact_is_written_by_the_portal() {
 #[tokio::test]
 async fn an_interrupted_run_still_tears_down() {
     let stub = Stub::start().await;
-    let text = format!("name: x\nsteps: [{{name: a, assert: {{tool: echo, expect: {{x: 1}}, poll: {{interval_ms: 10, timeout_seconds: 60}}}}}}]\n{TEARDOWN}");
+    let text = format!(
+        "name: x\nsteps: [{{name: a, assert: {{tool: echo, expect: {{x: 1}}, poll: {{interval_ms: 10, timeout_seconds: 60}}}}}}]\n{TEARDOWN}"
+    );
     let scenario = load::parse(Path::new("x.yaml"), &text).expect("a scenario");
     let client = client(&stub);
     let operations = client.operations().await.expect("the list of operations");
@@ -250,7 +278,7 @@ async fn a_page_that_is_not_as_expected_is_shown() {
         ),
         ("http: GET http://127.0.0.1:9/x", "http://127.0.0.1:9/x: Connection refused (os error 111)"),
     ] {
-        let step = step.lines().map(|line| format!("    {line}\n")).collect::<String>();
+        let step = step.lines().flat_map(|line| ["    ", line, "\n"]).collect::<String>();
         let report = run_text(&stub, &format!("name: x\nsteps:\n  - name: a\n{step}")).await;
         assert_eq!(error(&report), message);
     }

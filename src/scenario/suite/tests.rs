@@ -1,10 +1,8 @@
 use std::fs;
 
 use super::*;
-use crate::scenario::{
-    report::StepStatus,
-    stub::{Stub, client},
-};
+use crate::scenario::report::StepStatus;
+use crate::scenario::stub::{Stub, client};
 
 /// A directory of scenarios that goes away with the test.
 struct Directory(PathBuf);
@@ -59,8 +57,8 @@ fn sample() -> Directory {
 async fn an_invalid_file_keeps_nobody_from_running() {
     let stub = Stub::start().await;
     let report = run(&stub, &sample(), None, false).await;
-    use Status::{Failed, Invalid, Passed};
-    let expected = [("a.yaml", Invalid), ("b", Passed), ("c", Failed), ("last", Passed)];
+    let expected =
+        [("a.yaml", Status::Invalid), ("b", Status::Passed), ("c", Status::Failed), ("last", Status::Passed)];
     assert_eq!(outcome(&report), expected.map(|(name, status)| (name.to_owned(), status)));
     assert!(!report.ok);
     assert_eq!((report.passed, report.failed, report.invalid, report.not_run), (2, 1, 1, 0));
@@ -95,13 +93,15 @@ async fn validation_asks_the_server_for_unknown_verbs() {
 /// The stories that come with the product are well-formed, and each puts back what it changes.
 #[test]
 fn our_own_scenarios_are_sound() {
-    let listed = list(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"))).expect("the directory of scenarios");
+    let listed =
+        list(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"))).expect("the directory of scenarios");
     assert!(listed.len() >= 8, "{} scenarios", listed.len());
     for Listed { file, scenario } in listed {
         let scenario = scenario.unwrap_or_else(|invalid| panic!("{invalid}"));
         assert_eq!(file.file_stem().and_then(|stem| stem.to_str()), Some(scenario.name.as_str()));
         assert_eq!(scenario.setup.freeze_clock_at.is_some(), scenario.teardown.unfreeze_clock, "{}", scenario.name);
-        let puts_faults_back = scenario.teardown.steps.iter().any(|step| step.verb() == Some("provisioning.set_fault_injection"));
+        let puts_faults_back =
+            scenario.teardown.steps.iter().any(|step| step.verb() == Some("provisioning.set_fault_injection"));
         let sets_faults = scenario.steps.iter().any(|step| step.verb() == Some("provisioning.set_fault_injection"));
         assert_eq!(sets_faults, puts_faults_back, "{}", scenario.name);
     }
@@ -112,4 +112,11 @@ async fn a_report_holds_every_step() {
     let stub = Stub::start().await;
     let report = run(&stub, &Directory::with(&[("c.yaml", &scenario(BAD, "c", "x"))]), None, false).await;
     assert_eq!(report.scenarios[0].steps[0].status, StepStatus::Failed);
+}
+
+#[test]
+fn the_sample_of_the_documentation_is_sound() {
+    let text = include_str!("../../../scenarios/README.md");
+    let sample = text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a sample");
+    load::parse(Path::new("README.md"), sample).unwrap_or_else(|invalid| panic!("{invalid}"));
 }

@@ -25,7 +25,8 @@ impl Jar {
         let mut set = Map::new();
         for line in headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok()) {
             let Some((cookie, is_over)) = parse(url, line) else { continue };
-            self.cookies.retain(|kept| (&kept.host, &kept.path, &kept.name) != (&cookie.host, &cookie.path, &cookie.name));
+            self.cookies
+                .retain(|kept| (&kept.host, &kept.path, &kept.name) != (&cookie.host, &cookie.path, &cookie.name));
             if is_over {
                 set.remove(&cookie.name);
             } else {
@@ -87,7 +88,8 @@ fn default_path(path: &str) -> &str {
 }
 
 fn path_matches(path: &str, cookie_path: &str) -> bool {
-    path.strip_prefix(cookie_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cookie_path.ends_with('/'))
+    path.strip_prefix(cookie_path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || cookie_path.ends_with('/'))
 }
 
 #[cfg(test)]
@@ -111,7 +113,8 @@ mod tests {
     #[test]
     fn cookies_come_back_to_their_host_and_path_on_every_port() {
         let mut jar = Jar::default();
-        let set = taken(&mut jar, "http://localhost:9001/auth/login", &["a=1; Path=/; HttpOnly", "b=2", "c=x=y; Path=/plan"]);
+        let set =
+            taken(&mut jar, "http://localhost:9001/auth/login", &["a=1; Path=/; HttpOnly", "b=2", "c=x=y; Path=/plan"]);
         assert_eq!(Value::Object(set), json!({ "a": "1", "b": "2", "c": "x=y" }));
         let none = Map::new();
         for (to, expected) in [

@@ -19,10 +19,11 @@ fn step(number: usize, kind: Kind, name: &str, status: StepStatus) -> StepReport
 
 fn passed() -> ScenarioReport {
     let mut join = step(1, Kind::Action, "join", StepStatus::Passed);
-    join.captured = json!({ "customer_id": "CUST-0123456789ab", "url": "https://example.test/a/very/long/address/indeed", "n": 3 })
-        .as_object()
-        .expect("a map")
-        .clone();
+    join.captured =
+        json!({ "customer_id": "CUST-0123456789ab", "url": "https://example.test/a/very/long/address/indeed", "n": 3 })
+            .as_object()
+            .expect("a map")
+            .clone();
     ScenarioReport {
         name: "signup".to_owned(),
         file: "scenarios/signup.yaml".into(),
@@ -123,7 +124,8 @@ fn set_up_failures_and_skips_say_why() {
 
 #[test]
 fn a_suite_has_a_line_each_and_a_sum() {
-    let report = SuiteReport::of(vec![passed(), failed(), skipped(), invalid()], 2, std::time::Duration::from_millis(2500));
+    let report =
+        SuiteReport::of(vec![passed(), failed(), skipped(), invalid()], 2, std::time::Duration::from_millis(2500));
     insta::assert_snapshot!(suite(&report, Paint::Plain), @r"
       scenario  status   steps   ms
       signup    PASS       2/2  812
@@ -152,5 +154,68 @@ fn colour_is_only_colour() {
 #[test]
 fn machines_get_json() {
     let report = SuiteReport::of(vec![passed(), skipped()], 0, std::time::Duration::from_millis(2500));
-    insta::assert_json_snapshot!(report, @"");
+    insta::assert_json_snapshot!(report, @r#"
+    {
+      "ok": true,
+      "passed": 1,
+      "failed": 0,
+      "skipped": 1,
+      "invalid": 0,
+      "notRun": 0,
+      "durationMs": 2500,
+      "scenarios": [
+        {
+          "name": "signup",
+          "file": "scenarios/signup.yaml",
+          "status": "passed",
+          "runId": "0badcafe",
+          "durationMs": 812,
+          "steps": [
+            {
+              "number": 1,
+              "phase": "steps",
+              "kind": "action",
+              "name": "join",
+              "line": 11,
+              "status": "passed",
+              "durationMs": 7,
+              "captured": {
+                "customer_id": "CUST-0123456789ab",
+                "url": "https://example.test/a/very/long/address/indeed",
+                "n": 3
+              }
+            },
+            {
+              "number": 2,
+              "phase": "steps",
+              "kind": "assert",
+              "name": "active",
+              "line": 12,
+              "status": "passed",
+              "durationMs": 14
+            }
+          ]
+        },
+        {
+          "name": "chat",
+          "file": "scenarios/signup.yaml",
+          "status": "skipped",
+          "reason": "requires agent.ask: the server has no such operation",
+          "runId": "0badcafe",
+          "durationMs": 0,
+          "steps": [
+            {
+              "number": 1,
+              "phase": "steps",
+              "kind": "action",
+              "name": "ask",
+              "line": 11,
+              "status": "not_run",
+              "durationMs": 7
+            }
+          ]
+        }
+      ]
+    }
+    "#);
 }
