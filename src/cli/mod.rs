@@ -29,6 +29,7 @@ mod prov;
 mod quantity;
 mod queue;
 mod server;
+pub mod scenario;
 mod session;
 mod som;
 mod subscription;
