@@ -43,7 +43,7 @@ impl Telemetry {
 
 /// Starts logging and, with an endpoint, the export of spans. Call once, from within the runtime.
 pub fn start(config: &LogConfig) -> Telemetry {
-    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(quieted(&config.filter)).unwrap_or_else(|_| EnvFilter::new(quieted("info")));
     let provider = config.otlp_endpoint.as_ref().and_then(|endpoint| exporter(endpoint, config.sampling_ratio));
     let export = provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("bss")));
     let registry = Registry::default().with(filter).with(export).with(Lines { json: config.json });
@@ -51,6 +51,11 @@ pub fn start(config: &LogConfig) -> Telemetry {
         tracing::debug!("logging was already started");
     }
     Telemetry { provider }
+}
+
+/// A plain level is for our own lines; the libraries below speak from warnings on.
+fn quieted(filter: &str) -> String {
+    if filter.contains(['=', ',']) { filter.to_owned() } else { format!("warn,bss={filter},bss_migrations={filter}") }
 }
 
 fn exporter(endpoint: &url::Url, ratio: f64) -> Option<SdkTracerProvider> {
