@@ -65,7 +65,9 @@ pub fn listing(listed: &[Listed], paint: Paint) -> String {
     rows.extend(listed.iter().map(|listed| {
         let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match &listed.scenario {
-            Ok(Scenario { name, tags, steps, .. }) => [file, name.clone(), one_line(&tags.join(", ")), steps.len().to_string()],
+            Ok(Scenario { name, tags, steps, .. }) => {
+                [file, name.clone(), one_line(&tags.join(", ")), steps.len().to_string()]
+            }
             Err(_) => [file, paint.red("invalid"), String::new(), String::new()],
         }
     }));
