@@ -28,8 +28,8 @@ mod payment;
 mod prov;
 mod quantity;
 mod queue;
+mod scenario;
 mod server;
-pub mod scenario;
 mod session;
 mod som;
 mod subscription;
@@ -185,6 +185,9 @@ pub enum ClientCommand {
     /// The product clock
     #[command(subcommand, after_help = "Examples:\n  bss clock now\n  bss clock advance 30d")]
     Clock(clock::ClockCommand),
+    /// Business stories in YAML, run against the server
+    #[command(subcommand, after_help = "Examples:\n  bss scenario list\n  bss scenario run-all --tag hero")]
+    Scenario(scenario::ScenarioCommand),
     /// Any operation by its name
     Op(op::OpArgs),
     /// Completions for a shell, to be sourced by it
@@ -228,6 +231,7 @@ async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console
         ClientCommand::Queue(command) => queue::run(command, session).await,
         ClientCommand::Worker(command) => worker::run(command, session).await,
         ClientCommand::Clock(command) => clock::run(command, session).await,
+        ClientCommand::Scenario(command) => scenario::run(command, global, session).await,
         ClientCommand::Op(args) => op::run(args, session).await,
         ClientCommand::Completions(args) => completions::run(&args, session.console),
     }

@@ -1,241 +1,220 @@
 //! `bss scenario`: list, check and run business stories.
 
-use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
-use serde_json::json;
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
 
-use crate::scenario::client::{CallError, Caller, Operations};
-use crate::scenario::format::Scenario;
+use super::error::{CliError, Refusal};
+use super::session::{Outcome, Session};
+use super::{Format, Global, tokens};
+use crate::render::Style;
+use crate::scenario::client::{CallError, Caller, Identity, Operations, OpsClient};
 use crate::scenario::load::{self, Invalid};
-use crate::scenario::report::{self, Paint, ScenarioReport, Status};
+use crate::scenario::report::{self, Paint, ScenarioReport, Status, SuiteReport};
 use crate::scenario::runner::{self, Options};
 use crate::scenario::suite::{self, Choice, Listed};
 
-/// Business stories in YAML, run against a server.
-#[derive(Debug, Args)]
-pub struct ScenarioArgs {
-    #[command(subcommand)]
-    command: Command,
-    /// How to answer.
-    #[arg(short, long, value_enum, default_value = "text", global = true)]
-    output: Output,
-    /// Whether text may have colour.
-    #[arg(long, value_enum, default_value = "auto", global = true)]
-    color: Color,
-}
+/// Where scenarios are, unless said otherwise.
+const DIRECTORY: &str = "scenarios";
 
+/// Commands about scenarios.
 #[derive(Debug, Subcommand)]
-enum Command {
-    /// Show the scenarios of a directory.
-    List {
-        /// Where they are.
-        #[arg(default_value = "scenarios")]
-        directory: PathBuf,
-    },
-    /// Check files; when a server answers, also that it knows every operation they call.
-    Validate {
-        /// The files.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
-    /// Run one scenario.
-    Run {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Run the scenarios of a directory, one after the other.
-    RunAll {
-        /// Where they are.
-        #[arg(default_value = "scenarios")]
-        directory: PathBuf,
-        /// Only those with this tag.
-        #[arg(long)]
-        tag: Option<String>,
-        /// Stop after the first that fails.
-        #[arg(long)]
-        fail_fast: bool,
-    },
+pub enum ScenarioCommand {
+    /// Show the scenarios of a directory; needs no server
+    #[command(after_help = "Examples:\n  bss scenario list\n  bss scenario list scenarios -o json")]
+    List(DirectoryArgs),
+    /// Check files, and where a server answers, that it knows every operation they call
+    #[command(after_help = "Examples:\n  bss scenario validate scenarios/customer_signup_and_exhaust.yaml")]
+    Validate(ValidateArgs),
+    /// Run one scenario; Ctrl-C ends it early and still puts everything back
+    #[command(after_help = "\
+Examples:
+  bss scenario run scenarios/customer_signup_and_exhaust.yaml
+  bss scenario run scenarios/customer_signup_and_exhaust.yaml -o json")]
+    Run(RunArgs),
+    /// Run the scenarios of a directory, one after the other
+    #[command(
+        after_help = "Examples:\n  bss scenario run-all --tag hero\n  bss scenario run-all scenarios --fail-fast"
+    )]
+    RunAll(RunAllArgs),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
+/// Which directory.
+#[derive(Debug, Args)]
+pub struct DirectoryArgs {
+    /// Where the scenarios are
+    #[arg(default_value = DIRECTORY)]
+    directory: PathBuf,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Color {
-    Auto,
-    Always,
-    Never,
+/// Which files.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The files to check
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
 }
 
-/// Everything that was asked for is so.
-const OK: u8 = 0;
-/// A scenario failed.
-const FAILED: u8 = 1;
-/// A file is no scenario, or there is no such file.
-const INVALID: u8 = 2;
-
-/// Runs the command and returns the exit code of the program: 0 well, 1 a scenario failed, 2 a file is invalid, 4 the
-/// server does not let us in, 7 it does not answer.
-pub async fn run(args: ScenarioArgs, caller: impl Caller, out: &mut (dyn Write + Send)) -> io::Result<u8> {
-    let mut screen = Screen { out, output: args.output, paint: args.color.paint() };
-    match args.command {
-        Command::List { directory } => screen.list(&directory),
-        Command::Validate { files } => screen.validate(&files, caller.operations().await.ok().as_ref()),
-        Command::Run { file } => {
-            let scenario = match load::load(&file) {
-                Ok(scenario) => scenario,
-                Err(invalid) => return screen.refuse(&invalid),
-            };
-            match caller.operations().await {
-                Ok(operations) => screen.run(&caller, &scenario, &operations).await,
-                Err(error) => screen.unavailable(&error),
-            }
-        }
-        Command::RunAll { directory, tag, fail_fast } => {
-            let listed = match suite::list(&directory) {
-                Ok(listed) => listed,
-                Err(error) => return screen.unreadable(&directory, &error),
-            };
-            match caller.operations().await {
-                Ok(operations) => screen.run_all(&caller, listed, &operations, &Choice { tag, fail_fast }).await,
-                Err(error) => screen.unavailable(&error),
-            }
-        }
-    }
+/// Which scenario.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The file to run
+    file: PathBuf,
+    #[command(flatten)]
+    portal: PortalToken,
 }
 
-/// Where answers go, and how they look.
-struct Screen<'o> {
-    out: &'o mut (dyn Write + Send),
-    output: Output,
-    paint: Paint,
+/// Which scenarios.
+#[derive(Debug, Args)]
+pub struct RunAllArgs {
+    #[command(flatten)]
+    place: DirectoryArgs,
+    /// Only those with this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Stop after the first that fails
+    #[arg(long)]
+    fail_fast: bool,
+    #[command(flatten)]
+    portal: PortalToken,
 }
 
-impl Screen<'_> {
-    fn list(&mut self, directory: &std::path::Path) -> io::Result<u8> {
-        let listed = match suite::list(directory) {
-            Ok(listed) => listed,
-            Err(error) => return self.unreadable(directory, &error),
-        };
-        match self.output {
-            Output::Text => self.out.write_all(report::listing(&listed, self.paint).as_bytes())?,
-            Output::Json => self.json(&listed.iter().map(listed_as_json).collect::<Vec<_>>())?,
-        }
-        Ok(OK)
-    }
+/// The second identity that scenarios can act as.
+#[derive(Debug, Args)]
+struct PortalToken {
+    /// Token of the self-serve portal; otherwise the one in `<data dir>/tokens.env`
+    #[arg(long, env = "BSS_PORTAL_SELF_SERVE_API_TOKEN", hide_env_values = true)]
+    portal_token: Option<String>,
+}
 
-    fn validate(&mut self, files: &[PathBuf], operations: Option<&Operations>) -> io::Result<u8> {
-        let checked: Vec<(&PathBuf, Option<Invalid>)> =
-            files.iter().map(|file| (file, suite::validate(file, operations).err())).collect();
-        match self.output {
-            Output::Text => {
-                for (file, invalid) in &checked {
-                    match invalid {
-                        None => writeln!(self.out, "{} {}", self.paint.green("✓"), file.display())?,
-                        Some(invalid) => writeln!(self.out, "{} {invalid}", self.paint.red("✗"))?,
-                    }
-                }
-                if operations.is_none() {
-                    writeln!(self.out, "no server answers: names of operations were not checked")?;
-                }
-            }
-            Output::Json => {
-                let rows = checked.iter().map(|(file, invalid)| {
-                    json!({ "file": file, "ok": invalid.is_none(), "faults": invalid.as_ref().map(faults).unwrap_or_default() })
-                });
-                let files: Vec<_> = rows.collect();
-                self.json(&json!({ "operationsChecked": operations.is_some(), "files": files }))?;
-            }
+pub(super) async fn run(command: ScenarioCommand, global: &Global, session: &mut Session<'_>) -> Outcome {
+    match command {
+        ScenarioCommand::List(args) => list(&args.directory, session),
+        ScenarioCommand::Validate(args) => {
+            let operations = caller(global, None)?.operations().await.ok();
+            validate(&args.files, operations.as_ref(), session)
         }
-        let is_well = checked.iter().all(|(_, invalid)| invalid.is_none());
-        Ok(if is_well { OK } else { INVALID })
-    }
-
-    async fn run(&mut self, caller: &impl Caller, scenario: &Scenario, operations: &Operations) -> io::Result<u8> {
-        let report = runner::run(caller, scenario, operations, &stoppable()).await;
-        match self.output {
-            Output::Text => self.out.write_all(report::scenario(&report, self.paint).as_bytes())?,
-            Output::Json => self.json(&report)?,
+        ScenarioCommand::Run(args) => run_one(&args.file, &caller(global, args.portal.portal_token)?, session).await,
+        ScenarioCommand::RunAll(args) => {
+            let caller = caller(global, args.portal.portal_token)?;
+            let choice = Choice { tag: args.tag, fail_fast: args.fail_fast };
+            run_all(&args.place.directory, &choice, &caller, session).await
         }
-        Ok(exit_code(&report))
-    }
-
-    async fn run_all(
-        &mut self,
-        caller: &impl Caller,
-        listed: Vec<Listed>,
-        operations: &Operations,
-        choice: &Choice,
-    ) -> io::Result<u8> {
-        let mut told = Ok(());
-        let report = suite::run_all(caller, listed, operations, choice, &stoppable(), |done| {
-            if self.output == Output::Text && told.is_ok() {
-                told =
-                    self.out.write_all(report::scenario(done, self.paint).as_bytes()).and_then(|()| self.out.flush());
-            }
-        })
-        .await;
-        told?;
-        match self.output {
-            Output::Text if report.scenarios.is_empty() => writeln!(self.out, "no scenario matches")?,
-            Output::Text => write!(self.out, "\n{}", report::suite(&report, self.paint))?,
-            Output::Json => self.json(&report)?,
-        }
-        Ok(match (report.failed, report.invalid) {
-            (0, 0) => OK,
-            (0, _) => INVALID,
-            (_, _) => FAILED,
-        })
-    }
-
-    fn refuse(&mut self, invalid: &Invalid) -> io::Result<u8> {
-        match self.output {
-            Output::Text => writeln!(self.out, "{invalid}")?,
-            Output::Json => self.json(&ScenarioReport::invalid(invalid))?,
-        }
-        Ok(INVALID)
-    }
-
-    fn unreadable(&mut self, directory: &std::path::Path, error: &io::Error) -> io::Result<u8> {
-        let message = format!("{}: {error}", directory.display());
-        match self.output {
-            Output::Text => writeln!(self.out, "{message}")?,
-            Output::Json => self.json(&json!({ "error": { "message": message } }))?,
-        }
-        Ok(INVALID)
-    }
-
-    fn unavailable(&mut self, error: &CallError) -> io::Result<u8> {
-        match self.output {
-            Output::Text => writeln!(self.out, "{error}")?,
-            Output::Json => self.json(&json!({ "error": error }))?,
-        }
-        Ok(match error.status {
-            401 | 403 => 4,
-            0 | 429 | 503 => 7,
-            _ => FAILED,
-        })
-    }
-
-    fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *self.out, value)?;
-        writeln!(self.out)
     }
 }
 
-impl Color {
-    fn paint(self) -> Paint {
-        match self {
-            Self::Auto if io::stdout().is_terminal() => Paint::Colour,
-            Self::Always => Paint::Colour,
-            Self::Auto | Self::Never => Paint::Plain,
+fn caller(global: &Global, portal_token: Option<String>) -> Result<OpsClient, CliError> {
+    let portal_token = portal_token.filter(|token| !token.is_empty()).map(|token| token.as_str().into());
+    let found = [
+        (Identity::Default, tokens::discover(global)),
+        (Identity::PortalSelfServe, portal_token.or_else(|| tokens::discover_portal(global))),
+    ];
+    let held = found.into_iter().filter_map(|(identity, token)| Some((identity, token?.reveal().to_owned())));
+    OpsClient::new(global.url.clone(), held.collect::<BTreeMap<_, _>>())
+        .map_err(|error| CliError::Failed(format!("cannot set up HTTP: {error}")))
+}
+
+fn list(directory: &Path, session: &mut Session<'_>) -> Outcome {
+    let listed = read_directory(directory)?;
+    let data = Value::Array(listed.iter().map(listed_as_data).collect());
+    session.show(&data, |_, style| report::listing(&listed, paint(style)))
+}
+
+fn validate(files: &[PathBuf], operations: Option<&Operations>, session: &mut Session<'_>) -> Outcome {
+    let checked: Vec<(&PathBuf, Option<Invalid>)> =
+        files.iter().map(|file| (file, suite::validate(file, operations).err())).collect();
+    let rows = checked.iter().map(|(file, invalid)| {
+        json!({ "file": file, "ok": invalid.is_none(), "faults": invalid.as_ref().map(faults).unwrap_or_default() })
+    });
+    let data = json!({ "operationsChecked": operations.is_some(), "files": rows.collect::<Vec<_>>() });
+    session.show(&data, |_, style| {
+        let paint = paint(style);
+        let lines = checked.iter().map(|(file, invalid)| match invalid {
+            None => format!("{} {}\n", paint.green("✓"), file.display()),
+            Some(invalid) => format!("{} {invalid}\n", paint.red("✗")),
+        });
+        lines.collect()
+    })?;
+    if operations.is_none() {
+        session.note("no server answers: whether the operations exist was not checked");
+    }
+    match checked.iter().filter(|(_, invalid)| invalid.is_some()).count() {
+        0 => Ok(()),
+        bad => Err(CliError::Usage(format!("{bad} of {} files are no valid scenario", checked.len()))),
+    }
+}
+
+async fn run_one(file: &Path, caller: &OpsClient, session: &mut Session<'_>) -> Outcome {
+    let scenario = match load::load(file) {
+        Ok(scenario) => scenario,
+        Err(invalid) => return refuse(&invalid, session),
+    };
+    let operations = caller.operations().await.map_err(|error| unavailable(error, caller))?;
+    let report = runner::run(caller, &scenario, &operations, &stoppable()).await;
+    session.show(&data(&report)?, |_, style| report::scenario(&report, paint(style)))?;
+    match report.status {
+        Status::Passed | Status::Skipped => Ok(()),
+        Status::Failed | Status::Invalid => Err(CliError::Failed(format!("the scenario {} failed", report.name))),
+    }
+}
+
+async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session: &mut Session<'_>) -> Outcome {
+    let listed = read_directory(directory)?;
+    let operations = caller.operations().await.map_err(|error| unavailable(error, caller))?;
+    let paint = paint(session.console.style);
+    let mut told = Ok(());
+    let report = suite::run_all(caller, listed, &operations, choice, &stoppable(), |done| {
+        if session.format == Format::Table && told.is_ok() {
+            told = session.console.print(&report::scenario(done, paint));
         }
+    })
+    .await;
+    told?;
+    if report.scenarios.is_empty() {
+        session.note("no scenario matches");
+    }
+    session.show(&data(&report)?, |_, _| summary(&report, paint))?;
+    match (report.failed, report.invalid) {
+        (0, 0) => Ok(()),
+        (0, invalid) => Err(CliError::Usage(format!("{invalid} files are no valid scenario"))),
+        (failed, _) => Err(CliError::Failed(format!("{failed} of {} scenarios failed", report.scenarios.len()))),
+    }
+}
+
+fn summary(report: &SuiteReport, paint: Paint) -> String {
+    if report.scenarios.is_empty() { String::new() } else { format!("\n{}", report::suite(report, paint)) }
+}
+
+/// An invalid file: programs get the report that they would have got, people get the reasons.
+fn refuse(invalid: &Invalid, session: &mut Session<'_>) -> Outcome {
+    if session.format != Format::Table {
+        session.show(&data(&ScenarioReport::invalid(invalid))?, |_, _| String::new())?;
+    }
+    Err(CliError::Usage(invalid.to_string()))
+}
+
+fn read_directory(directory: &Path) -> Result<Vec<Listed>, CliError> {
+    suite::list(directory).map_err(|error| CliError::Usage(format!("{}: {error}", directory.display())))
+}
+
+/// The server does not answer, or does not let us in: the same words as from any other command.
+fn unavailable(error: CallError, caller: &OpsClient) -> CliError {
+    let address = caller.base_url().origin().ascii_serialization();
+    match error.code.as_str() {
+        "UNREACHABLE" => CliError::Unreachable { address },
+        "TIMEOUT" => CliError::NotAnswered { address },
+        "MALFORMED_ANSWER" => CliError::Unexpected(error.message),
+        _ => CliError::Refused(Box::new(Refusal {
+            status: error.status,
+            code: error.code,
+            reason: error.reason,
+            message: error.message,
+            context: error.context.as_object().cloned().unwrap_or_else(Map::new),
+            request_id: error.request_id,
+            retry_after_seconds: None,
+        })),
     }
 }
 
@@ -251,15 +230,15 @@ fn stoppable() -> Options {
     options
 }
 
-fn exit_code(report: &ScenarioReport) -> u8 {
-    match report.status {
-        Status::Passed | Status::Skipped => OK,
-        Status::Failed => FAILED,
-        Status::Invalid => INVALID,
-    }
+fn paint(style: Style) -> Paint {
+    if style.colour { Paint::Colour } else { Paint::Plain }
 }
 
-fn listed_as_json(listed: &Listed) -> serde_json::Value {
+fn data(report: &impl serde::Serialize) -> Result<Value, CliError> {
+    serde_json::to_value(report).map_err(|error| CliError::Failed(format!("the report cannot be written: {error}")))
+}
+
+fn listed_as_data(listed: &Listed) -> Value {
     match &listed.scenario {
         Ok(scenario) => json!({
             "file": listed.file,
@@ -274,9 +253,6 @@ fn listed_as_json(listed: &Listed) -> serde_json::Value {
     }
 }
 
-fn faults(invalid: &Invalid) -> Vec<serde_json::Value> {
+fn faults(invalid: &Invalid) -> Vec<Value> {
     invalid.faults.iter().map(|fault| json!({ "line": fault.line, "message": fault.message })).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -11,7 +11,9 @@ use crate::platform::paths;
 /// The file that the server writes once, readable by its own user only.
 const FILE: &str = "tokens.env";
 /// The line of the operator's identity.
-const VARIABLE: &str = "BSS_API_TOKEN";
+const OPERATOR: &str = "BSS_API_TOKEN";
+/// The line of the self-serve portal's.
+const PORTAL: &str = "BSS_PORTAL_SELF_SERVE_API_TOKEN";
 
 /// A bearer secret; `Debug` hides it.
 #[derive(Clone)]
@@ -43,10 +45,19 @@ pub(crate) fn discover(global: &Global) -> Option<Token> {
     if let Some(given) = global.token.as_deref().filter(|token| !token.is_empty()) {
         return Some(given.into());
     }
+    written_down(global, OPERATOR)
+}
+
+/// The token of the self-serve portal that this machine's server wrote down, for scenarios that act as both.
+pub(crate) fn discover_portal(global: &Global) -> Option<Token> {
+    written_down(global, PORTAL)
+}
+
+fn written_down(global: &Global, variable: &str) -> Option<Token> {
     // As with the token, a variable that is set to nothing is not set.
     match global.data_dir.as_ref().filter(|named| !named.as_os_str().is_empty()) {
-        Some(named) => read(named),
-        None if is_local(&global.url) => read(&paths::default_data_dir()?),
+        Some(named) => read(named, variable),
+        None if is_local(&global.url) => read(&paths::default_data_dir()?, variable),
         None => None,
     }
 }
@@ -63,13 +74,13 @@ pub(crate) fn is_local(url: &Url) -> bool {
 
 /// A file that is missing or not ours to read is no error here: the server will ask for a token, and then we say where
 /// it could come from.
-fn read(data_dir: &Path) -> Option<Token> {
-    parse(&std::fs::read_to_string(data_dir.join(FILE)).ok()?)
+fn read(data_dir: &Path, variable: &str) -> Option<Token> {
+    parse(&std::fs::read_to_string(data_dir.join(FILE)).ok()?, variable)
 }
 
-fn parse(file: &str) -> Option<Token> {
+fn parse(file: &str, variable: &str) -> Option<Token> {
     let assignments = file.lines().filter_map(|line| line.trim().split_once('='));
-    let token = assignments.into_iter().find(|(name, _)| name.trim() == VARIABLE)?.1;
+    let token = assignments.into_iter().find(|(name, _)| name.trim() == variable)?.1;
     let token = token.trim().trim_matches('"');
     (!token.is_empty()).then(|| token.into())
 }
@@ -80,11 +91,13 @@ mod tests {
     use crate::cli::Format;
 
     #[test]
-    fn the_operator_token_is_picked_among_the_identities() {
+    fn each_identity_has_its_line() {
         let file = "# generated\nBSS_PORTAL_SELF_SERVE_API_TOKEN=portal\nBSS_API_TOKEN=operator\n";
-        assert_eq!(parse(file).map(|token| token.reveal().to_owned()).as_deref(), Some("operator"));
-        assert!(parse("BSS_API_TOKEN=\n").is_none());
-        assert!(parse("").is_none());
+        let found = |file, variable| parse(file, variable).map(|token| token.reveal().to_owned());
+        assert_eq!(found(file, OPERATOR).as_deref(), Some("operator"));
+        assert_eq!(found(file, PORTAL).as_deref(), Some("portal"));
+        assert!(parse("BSS_API_TOKEN=\n", OPERATOR).is_none());
+        assert!(parse("", OPERATOR).is_none());
     }
 
     #[test]

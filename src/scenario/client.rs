@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -146,7 +146,7 @@ impl Caller for OpsClient {
         let request = self.http.get(self.address(None)).header("x-bss-api-token", self.token(Identity::Default)?);
         let listed = answer(request.send().await.map_err(|error| self.failed(&error))?).await?;
         let known: Vec<Known> = serde_json::from_value(listed).map_err(|error| CallError {
-            code: "UNREACHABLE".to_owned(),
+            code: "MALFORMED_ANSWER".to_owned(),
             message: format!("{} does not list its operations: {error}", self.base_url),
             ..CallError::blank()
         })?;
@@ -225,11 +225,16 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A client builder for a server at `url`; no proxy stands between us and our own machine.
+/// A client builder for a server at `url` that follows no redirects: they could carry a token to another host.
 pub(super) fn builder(url: &Url) -> reqwest::ClientBuilder {
     // Fails only when a provider is installed already, and then that one is used.
     let _installed_before = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+    let mut builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(redirect::Policy::none());
+    if url.scheme() == "http" {
+        // Reading the machine's certificates takes longer than a call, and fails where there are none.
+        builder = builder.tls_certs_only([]);
+    }
+    // No proxy stands between us and our own machine.
     if is_local(url) { builder.no_proxy() } else { builder }
 }
 

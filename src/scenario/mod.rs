@@ -4,7 +4,7 @@
 //! `scenarios/README.md` for the format. The runner is a thin HTTP client: it knows no domain, and no rule but those of
 //! its own format. It runs strictly one step after the other, because the product clock it freezes is everyone's.
 //!
-//! In reading order: [`format`] what a scenario is, [`load`] how it is read and checked, [`runner`] how it is run,
+//! In reading order: [`mod@format`] what a scenario is, [`load`] how it is read and checked, [`runner`] how it is run,
 //! [`report`] what came of it, [`suite`] the same for a directory; [`client`] speaks to the server.
 //!
 //! Not here: starting a server, deciding what an operation may do, steps that talk to a language model.

@@ -2,9 +2,10 @@
 
 mod cookies;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::{Method, Response, StatusCode, header, redirect};
+use reqwest::{Method, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -17,8 +18,8 @@ use super::template::{self, TemplateError, Variables};
 
 /// The web side of one run: one browser, so to speak.
 pub(super) struct Session {
-    /// Made at the first request: most scenarios never make one.
-    http: Option<reqwest::Client>,
+    /// By scheme, made at the first request: most scenarios never make one.
+    http: BTreeMap<String, reqwest::Client>,
     server: Url,
     jar: Jar,
 }
@@ -45,7 +46,7 @@ const SHOWN_BODY: usize = 300;
 
 impl Session {
     pub(super) fn new(server: Url) -> Self {
-        Self { http: None, server, jar: Jar::default() }
+        Self { http: BTreeMap::new(), server, jar: Jar::default() }
     }
 
     /// The request that a step stands for.
@@ -119,8 +120,7 @@ impl Session {
         url: &Url,
         has_body: bool,
     ) -> Result<Response, Failed> {
-        let http = self.http()?.clone();
-        let mut outgoing = http.request(method.clone(), url.clone()).timeout(request.timeout);
+        let mut outgoing = self.http(url)?.request(method.clone(), url.clone()).timeout(request.timeout);
         for (name, value) in &request.headers {
             outgoing = outgoing.header(name, value);
         }
@@ -137,13 +137,14 @@ impl Session {
         outgoing.send().await.map_err(|error| broken(&error, url, request.timeout))
     }
 
-    fn http(&mut self) -> Result<&reqwest::Client, Failed> {
-        if self.http.is_none() {
-            let builder = client::builder(&self.server).redirect(redirect::Policy::none());
-            let http = builder.build().map_err(|error| Failed::for_good(format!("no HTTP client: {error}")))?;
-            self.http = Some(http);
+    fn http(&mut self, url: &Url) -> Result<reqwest::Client, Failed> {
+        if let Some(known) = self.http.get(url.scheme()) {
+            return Ok(known.clone());
         }
-        self.http.as_ref().ok_or_else(|| Failed::for_good("no HTTP client"))
+        let built =
+            client::builder(url).build().map_err(|error| Failed::for_good(format!("no HTTP client: {error}")))?;
+        self.http.insert(url.scheme().to_owned(), built.clone());
+        Ok(built)
     }
 }
 

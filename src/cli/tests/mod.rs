@@ -4,6 +4,7 @@ mod commands;
 mod gates;
 mod help;
 mod output;
+mod scenario;
 
 use std::io::{self, Cursor, Write};
 use std::sync::{Arc, Mutex, PoisonError};

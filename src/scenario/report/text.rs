@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Phase, ScenarioReport, Status, StepReport, StepStatus, SuiteReport};
+use crate::render::text::clean;
 use crate::scenario::format::{Kind, Scenario};
 use crate::scenario::suite::Listed;
 
@@ -64,7 +65,9 @@ pub fn listing(listed: &[Listed], paint: Paint) -> String {
     rows.extend(listed.iter().map(|listed| {
         let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match &listed.scenario {
-            Ok(Scenario { name, tags, steps, .. }) => [file, name.clone(), tags.join(", "), steps.len().to_string()],
+            Ok(Scenario { name, tags, steps, .. }) => {
+                [file, name.clone(), one_line(&tags.join(", ")), steps.len().to_string()]
+            }
             Err(_) => [file, paint.red("invalid"), String::new(), String::new()],
         }
     }));
@@ -120,8 +123,8 @@ fn steps(report: &ScenarioReport, paint: Paint) -> String {
 
 fn row(step: &StepReport, paint: Paint) -> [String; 6] {
     let name = match step.phase {
-        Phase::Steps => step.name.clone(),
-        Phase::Teardown => format!("teardown: {}", step.name),
+        Phase::Steps => one_line(&step.name),
+        Phase::Teardown => format!("teardown: {}", one_line(&step.name)),
     };
     let took = if step.status == StepStatus::NotRun { String::new() } else { step.duration_ms.to_string() };
     let kind = format!("{} {}", icon(step.kind), step.kind.as_str());
@@ -147,10 +150,15 @@ fn mark(status: StepStatus, paint: Paint) -> String {
 
 fn detail(step: &StepReport) -> String {
     if let Some(error) = &step.error {
-        return error.lines().next().unwrap_or_default().to_owned();
+        return one_line(error.lines().next().unwrap_or_default());
     }
     let captured = step.captured.iter().map(|(name, value)| format!("{name}={}", shortened(value)));
-    captured.collect::<Vec<_>>().join(" ")
+    one_line(&captured.collect::<Vec<_>>().join(" "))
+}
+
+/// What others wrote, harmless for a terminal and on one line.
+fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
 }
 
 fn shortened(value: &Value) -> String {
@@ -180,8 +188,9 @@ fn failures(report: &ScenarioReport, paint: Paint) -> String {
 }
 
 fn panel(title: &str, body: &str, paint: Paint) -> String {
+    let (title, body) = (clean(title), clean(body));
     let lines = body.lines().flat_map(|line| ["  │ ", line, "\n"]).collect::<String>();
-    format!("  ┌ {}\n{lines}  └\n", paint.red(title))
+    format!("  ┌ {}\n{lines}  └\n", paint.red(&title))
 }
 
 #[derive(Clone, Copy)]
