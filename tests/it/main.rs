@@ -5,4 +5,8 @@ mod support;
 
 mod delivery;
 mod embedded_cluster;
+mod fail_points;
+mod kill;
+mod outage;
+mod races;
 mod tmf_gate;
