@@ -5,7 +5,9 @@
 //! a line in that file's `register`.
 
 pub mod catalog;
+pub mod crm;
 pub mod http;
+pub mod inventory;
 pub mod platform;
 pub mod services;
 
