@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod http;
+pub mod payment;
 pub mod platform;
 pub mod services;
 
