@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod crm;
 pub mod http;
 pub mod inventory;
+pub mod payment;
 pub mod platform;
 pub mod services;
 
