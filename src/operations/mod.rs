@@ -11,6 +11,7 @@ pub mod inventory;
 pub mod payment;
 pub mod platform;
 pub mod services;
+pub mod usage;
 
 use std::collections::BTreeMap;
 use std::future::Future;

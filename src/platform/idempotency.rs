@@ -45,6 +45,11 @@ impl IdempotencyRequest {
     pub fn over(&self, body: &[u8]) -> Self {
         Self { body_hash: Sha256::digest(body).to_vec(), ..self.clone() }
     }
+
+    /// As the caller sent it.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 #[derive(FromQueryResult)]
