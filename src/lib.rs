@@ -7,6 +7,7 @@
 //! - [`integrations`]: adapters of the ports that reach outside.
 //! - [`operations`]: everything one can do, declared once, for HTTP, command line and scenarios.
 //! - [`app`]: the composition root; alone names concrete adapters.
+//! - [`render`]: views as text, pure functions.
 //! - [`scenario`], [`cli`]: thin clients of the operations of a running server.
 
 pub mod app;
@@ -15,4 +16,5 @@ pub mod domains;
 pub mod integrations;
 pub mod operations;
 pub mod platform;
+pub mod render;
 pub mod scenario;

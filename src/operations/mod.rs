@@ -4,8 +4,10 @@
 //! A new operation: its command and view in the domain's `port.rs`, an `impl Operation` in the file of the domain here, and
 //! a line in that file's `register`.
 
+pub mod catalog;
 pub mod com;
 pub mod http;
+pub mod platform;
 pub mod provisioning;
 pub mod services;
 pub mod som;

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 
 use crate::platform::crash;
 use crate::platform::money::Currency;
+use crate::platform::paths;
 use crate::platform::perimeter;
 
 /// Every variable that is read, with its default and meaning: `.env.example` is generated from this list.
@@ -192,23 +193,15 @@ pub struct Config {
 #[error("the configuration has {} fault(s):\n{}", .0.len(), .0.iter().map(|f| format!("  - {f}")).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<String>);
 
-/// The variables of this process that are ours, and the few others that decide where data lives.
+/// The variables of this process that are ours.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> BTreeMap<String, String> {
-    std::env::vars().filter(|(name, _)| name.starts_with("BSS_") || matches!(name.as_str(), "XDG_DATA_HOME" | "HOME")).collect()
+    std::env::vars().filter(|(name, _)| name.starts_with("BSS_")).collect()
 }
 
-/// The data directory: given, else per XDG, else `/var/lib/bss` for root.
-pub fn data_dir(given: Option<&str>, environment: &BTreeMap<String, String>) -> PathBuf {
-    if let Some(given) = given.filter(|text| !text.is_empty()) {
-        return PathBuf::from(given);
-    }
-    if nix::unistd::geteuid().is_root() {
-        return PathBuf::from("/var/lib/bss");
-    }
-    let home = || environment.get("HOME").map(|home| PathBuf::from(home).join(".local/share"));
-    let xdg = environment.get("XDG_DATA_HOME").filter(|text| !text.is_empty()).map(PathBuf::from);
-    xdg.or_else(home).unwrap_or_else(|| PathBuf::from(".")).join("bss")
+/// The data directory: given, else [`paths::default_data_dir`], else the current one.
+fn data_dir(given: Option<String>) -> PathBuf {
+    given.map(PathBuf::from).or_else(paths::default_data_dir).unwrap_or_else(|| PathBuf::from("bss-data"))
 }
 
 struct Reader<'a> {
@@ -281,7 +274,7 @@ impl Config {
         let config = Self {
             environment: environment_kind,
             database: r.database(),
-            data_dir: data_dir(r.optional("BSS_DATA_DIR").as_deref(), environment),
+            data_dir: data_dir(r.optional("BSS_DATA_DIR")),
             api_addr: r.parsed("BSS_API_ADDR", address, |text| text.parse().ok()),
             self_serve_addr: r.parsed("BSS_SELF_SERVE_ADDR", address, |text| text.parse().ok()),
             cockpit_addr: r.parsed("BSS_COCKPIT_ADDR", address, |text| text.parse().ok()),

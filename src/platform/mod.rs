@@ -10,14 +10,18 @@ pub mod crash;
 pub mod db;
 pub mod delivery;
 pub mod error;
+pub mod events;
 pub mod http;
 pub mod idempotency;
 pub mod ids;
 pub mod money;
 pub mod outbox;
+pub mod paths;
 pub mod perimeter;
 pub mod replica;
+pub mod reset;
 pub mod scheduler;
+pub mod telemetry;
 pub mod tmf;
 
 use std::sync::Arc;

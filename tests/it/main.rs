@@ -3,4 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod delivery;
+mod embedded_cluster;
 mod tmf_gate;

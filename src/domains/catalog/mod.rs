@@ -1,3 +1,83 @@
-//! TBD
+//! Catalog: what can be sold, at which price, when, with which allowances, and what services a plan is made of.
+//!
+//! Invariants:
+//! - A price row is never edited but for its end, so that a line's contract can refer to it for ever.
+//! - Of several recurring prices in force at an instant the lowest wins (then the lowest id); none is an error, never a
+//!   silent fallback.
+//!
+//! Not here: what a line pays (its own snapshot, `subscription`), who may use a promotion.
 
+mod http;
+mod policy;
 pub mod port;
+mod seed;
+mod store;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::platform::Platform;
+use crate::platform::context::Context;
+use crate::platform::error::{Error, Result};
+
+pub use http::router;
+use port::{Catalog, OfferingId, OfferingView, PriceId, PriceView, ServiceMapping, VasId, VasView};
+pub use seed::seed;
+
+/// The catalog over its tables.
+#[derive(Debug)]
+pub struct Service {
+    platform: Platform,
+}
+
+impl Service {
+    pub const fn new(platform: Platform) -> Self {
+        Self { platform }
+    }
+}
+
+#[async_trait]
+impl Catalog for Service {
+    async fn offerings(&self, cx: &Context) -> Result<Vec<OfferingView>> {
+        let rows = store::offerings(&self.platform.db, cx).await?;
+        rows.into_iter().map(|row| row.view(cx.now)).collect()
+    }
+
+    async fn offering(&self, cx: &Context, id: &OfferingId) -> Result<OfferingView> {
+        let row = store::offering(&self.platform.db, cx, id).await?;
+        row.ok_or_else(|| Error::not_found("product offering", id))?.view(cx.now)
+    }
+
+    async fn offerings_on_sale(&self, cx: &Context, at: DateTime<Utc>) -> Result<Vec<OfferingView>> {
+        let rows = store::offerings(&self.platform.db, cx).await?;
+        let views: Vec<OfferingView> = rows.into_iter().map(|row| row.view(at)).collect::<Result<_>>()?;
+        let mut on_sale: Vec<OfferingView> = views.into_iter().filter(|offering| policy::is_on_sale(offering, at)).collect();
+        on_sale.sort_by(|a, b| policy::price_order(a).cmp(&policy::price_order(b)));
+        Ok(on_sale)
+    }
+
+    async fn active_price(&self, cx: &Context, id: &OfferingId, at: DateTime<Utc>) -> Result<PriceView> {
+        let row = store::offering(&self.platform.db, cx, id).await?;
+        let offering = row.map(|row| row.view(at)).transpose()?;
+        Ok(policy::active_price(id, offering, at)?)
+    }
+
+    async fn price(&self, cx: &Context, id: &PriceId) -> Result<PriceView> {
+        let price = store::price(&self.platform.db, cx, id).await?;
+        price.ok_or_else(|| Error::not_found("product offering price", id))
+    }
+
+    async fn vas_offerings(&self, cx: &Context) -> Result<Vec<VasView>> {
+        store::vas_offerings(&self.platform.db, cx, None).await
+    }
+
+    async fn vas_offering(&self, cx: &Context, id: &VasId) -> Result<VasView> {
+        let found = store::vas_offerings(&self.platform.db, cx, Some(id)).await?;
+        found.into_iter().next().ok_or_else(|| Error::not_found("vas offering", id))
+    }
+
+    async fn service_mapping(&self, cx: &Context, id: &OfferingId) -> Result<ServiceMapping> {
+        let mapping = store::service_mapping(&self.platform.db, cx, id).await?;
+        mapping.ok_or_else(|| Error::not_found("service mapping of product offering", id))
+    }
+}

@@ -11,12 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqlxPostgresConnector, Statement, TransactionTrait as _};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, SqlxPostgresConnector, Statement,
+    TransactionTrait as _,
+};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::platform::delivery::Subscribers;
 use crate::platform::delivery::wake::Wake;
 use crate::platform::error::{Error, Result};
+use crate::platform::tmf::filter::SqlFilter;
 
 /// Makes a statement: SQL text with `$1`, `$2`, … and the values for them, in order.
 macro_rules! sql {
@@ -33,6 +37,34 @@ pub(crate) use sql;
 /// Runs a statement and says how many rows it touched.
 pub async fn execute(connection: &impl ConnectionTrait, statement: Statement) -> Result<u64> {
     Ok(connection.execute_raw(statement).await?.rows_affected())
+}
+
+/// One page of a TMF list, and how many rows there are in all. `from` ends in a condition that binds the tenant as `$1`,
+/// such as `crm.customer c where c.tenant_id = $1`; `filter` was made with 2 as its first placeholder.
+pub async fn list<T: FromQueryResult>(
+    connection: &impl ConnectionTrait,
+    select: &str,
+    from: &str,
+    tenant: &str,
+    filter: &SqlFilter,
+) -> Result<(u64, Vec<T>)> {
+    #[derive(FromQueryResult)]
+    struct Total {
+        total: i64,
+    }
+    let with_tenant = |values: Vec<sea_orm::Value>| std::iter::once(tenant.into()).chain(values);
+    let count = format!("select count(*) as total from {from} and ({})", filter.conditions());
+    let count = Statement::from_sql_and_values(DbBackend::Postgres, count, with_tenant(filter.values().collect()));
+    let total = Total::find_by_statement(count).one(connection).await?.map_or(0, |row| row.total);
+    let page = format!(
+        "select {select} from {from} and ({}) order by {} {}",
+        filter.conditions(),
+        filter.order_by(),
+        filter.page()
+    );
+    let page = Statement::from_sql_and_values(DbBackend::Postgres, page, with_tenant(filter.page_values().collect()));
+    let rows = T::find_by_statement(page).all(connection).await?;
+    Ok((total.unsigned_abs(), rows))
 }
 
 /// Bounds of the pool. Statement, lock and idle times are enforced by the server, acquire time by the pool.

@@ -10,9 +10,11 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::platform::context::{Context, DEADLINE, Scope};
+use crate::platform::error::Error;
 use crate::platform::http::ApiError;
 use crate::platform::http::layers::{Caller, Edge};
 use crate::platform::ids::MalformedId;
+use crate::platform::tmf::query;
 
 /// Largest body that is read. The biggest legitimate one is a product order of a few kilobytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -43,7 +45,7 @@ impl<S: Sync> FromRequestParts<S> for Context {
 fn caller(parts: &Parts) -> Result<(Arc<Caller>, Arc<Edge>), ApiError> {
     let caller = parts.extensions.get::<Arc<Caller>>().cloned();
     let edge = parts.extensions.get::<Arc<Edge>>().cloned();
-    caller.zip(edge).ok_or_else(|| ApiError::from(crate::platform::error::Error::Internal("a route outside the perimeter asked for a context".into())))
+    caller.zip(edge).ok_or_else(|| ApiError::from(Error::Internal("a route outside the perimeter asked for a context".into())))
 }
 
 /// A JSON body. UTF-8, bounded, no NUL characters; unknown fields are the business of `T`.
@@ -126,27 +128,15 @@ impl<T: FromStr<Err = MalformedId>, S: Send + Sync> FromRequestParts<S> for ApiP
 #[derive(Debug)]
 pub struct ApiQuery(pub Vec<(String, String)>);
 
-/// Most parameters of one query, and longest name or value.
-const PARAMETERS_MAX: usize = 50;
-const PARAMETER_LENGTH_MAX: usize = 1_000;
-
 impl<S: Sync> FromRequestParts<S> for ApiQuery {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let query = parts.uri.query().unwrap_or_default();
-        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().take(PARAMETERS_MAX + 1).collect();
-        if pairs.len() > PARAMETERS_MAX {
-            return Err(ApiError::invalid("query", format!("At most {PARAMETERS_MAX} parameters are accepted")));
+        let pairs = query::pairs(parts.uri.query()).map_err(Error::from)?;
+        // PostgreSQL text cannot hold NUL.
+        match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            Some((name, _)) => Err(ApiError::invalid(name.replace('\0', ""), "NUL characters are not accepted")),
+            None => Ok(Self(pairs)),
         }
-        for (name, value) in &pairs {
-            let bad = name.len() > PARAMETER_LENGTH_MAX || value.len() > PARAMETER_LENGTH_MAX || name.contains('\0') || value.contains('\0');
-            // What is not UTF-8 was decoded to the replacement character.
-            if bad || name.contains('\u{fffd}') || value.contains('\u{fffd}') {
-                let name: String = name.chars().take(40).collect();
-                return Err(ApiError::invalid(name, "The parameter is too long or not valid text"));
-            }
-        }
-        Ok(Self(pairs))
     }
 }
 

@@ -237,6 +237,11 @@ pub async fn time_out(State(edge): State<Arc<Edge>>, request: Request, next: Nex
     }
 }
 
+/// The answer to a request whose handler panicked: opaque, and logged with its place by the panic hook.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    ApiError::from(crate::platform::error::Error::Internal("a handler panicked".into())).into_response()
+}
+
 /// Logs refused callers, at most one line per interval and path, with a bound on the paths that are remembered.
 #[derive(Debug, Default)]
 struct RefusalLog {

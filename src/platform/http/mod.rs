@@ -6,6 +6,7 @@ pub mod error;
 pub mod extract;
 pub mod health;
 pub mod layers;
+pub mod resource;
 
 pub use error::ApiError;
 pub use extract::{ApiJson, ApiPath, ApiQuery, Reader};

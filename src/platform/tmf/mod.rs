@@ -13,6 +13,7 @@
 
 pub mod fields;
 pub mod filter;
+pub mod money;
 pub mod page;
 pub mod query;
 pub mod time;

@@ -1,0 +1,88 @@
+//! The commands that are the server or prepare for it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use crate::app::error::StartError;
+use crate::app::open::{self, Prepare};
+use crate::app::{doctor, serve};
+use crate::cli::{Format, Global, Role, ServeArgs, ServerCommand};
+use crate::platform::config::{self, Config};
+
+/// Runs one command in this process and answers its exit code.
+pub async fn run(global: &Global, command: ServerCommand) -> u8 {
+    let environment = config::environment();
+    let outcome = match command {
+        ServerCommand::Serve(args) => match read(&environment, global, &args) {
+            Ok(config) => serve::serve(config, &environment).await,
+            Err(error) => Err(error),
+        },
+        ServerCommand::Migrate => prepare(&environment, global, Prepare::Migrate, "the schema is current").await,
+        ServerCommand::Seed => prepare(&environment, global, Prepare::Seed, "the reference data is there").await,
+        ServerCommand::Doctor => return examine(&environment, global).await,
+    };
+    match outcome {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+fn read(environment: &BTreeMap<String, String>, global: &Global, args: &ServeArgs) -> Result<Config, StartError> {
+    let mut config = Config::read(environment)?;
+    override_with(&mut config, global, args);
+    Ok(config)
+}
+
+/// What the command line says wins over the environment.
+fn override_with(config: &mut Config, global: &Global, args: &ServeArgs) {
+    if let Some(dir) = global.data_dir.as_ref().filter(|dir| !dir.as_os_str().is_empty()) {
+        config.data_dir.clone_from(dir);
+    }
+    config.api_addr = args.api_addr.unwrap_or(config.api_addr);
+    config.self_serve_addr = args.self_serve_addr.unwrap_or(config.self_serve_addr);
+    config.cockpit_addr = args.cockpit_addr.unwrap_or(config.cockpit_addr);
+    if let Some(role) = args.role {
+        config.role = match role {
+            Role::All => config::Role::All,
+            Role::Api => config::Role::Api,
+            Role::Worker => config::Role::Worker,
+        };
+    }
+}
+
+async fn prepare(environment: &BTreeMap<String, String>, global: &Global, what: Prepare, done: &str) -> Result<(), StartError> {
+    let config = read(environment, global, &ServeArgs::default())?;
+    let opened = open::open(config, environment, what).await?;
+    opened.platform.db.close().await;
+    if let Some(cluster) = opened.cluster {
+        cluster.stop().await?;
+    }
+    say(done);
+    Ok(())
+}
+
+async fn examine(environment: &BTreeMap<String, String>, global: &Global) -> u8 {
+    let findings = doctor::examine(environment, |config| override_with(config, global, &ServeArgs::default())).await;
+    match global.output {
+        Format::Table => {
+            for finding in &findings {
+                say(&format!("{} {:20} {}", if finding.ok { "ok  " } else { "FAIL" }, finding.check, finding.detail));
+            }
+        }
+        Format::Json => say(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
+        Format::Yaml => say(serde_saphyr::to_string(&findings).unwrap_or_default().trim_end()),
+    }
+    u8::from(findings.iter().any(|finding| !finding.ok))
+}
+
+/// A reader that went away (`bss doctor | head`) is no error of ours.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "error: {text}");
+}

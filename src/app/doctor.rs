@@ -1,0 +1,120 @@
+//! `bss doctor`: what could keep the server from working, each line with what to do about it. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::app::open::{self, Opened, Prepare};
+use crate::platform::config::Config;
+use crate::platform::db::schema::{self, SchemaState};
+use crate::platform::delivery::parked;
+use crate::platform::perimeter::TokenMap;
+use crate::platform::{Platform, clock, replica};
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) check: &'static str,
+    pub(super) ok: bool,
+    pub(super) detail: String,
+}
+
+impl Finding {
+    fn of(check: &'static str, outcome: Result<String, String>) -> Self {
+        let (ok, detail) = match outcome {
+            Ok(detail) => (true, detail),
+            Err(detail) => (false, detail),
+        };
+        Self { check, ok, detail }
+    }
+}
+
+/// Looks at configuration, database, schema, clock, queue and replicas.
+pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl FnOnce(&mut Config)) -> Vec<Finding> {
+    let mut config = match Config::read(environment) {
+        Ok(config) => config,
+        Err(error) => return vec![Finding::of("configuration", Err(error.to_string()))],
+    };
+    adjust(&mut config);
+    let mut findings = vec![Finding::of("configuration", Ok(format!("{:?}, role {}", config.environment, config.role.as_str())))];
+    findings.push(Finding::of("data directory", data_directory(&config)));
+    match open::open(config, environment, Prepare::Nothing).await {
+        Err(error) => findings.push(Finding::of("database", Err(error.to_string()))),
+        Ok(Opened { platform, cluster }) => {
+            findings.extend(examine_database(&platform).await);
+            platform.db.close().await;
+            if let Some(cluster) = cluster
+                && let Err(error) = cluster.stop().await
+            {
+                findings.push(Finding::of("private cluster", Err(error.to_string())));
+            }
+        }
+    }
+    findings
+}
+
+fn data_directory(config: &Config) -> Result<String, String> {
+    let path = config.data_dir.display();
+    let stat = nix::sys::statvfs::statvfs(&config.data_dir).map_err(|_| format!("{path} does not exist yet; bss serve makes it"));
+    let free = match stat {
+        Ok(stat) => u64::from(stat.blocks_available()) * stat.fragment_size(),
+        Err(text) => return Ok(text),
+    };
+    let megabytes = free / 1_048_576;
+    if megabytes < 500 { Err(format!("{path}: only {megabytes} MB are free; make room")) } else { Ok(format!("{path}, {megabytes} MB free")) }
+}
+
+async fn examine_database(platform: &Platform) -> Vec<Finding> {
+    let tokens: Vec<(String, String)> =
+        platform.config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
+    let perimeter = TokenMap::new(&tokens).map(|map| map.names().collect::<Vec<_>>().join(", ")).map_err(|faults| faults.join("; "));
+    let schema = match schema::state(&platform.db).await {
+        Ok(SchemaState::Current) => Ok(format!("current ({})", schema::version())),
+        Ok(SchemaState::Behind { missing }) => Err(format!("lacks {}; run: bss migrate", missing.join(", "))),
+        Ok(SchemaState::Ahead { unknown }) => Err(format!("has {}; start a newer bss", unknown.join(", "))),
+        Err(error) => Err(format!("{error}; is the database running?")),
+    };
+    let readable = schema.is_ok();
+    let mut findings = vec![Finding::of("tokens", perimeter), Finding::of("schema", schema)];
+    if readable {
+        findings.push(Finding::of("clock", clock_state(platform).await));
+        findings.push(Finding::of("queue", queue(platform).await));
+        findings.push(Finding::of("replicas", replicas(platform).await));
+        findings.push(Finding::of("oldest transaction", oldest_transaction(platform).await));
+    }
+    findings
+}
+
+async fn clock_state(platform: &Platform) -> Result<String, String> {
+    let state = platform.clock.state().await.map_err(|error| error.to_string())?;
+    let drift = (state.now - clock::wall()).num_seconds();
+    Ok(format!("product time {} ({:?}, {drift} s from the wall clock)", state.now.to_rfc3339(), state.mode))
+}
+
+async fn queue(platform: &Platform) -> Result<String, String> {
+    let depths = parked::depth(&platform.db).await.map_err(|error| error.to_string())?;
+    let parked: i64 = depths.iter().map(|depth| depth.parked).sum();
+    let pending: i64 = depths.iter().map(|depth| depth.pending).sum();
+    let oldest = depths.iter().filter_map(|depth| depth.oldest_pending_seconds).fold(0.0, f64::max);
+    let text = format!("{pending} pending, oldest {oldest:.0} s, {parked} parked");
+    if parked > 0 { Err(format!("{text}; look at them: bss queue parked")) } else { Ok(text) }
+}
+
+async fn replicas(platform: &Platform) -> Result<String, String> {
+    let replicas = replica::list(&platform.db).await.map_err(|error| error.to_string())?;
+    let alive: Vec<String> = replicas.iter().filter(|r| r.alive).map(|r| format!("{} {}", r.role, r.version)).collect();
+    Ok(if alive.is_empty() { "none is running".into() } else { alive.join(", ") })
+}
+
+async fn oldest_transaction(platform: &Platform) -> Result<String, String> {
+    let seconds: Option<f64> = sqlx::query_scalar(
+        "select max(extract(epoch from clock_timestamp() - xact_start))::float8 from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()",
+    )
+    .fetch_one(platform.db.pool())
+    .await
+    .map_err(|error| error.to_string())?;
+    let seconds = seconds.unwrap_or(0.0);
+    let text = format!("{seconds:.0} s");
+    if seconds > 300.0 { Err(format!("{text}; it keeps dead rows alive: look at pg_stat_activity")) } else { Ok(text) }
+}

@@ -1,0 +1,70 @@
+//! Prometheus metrics at `/metrics`, and the gauges that somebody has to look up.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::platform::db::Db;
+use crate::platform::delivery::parked;
+use crate::platform::http::{ApiError, Reader};
+
+/// How often the queue is looked at.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Seconds; from a quick read to the request time-out.
+const BUCKETS: &[f64] = &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+
+/// The recorder of this process.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+}
+
+/// Installs the recorder, once per process.
+pub fn install() -> Metrics {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let handle = HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), BUCKETS)
+            .expect("the list of buckets is not empty");
+        builder.install_recorder().expect("no other recorder is installed")
+    });
+    Metrics { handle: handle.clone() }
+}
+
+impl Metrics {
+    /// `GET /metrics`, for identities that may read.
+    pub fn router(self) -> Router {
+        Router::new().route("/metrics", get(move |_: Reader| async move { Ok::<_, ApiError>(self.handle.render()) }))
+    }
+}
+
+/// Keeps the queue gauges current and the recorder's buckets from growing.
+pub async fn observe_queue(db: Db, stop: CancellationToken) {
+    let metrics = install();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+        metrics.handle.run_upkeep();
+        let Ok(depths) = parked::depth(&db).await else { continue };
+        let (mut pending, mut parked, mut oldest) = (0, 0, 0.0_f64);
+        for depth in depths {
+            pending += depth.pending;
+            parked += depth.parked;
+            oldest = oldest.max(depth.oldest_pending_seconds.unwrap_or(0.0));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge of counts")]
+        {
+            metrics::gauge!("bss_queue_pending").set(pending as f64);
+            metrics::gauge!("bss_queue_parked").set(parked as f64);
+        }
+        metrics::gauge!("bss_queue_oldest_pending_seconds").set(oldest);
+        metrics::gauge!("bss_db_connections").set(f64::from(db.pool().size()));
+    }
+}

@@ -1,0 +1,12 @@
+//! The composition root: configuration, database, domains, workers, listeners. Alone names concrete adapters.
+
+pub mod command;
+pub mod compose;
+mod doctor;
+mod error;
+pub mod metrics;
+pub mod open;
+pub mod serve;
+mod tokens;
+
+pub use error::StartError;

@@ -1,0 +1,131 @@
+//! From configuration to a database that can be used: the private cluster or the given one, secrets, schema, reference data.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::compose;
+use crate::app::error::StartError;
+use crate::app::tokens;
+use crate::platform::Platform;
+use crate::platform::clock::Clock;
+use crate::platform::config::{Config, Secret};
+use crate::platform::context::Context;
+use crate::platform::db::embedded::{Cluster, EmbeddedConfig, verify_durable};
+use crate::platform::db::schema::{self, SchemaState};
+use crate::platform::db::{Db, PoolConfig};
+use crate::platform::error::Result;
+use crate::platform::ids::Ids;
+
+/// A database and what a process needs to work on it.
+pub struct Opened {
+    pub platform: Platform,
+    /// The private cluster, which stops when its last user does.
+    pub cluster: Option<Cluster>,
+}
+
+/// How far the schema is brought along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prepare {
+    /// Refuse a schema that is not current, but on the private cluster migrate and seed it.
+    Serve,
+    /// Apply migrations (and on the private cluster the seed).
+    Migrate,
+    /// Apply the reference data.
+    Seed,
+    /// Change nothing.
+    Nothing,
+}
+
+/// Opens the database that the configuration names.
+pub async fn open(mut config: Config, environment: &BTreeMap<String, String>, prepare: Prepare) -> Result<Opened, StartError> {
+    let (url, cluster) = match &config.database.url {
+        Some(url) => (url.reveal().to_owned(), None),
+        None => {
+            let cluster = start_cluster(&config).await?;
+            take_secrets(&mut config, environment)?;
+            (cluster.url().to_owned(), Some(cluster))
+        }
+    };
+    let pool = PoolConfig { connections_max: config.database.connections_max, ..PoolConfig::default() };
+    let db = Db::connect(&url, &pool, compose::subscribers())?;
+    let local = cluster.is_some();
+    if local {
+        verify_durable(db.pool()).await?;
+    }
+    bring_schema(&db, prepare, local).await?;
+    let clock = if config.allow_admin_reset { Clock::controlled(db.clone()) } else { Clock::wall() };
+    let ids = Ids::default();
+    let boot_id = ids.uuid();
+    let platform = Platform { db, clock, ids, config: Arc::new(config), boot_id };
+    if prepare == Prepare::Seed || (local && matches!(prepare, Prepare::Serve | Prepare::Migrate)) {
+        seed(&platform).await?;
+    }
+    Ok(Opened { platform, cluster })
+}
+
+async fn start_cluster(config: &Config) -> Result<Cluster, StartError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(&config.data_dir)
+        .map_err(|source| StartError::Io { what: "the data directory", source })?;
+    let embedded = EmbeddedConfig {
+        data_dir: config.data_dir.clone(),
+        pg_bin: config.database.pg_bin.clone(),
+        pg_user: config.database.pg_user.clone(),
+    };
+    Ok(Cluster::start(&embedded).await?)
+}
+
+/// What the environment does not give comes from the installation's own file.
+fn take_secrets(config: &mut Config, environment: &BTreeMap<String, String>) -> Result<(), StartError> {
+    let generated = tokens::load_or_generate(&config.data_dir, environment)?;
+    for (name, secret) in generated {
+        if name == "BSS_KYC_HASH_KEY" {
+            config.kyc_hash_key.get_or_insert(secret);
+        } else if !config.tokens.iter().any(|(given, _): &(String, Secret)| *given == name) {
+            config.tokens.push((name, secret));
+        }
+    }
+    Ok(())
+}
+
+async fn bring_schema(db: &Db, prepare: Prepare, local: bool) -> Result<(), StartError> {
+    if prepare == Prepare::Nothing {
+        return Ok(());
+    }
+    match state_with_patience(db).await? {
+        SchemaState::Current => Ok(()),
+        SchemaState::Ahead { unknown } => Err(StartError::SchemaAhead(unknown)),
+        SchemaState::Behind { .. } if prepare == Prepare::Migrate || local => Ok(schema::migrate(db).await?),
+        SchemaState::Behind { missing } => Err(StartError::SchemaBehind(missing)),
+    }
+}
+
+/// A database that is starting gets a moment: both may have been started together.
+async fn state_with_patience(db: &Db) -> Result<SchemaState> {
+    const TRIES: u32 = 20;
+    for _ in 0..TRIES {
+        match schema::state(db).await {
+            Err(error) if error.is_transient() => tokio::time::sleep(Duration::from_millis(250)).await,
+            outcome => return outcome,
+        }
+    }
+    schema::state(db).await
+}
+
+/// Inserts the reference data that is missing, in one transaction.
+pub async fn seed(platform: &Platform) -> Result<()> {
+    let mut cx = Context::system("system:seed", platform.ids.uuid().to_string(), platform.clock.now().await?);
+    cx.channel = crate::platform::context::Channel::Seed;
+    let tx = platform.db.begin().await?;
+    compose::seed(&tx, &cx, &platform.config.profile).await?;
+    tx.commit().await
+}
+
+/// The key that document numbers are hashed with; without one, identities cannot be attested.
+pub fn require_hash_key(config: &Config) -> Result<(), StartError> {
+    if config.kyc_hash_key.is_none() { Err(StartError::HashKey) } else { Ok(()) }
+}

@@ -1,0 +1,151 @@
+//! `bss serve`: the whole product in one process, from the first line to a clean end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::middleware;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::compose::{self, App};
+use crate::app::error::StartError;
+use crate::app::metrics::{self, Metrics};
+use crate::app::open::{self, Opened, Prepare};
+use crate::platform::config::Config;
+use crate::platform::crash;
+use crate::platform::delivery::{Concurrency, Runner, run_workers};
+use crate::platform::http::{Edge, Limits, health, layers};
+use crate::platform::perimeter::TokenMap;
+use crate::platform::{Platform, replica, telemetry};
+
+/// How long requests and deliveries in work may take to end after a signal; the private cluster stops after that.
+const DRAIN: Duration = Duration::from_millis(2_500);
+
+/// Serves until SIGTERM or SIGINT, then drains and stops.
+pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Result<(), StartError> {
+    let started = Instant::now();
+    let telemetry = telemetry::start(&config.log);
+    if let Some((name, hit)) = config.crash_point.clone() {
+        tracing::warn!(name, hit, "a crash point is armed");
+        crash::arm(name, hit);
+    }
+    let metrics = metrics::install();
+    let Opened { platform, cluster } = open::open(config, environment, Prepare::Serve).await?;
+    open::require_hash_key(&platform.config)?;
+    let running = start(&platform, metrics).await?;
+    announce(&platform, started);
+    wait_for_signal().await?;
+    tracing::info!("stopping");
+    running.stop().await;
+    platform.db.close().await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await?;
+    }
+    telemetry.shutdown();
+    Ok(())
+}
+
+/// A process at work; tests start one in-process as `serve` does.
+#[derive(Debug)]
+pub struct Running {
+    pub app: App,
+    /// Where the API listens; None for a pure worker.
+    pub api_addr: Option<std::net::SocketAddr>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Starts listeners, workers and ticks as the role says.
+pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, StartError> {
+    let config = &platform.config;
+    let tokens: Vec<(String, String)> =
+        config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
+    let tokens = TokenMap::new(&tokens).map_err(StartError::Perimeter)?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let app = compose::app(platform, &stop, &tasks);
+    // Before the first claim: leases of a process that is not alive are taken away.
+    replica::renew(&platform.db, platform.boot_id, config.role.as_str()).await?;
+    tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, config.role.as_str(), stop.clone()));
+    if config.role.works() {
+        let runner = Arc::new(Runner::new(platform.db.clone(), platform.boot_id, platform.clock.clone(), app.handlers()));
+        run_workers(&runner, Concurrency::default(), &stop, &tasks);
+        app.services.scheduler.start(&stop, &tasks);
+    }
+    tasks.spawn(metrics::observe_queue(platform.db.clone(), stop.clone()));
+    let api_addr = if config.role.serves() {
+        let listener = listen(config.api_addr).await?;
+        let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
+        let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
+        let router = layered(app.router(), edge, platform, metrics);
+        let stopping = stop.clone();
+        tasks.spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the API listener ended");
+            }
+        });
+        Some(addr)
+    } else {
+        None
+    };
+    Ok(Running { app, api_addr, stop, tasks })
+}
+
+/// All routes inside the layers that guard them, outermost last.
+fn layered(routes: Router, edge: Arc<Edge>, platform: &Platform, metrics: Metrics) -> Router {
+    routes
+        .merge(metrics.router())
+        .merge(health::router(platform.db.clone()))
+        .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::time_out))
+        .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::authenticate))
+        .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::shed))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(layers::panicked))
+        .layer(middleware::from_fn_with_state(edge, layers::observe))
+}
+
+async fn listen(addr: std::net::SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })
+}
+
+impl Running {
+    /// Takes no more work, lets what is in work end, and returns.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            // Nothing is lost: leases end and somebody claims again.
+            tracing::warn!("some work did not end in time and will be taken up again");
+        }
+    }
+}
+
+/// One line per listener on standard output, for people and for scripts that wait for it.
+#[expect(clippy::print_stdout, reason = "the start summary is the command's answer")]
+fn announce(platform: &Platform, started: Instant) {
+    let config = &platform.config;
+    let database = if config.database.url.is_some() { "given database" } else { "private cluster" };
+    if config.role.serves() {
+        println!("bss api ready on http://{} ({} ms, {database}, {})", config.api_addr, started.elapsed().as_millis(), config.data_dir.display());
+        if !config.api_addr.ip().is_loopback() {
+            tracing::warn!(addr = %config.api_addr, "the API listens beyond this machine; put TLS in front of it");
+        }
+    }
+    if config.role.works() {
+        println!("bss workers ready");
+    }
+    println!("try: bss customer create --name 'Ada Lovelace' --email ada@example.test --card visa   (in another terminal)");
+}
+
+async fn wait_for_signal() -> Result<(), StartError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let io = |source| StartError::Io { what: "signal handling", source };
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).map_err(io)?, signal(SignalKind::interrupt()).map_err(io)?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

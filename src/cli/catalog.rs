@@ -1,0 +1,67 @@
+//! `bss catalog`: what is on sale.
+
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::operations as op;
+use super::session::{Outcome, Session};
+use crate::render;
+
+/// Commands about the catalog.
+#[derive(Debug, Subcommand)]
+pub enum CatalogCommand {
+    /// List the plans on sale
+    #[command(after_help = "\
+Examples:
+  bss catalog list
+  bss catalog list --at 2026-12-01T00:00:00Z
+  bss catalog list --all -o json")]
+    List {
+        /// On sale at this instant instead of now
+        #[arg(long, value_name = "INSTANT", conflicts_with = "all")]
+        at: Option<DateTime<Utc>>,
+        /// Every plan, on sale or not
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show a plan: allowances, prices over time
+    #[command(after_help = "Examples:\n  bss catalog show PLAN_M")]
+    Show {
+        /// Plan id
+        #[arg(value_name = "PLAN")]
+        offering: String,
+    },
+    /// List the top-ups, or show one
+    #[command(after_help = "Examples:\n  bss catalog vas\n  bss catalog vas VAS_DATA_1GB -o json")]
+    Vas {
+        /// Top-up id
+        #[arg(value_name = "VAS")]
+        vas: Option<String>,
+    },
+}
+
+pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> Outcome {
+    match command {
+        CatalogCommand::List { all: true, .. } => {
+            let offerings = session.call(op::CATALOG_LIST_OFFERINGS, json!({})).await?;
+            session.show(&offerings, render::catalog::offerings)
+        }
+        CatalogCommand::List { at, .. } => {
+            let offerings = session.call(op::CATALOG_LIST_ACTIVE_OFFERINGS, json!({"at": at})).await?;
+            session.show(&offerings, render::catalog::offerings)
+        }
+        CatalogCommand::Show { offering } => {
+            let offering = session.call(op::CATALOG_GET_OFFERING, json!({"offeringId": offering})).await?;
+            session.show(&offering, render::catalog::offering)
+        }
+        CatalogCommand::Vas { vas: Some(vas) } => {
+            let vas = session.call(op::CATALOG_GET_VAS, json!({"vasOfferingId": vas})).await?;
+            session.show(&vas, render::catalog::vas)
+        }
+        CatalogCommand::Vas { vas: None } => {
+            let vas = session.call(op::CATALOG_LIST_VAS, json!({})).await?;
+            session.show(&vas, render::catalog::vas_list)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The terminal as a value: where data, messages and questions go. Tests hand in buffers.
+
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write};
+
+use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
+
+use crate::render::Style;
+
+/// Nobody pipes more than this into one argument.
+const INPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Standard input, output and error of a command.
+pub(crate) struct Console {
+    pub(crate) out: Box<dyn Write + Send>,
+    pub(crate) err: Box<dyn Write + Send>,
+    pub(crate) input: Box<dyn BufRead + Send>,
+    /// Is somebody there to answer a question?
+    pub(crate) interactive: bool,
+    /// Is `input` the terminal of this process, whose echo can be turned off?
+    pub(crate) echoes: bool,
+    /// How text on `out` may look.
+    pub(crate) style: Style,
+    /// May text on `err` have colour?
+    pub(crate) err_colour: bool,
+}
+
+impl Console {
+    /// The console of this process; colour only where a terminal shows it and nobody asked for none.
+    pub(crate) fn standard(no_color: bool) -> Self {
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let interactive = stdin.is_terminal() && stderr.is_terminal();
+        let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0);
+        Self {
+            interactive,
+            echoes: interactive,
+            style: Style { colour: !no_color && stdout.is_terminal(), width },
+            err_colour: !no_color && stderr.is_terminal(),
+            out: Box::new(stdout),
+            err: Box::new(stderr),
+            input: Box::new(BufReader::new(stdin)),
+        }
+    }
+
+    /// Writes data.
+    pub(crate) fn print(&mut self, text: &str) -> io::Result<()> {
+        self.out.write_all(text.as_bytes())?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            self.out.write_all(b"\n")?;
+        }
+        self.out.flush()
+    }
+
+    /// Writes a message; that nobody can read it is no reason to stop.
+    pub(crate) fn say(&mut self, message: &str) {
+        let _ = self.err.write_all(message.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// Asks on standard error and reads one line.
+    pub(crate) fn ask(&mut self, question: &str) -> io::Result<String> {
+        self.say(question);
+        let mut line = String::new();
+        self.input.read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+
+    /// As [`Self::ask`], without showing what is typed.
+    pub(crate) fn ask_hidden(&mut self, question: &str) -> io::Result<String> {
+        if !self.echoes {
+            return self.ask(question);
+        }
+        let _off = EchoOff::new()?;
+        let answer = self.ask(question);
+        self.say("\n");
+        answer
+    }
+
+    /// All of standard input.
+    pub(crate) fn read_all(&mut self) -> io::Result<String> {
+        let mut text = String::new();
+        (&mut self.input).take(INPUT_BYTES_MAX).read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// While this lives, the terminal does not show what is typed.
+struct EchoOff(Termios);
+
+impl EchoOff {
+    fn new() -> io::Result<Self> {
+        let before = termios::tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        termios::tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &silent)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for EchoOff {
+    fn drop(&mut self) {
+        // Nothing can be done about a terminal that went away.
+        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.0);
+    }
+}

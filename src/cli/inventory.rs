@@ -1,0 +1,125 @@
+//! `bss inventory`: numbers and eSIM profiles.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::operations as op;
+use super::session::{Outcome, Session};
+use crate::render;
+
+/// Commands about the pools.
+#[derive(Debug, Subcommand)]
+pub enum InventoryCommand {
+    /// Phone numbers
+    #[command(subcommand, after_help = "Examples:\n  bss inventory msisdn show 90000042")]
+    Msisdn(MsisdnCommand),
+    /// eSIM profiles
+    #[command(subcommand, after_help = "Examples:\n  bss inventory esim list")]
+    Esim(EsimCommand),
+}
+
+/// Commands about numbers.
+#[derive(Debug, Subcommand)]
+pub enum MsisdnCommand {
+    /// List numbers
+    #[command(
+        after_help = "Examples:\n  bss inventory msisdn list --state available\n  bss inventory msisdn list --prefix 9100 --limit 100"
+    )]
+    List(MsisdnListArgs),
+    /// Show one number
+    #[command(after_help = "Examples:\n  bss inventory msisdn show 90000042")]
+    Show {
+        /// The number
+        #[arg(value_name = "NUMBER")]
+        msisdn: String,
+    },
+    /// Count numbers by status
+    #[command(after_help = "Examples:\n  bss inventory msisdn count\n  bss inventory msisdn count --prefix 9100")]
+    Count {
+        /// Only numbers that start so
+        #[arg(long)]
+        prefix: Option<String>,
+    },
+    /// Add numbers: the prefix and a running number of four digits; those already there are skipped
+    #[command(after_help = "Examples:\n  bss inventory msisdn add-range 9100 10")]
+    AddRange {
+        /// How the numbers start
+        prefix: String,
+        /// How many
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        count: u32,
+    },
+}
+
+/// Which numbers.
+#[derive(Debug, Args)]
+pub struct MsisdnListArgs {
+    /// Status
+    #[arg(long, alias = "status", value_parser = ["available", "reserved", "assigned", "quarantine", "ported_out"])]
+    state: Option<String>,
+    /// Only numbers that start so
+    #[arg(long)]
+    prefix: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    /// How many to skip
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
+}
+
+/// Commands about eSIM profiles.
+#[derive(Debug, Subcommand)]
+pub enum EsimCommand {
+    /// List the profiles that are still free
+    #[command(after_help = "Examples:\n  bss inventory esim list --limit 5")]
+    List {
+        /// How many at most
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Show one profile; its ICCID stays masked
+    #[command(after_help = "Examples:\n  bss inventory esim show 8965000000000000042")]
+    Show {
+        /// ICCID
+        iccid: String,
+    },
+}
+
+pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) -> Outcome {
+    match command {
+        InventoryCommand::Msisdn(command) => msisdn(command, session).await,
+        InventoryCommand::Esim(EsimCommand::List { limit }) => {
+            let profiles = session.call(op::INVENTORY_ESIM_LIST_AVAILABLE, json!({"limit": limit})).await?;
+            session.show(&profiles, render::inventory::esims)
+        }
+        InventoryCommand::Esim(EsimCommand::Show { iccid }) => {
+            let profile = session.call(op::INVENTORY_ESIM_GET, json!({"iccid": iccid})).await?;
+            session.show(&profile, render::inventory::esim)
+        }
+    }
+}
+
+async fn msisdn(command: MsisdnCommand, session: &mut Session<'_>) -> Outcome {
+    match command {
+        MsisdnCommand::List(args) => {
+            let filter =
+                json!({"status": args.state, "prefix": args.prefix, "limit": args.limit, "offset": args.offset});
+            let numbers = session.call(op::INVENTORY_MSISDN_LIST, filter).await?;
+            session.show(&numbers, render::inventory::msisdns)
+        }
+        MsisdnCommand::Show { msisdn } => {
+            let number = session.call(op::INVENTORY_MSISDN_GET, json!({"msisdn": msisdn})).await?;
+            session.show(&number, render::inventory::msisdn)
+        }
+        MsisdnCommand::Count { prefix } => {
+            let counts = session.call(op::INVENTORY_MSISDN_COUNT, json!({"prefix": prefix})).await?;
+            session.show(&counts, render::generic::any)
+        }
+        MsisdnCommand::AddRange { prefix, count } => {
+            let range = json!({"prefix": prefix, "count": count});
+            let added = session.call(op::INVENTORY_MSISDN_ADD_RANGE, range).await?;
+            session.show(&added, render::generic::any)
+        }
+    }
+}

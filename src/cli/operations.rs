@@ -1,0 +1,110 @@
+//! The operations that the commands call, each named once.
+//!
+//! [`Session::call`](super::session::Session::call) takes nothing but these, so [`ALL`] is complete by construction
+//! and can be compared with the server's registry.
+
+/// The name of an operation that some command calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Operation(&'static str);
+
+impl Operation {
+    /// The name in the registry, e.g. `order.create`.
+    pub(crate) fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+macro_rules! operations {
+    ($($constant:ident = $name:literal;)*) => {
+        $(pub(crate) const $constant: Operation = Operation($name);)*
+        /// Every operation name that the command line uses.
+        pub const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+operations! {
+    AUDIT_COUNT_BY_IDENTITY = "audit.count_by_identity";
+    AUDIT_EVENTS_BY_IDENTITY = "audit.events_by_identity";
+    AUDIT_VERIFY = "audit.verify";
+    CATALOG_GET_OFFERING = "catalog.get_offering";
+    CATALOG_GET_VAS = "catalog.get_vas";
+    CATALOG_LIST_ACTIVE_OFFERINGS = "catalog.list_active_offerings";
+    CATALOG_LIST_OFFERINGS = "catalog.list_offerings";
+    CATALOG_LIST_VAS = "catalog.list_vas";
+    CLOCK_ADVANCE = "clock.advance";
+    CLOCK_FREEZE = "clock.freeze";
+    CLOCK_NOW = "clock.now";
+    CLOCK_UNFREEZE = "clock.unfreeze";
+    CUSTOMER_ADD_CONTACT_MEDIUM = "customer.add_contact_medium";
+    CUSTOMER_ATTEST_KYC = "customer.attest_kyc";
+    CUSTOMER_CLOSE = "customer.close";
+    CUSTOMER_CREATE = "customer.create";
+    CUSTOMER_FIND_BY_EMAIL = "customer.find_by_email";
+    CUSTOMER_FIND_BY_MSISDN = "customer.find_by_msisdn";
+    CUSTOMER_GET = "customer.get";
+    CUSTOMER_LIST = "customer.list";
+    EVENTS_LIST = "events.list";
+    INTERACTION_LIST = "interaction.list";
+    INVENTORY_ESIM_GET = "inventory.esim.get";
+    INVENTORY_ESIM_LIST_AVAILABLE = "inventory.esim.list_available";
+    INVENTORY_MSISDN_ADD_RANGE = "inventory.msisdn.add_range";
+    INVENTORY_MSISDN_COUNT = "inventory.msisdn.count";
+    INVENTORY_MSISDN_GET = "inventory.msisdn.get";
+    INVENTORY_MSISDN_LIST = "inventory.msisdn.list";
+    ORDER_CANCEL = "order.cancel";
+    ORDER_CREATE = "order.create";
+    ORDER_GET = "order.get";
+    ORDER_LIST = "order.list";
+    ORDER_SUBMIT = "order.submit";
+    ORDER_WAIT_UNTIL = "order.wait_until";
+    PAYMENT_ADD_CARD = "payment.add_card";
+    PAYMENT_GET_ATTEMPT = "payment.get_attempt";
+    PAYMENT_LIST_ATTEMPTS = "payment.list_attempts";
+    PAYMENT_LIST_METHODS = "payment.list_methods";
+    PAYMENT_REFUND = "payment.refund";
+    PAYMENT_REMOVE_METHOD = "payment.remove_method";
+    PAYMENT_SET_DEFAULT_METHOD = "payment.set_default_method";
+    PROVISIONING_GET_TASK = "provisioning.get_task";
+    PROVISIONING_LIST_FAULT_INJECTIONS = "provisioning.list_fault_injections";
+    PROVISIONING_LIST_TASKS = "provisioning.list_tasks";
+    PROVISIONING_RESOLVE_STUCK = "provisioning.resolve_stuck";
+    PROVISIONING_RETRY_FAILED = "provisioning.retry_failed";
+    PROVISIONING_SET_FAULT_INJECTION = "provisioning.set_fault_injection";
+    QUEUE_DISCARD = "queue.discard";
+    QUEUE_PARKED = "queue.parked";
+    QUEUE_REPLAY = "queue.replay";
+    QUEUE_SHOW = "queue.show";
+    QUEUE_STATUS = "queue.status";
+    SERVICE_GET = "service.get";
+    SERVICE_LIST_FOR_SUBSCRIPTION = "service.list_for_subscription";
+    SERVICE_ORDER_GET = "service_order.get";
+    SERVICE_ORDER_LIST_FOR_ORDER = "service_order.list_for_order";
+    SUBSCRIPTION_FIND_BY_MSISDN = "subscription.find_by_msisdn";
+    SUBSCRIPTION_GET = "subscription.get";
+    SUBSCRIPTION_GET_BALANCE = "subscription.get_balance";
+    SUBSCRIPTION_GET_ESIM_ACTIVATION = "subscription.get_esim_activation";
+    SUBSCRIPTION_HISTORY = "subscription.history";
+    SUBSCRIPTION_LIST_FOR_CUSTOMER = "subscription.list_for_customer";
+    SUBSCRIPTION_PURCHASE_VAS = "subscription.purchase_vas";
+    SUBSCRIPTION_RENEW_NOW = "subscription.renew_now";
+    SUBSCRIPTION_TERMINATE = "subscription.terminate";
+    USAGE_GET = "usage.get";
+    USAGE_HISTORY = "usage.history";
+    USAGE_SIMULATE = "usage.simulate";
+    WORKER_LIST = "worker.list";
+    WORKER_TICK = "worker.tick";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ALL;
+
+    #[test]
+    fn the_names_are_sorted_unique_and_dotted() {
+        let sorted: BTreeSet<_> = ALL.iter().copied().collect();
+        assert_eq!(sorted.into_iter().collect::<Vec<_>>(), ALL);
+        assert!(ALL.iter().all(|name| name.split('.').count() >= 2), "an operation is <noun>.<verb>");
+    }
+}

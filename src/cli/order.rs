@@ -1,0 +1,219 @@
+//! `bss order`: from basket to active line.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use super::operations as op;
+use super::session::{Gate, Outcome, Session};
+use crate::render::{self, text};
+
+/// How much later than the server the client gives up, so that the server's answer is the one that is seen.
+const GRACE: Duration = Duration::from_secs(5);
+/// More tasks than any service order has.
+const TASKS_MAX: u32 = 100;
+
+/// Commands about orders.
+#[derive(Debug, Subcommand)]
+pub enum OrderCommand {
+    /// Order a plan for a customer, and wait until the line is active
+    #[command(after_help = "\
+Examples:
+  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_M
+  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_S --msisdn 90000007 --no-wait
+  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_L --no-submit -o json")]
+    Create(CreateArgs),
+    /// Show an order: items, service orders, network tasks, history
+    #[command(after_help = "Examples:\n  bss order show ORD-0042\n  bss order show ORD-0042 -o json")]
+    Show {
+        /// Order id
+        #[arg(value_name = "ORDER")]
+        order: String,
+    },
+    /// List orders, newest first
+    #[command(
+        after_help = "Examples:\n  bss order list --customer CUST-0a1b2c3d4e5f\n  bss order list --state in_progress --limit 100"
+    )]
+    List(ListArgs),
+    /// Start an order that was created with --no-submit
+    #[command(after_help = "Examples:\n  bss order submit ORD-0042")]
+    Submit {
+        /// Order id
+        #[arg(value_name = "ORDER")]
+        order: String,
+    },
+    /// Cancel an order that has not got far
+    #[command(after_help = "Examples:\n  bss order cancel ORD-0042 --yes")]
+    Cancel {
+        /// Order id
+        #[arg(value_name = "ORDER")]
+        order: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
+    /// Wait until an order is in a state; ends early when it can no longer get there
+    #[command(
+        after_help = "Examples:\n  bss order wait ORD-0042\n  bss order wait ORD-0042 --state failed --timeout 60"
+    )]
+    Wait {
+        /// Order id
+        #[arg(value_name = "ORDER")]
+        order: String,
+        /// The state to wait for
+        #[arg(long, alias = "for", value_enum, default_value_t = OrderState::Completed)]
+        state: OrderState,
+        #[command(flatten)]
+        patience: Patience,
+    },
+}
+
+/// A new order.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Customer id
+    #[arg(long)]
+    customer: String,
+    /// Plan id
+    #[arg(long)]
+    offering: String,
+    /// The number the customer would like
+    #[arg(long, value_name = "NUMBER")]
+    msisdn: Option<String>,
+    /// A note to keep with the order
+    #[arg(long)]
+    notes: Option<String>,
+    /// Keep it for later: bss order submit starts it
+    #[arg(long)]
+    no_submit: bool,
+    /// Wait until the line is active (this is what happens anyway)
+    #[arg(long, overrides_with = "no_wait")]
+    wait: bool,
+    /// Do not wait
+    #[arg(long, overrides_with = "wait")]
+    no_wait: bool,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Patience {
+    /// Seconds to wait at most
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    timeout: u32,
+}
+
+/// Which orders.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Customer id
+    #[arg(long)]
+    customer: Option<String>,
+    /// State
+    #[arg(long, value_enum, alias = "status")]
+    state: Option<OrderState>,
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// How many to skip
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
+}
+
+/// The states of an order.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum OrderState {
+    /// Taken, not started
+    Acknowledged,
+    /// Being worked on
+    InProgress,
+    /// Waiting for something
+    Held,
+    /// Done
+    Completed,
+    /// Could not be done; what was charged is given back
+    Failed,
+    /// Stopped on request
+    Cancelled,
+}
+
+impl OrderState {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::InProgress => "in_progress",
+            Self::Held => "held",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Outcome {
+    match command {
+        OrderCommand::Create(args) => create(args, session).await,
+        OrderCommand::Show { order } => show(&order, session).await,
+        OrderCommand::List(args) => {
+            let filter = json!({"customerId": args.customer, "state": args.state.map(OrderState::name),
+                                "limit": args.limit, "offset": args.offset});
+            let orders = session.call(op::ORDER_LIST, filter).await?;
+            session.show(&orders, render::order::list)
+        }
+        OrderCommand::Submit { order } => {
+            let order = session.call(op::ORDER_SUBMIT, json!({"orderId": order})).await?;
+            session.show(&order, render::order::page)
+        }
+        OrderCommand::Cancel { order, gate } => {
+            session.confirm(
+                gate,
+                &format!("Cancelling {order} is final: number and eSIM go back, a charge is refunded."),
+            )?;
+            let order = session.call(op::ORDER_CANCEL, json!({"orderId": order})).await?;
+            session.show(&order, render::order::page)
+        }
+        OrderCommand::Wait { order, state, patience } => {
+            let order = wait(&order, state, patience, session).await?;
+            session.show(&order, render::order::page)
+        }
+    }
+}
+
+async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
+    let basket = json!({"customerId": args.customer, "offeringId": args.offering, "msisdnPreference": args.msisdn,
+                        "notes": args.notes, "submit": !args.no_submit});
+    let mut order = session.call(op::ORDER_CREATE, basket).await?;
+    let id = text::field(&order, "id");
+    session.note(&format!("created {id}, {}", text::field(&order, "state")));
+    if !args.no_submit && !args.no_wait {
+        order = wait(&id, OrderState::Completed, args.patience, session).await?;
+    }
+    session.show(&order, render::order::page)
+}
+
+async fn wait(order: &str, state: OrderState, patience: Patience, session: &Session<'_>) -> Result<Value, CliError> {
+    let timeout = Duration::from_secs(patience.timeout.into()) + GRACE;
+    let wish = json!({"orderId": order, "state": state.name(), "timeoutSeconds": patience.timeout});
+    session.call_within(timeout, op::ORDER_WAIT_UNTIL, wish).await
+}
+
+/// The order with its service orders, each with its tasks, under `serviceOrders`.
+async fn show(id: &str, session: &mut Session<'_>) -> Outcome {
+    let mut order = session.call(op::ORDER_GET, json!({"orderId": id})).await?;
+    let answer = session.call(op::SERVICE_ORDER_LIST_FOR_ORDER, json!({"orderId": id})).await?;
+    let with_tasks = text::rows(&answer).iter().map(|service_order| with_tasks(service_order, session));
+    order["serviceOrders"] = try_join_all(with_tasks).await?.into();
+    session.show(&order, render::order::page)
+}
+
+async fn with_tasks(service_order: &Value, session: &Session<'_>) -> Result<Value, CliError> {
+    let filter = json!({"serviceOrderId": service_order["id"], "limit": TASKS_MAX});
+    let tasks = session.call(op::PROVISIONING_LIST_TASKS, filter).await?;
+    let mut service_order = service_order.clone();
+    service_order["tasks"] = tasks;
+    Ok(service_order)
+}

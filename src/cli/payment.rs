@@ -1,0 +1,187 @@
+//! `bss payment`: cards on file, attempts, refunds.
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::error::CliError;
+use super::operations as op;
+use super::session::{Gate, Outcome, Session};
+use crate::render;
+
+/// The cards that the mock gateway knows, by what they do.
+const TEST_CARDS: &[(&str, &str)] = &[
+    ("visa", "4242424242424242"),
+    ("mastercard", "5555555555554444"),
+    ("declined", "4000000000000002"),
+    ("insufficient-funds", "4000000000009995"),
+    ("attach-then-decline", "4000000000000341"),
+    ("slow", "4000000000006975"),
+    ("timeout", "4000000000000119"),
+    ("gateway-error", "4000000000000259"),
+];
+
+/// Commands about money.
+#[derive(Debug, Subcommand)]
+pub enum PaymentCommand {
+    /// Put a card on file
+    #[command(after_help = "\
+Examples:
+  bss payment add-card --customer CUST-0a1b2c3d4e5f
+  bss payment add-card --customer CUST-0a1b2c3d4e5f --card visa
+  bss payment add-card --customer CUST-0a1b2c3d4e5f --card - --exp-month 3 --exp-year 2031
+
+Test cards of the mock gateway, by name or number:
+  visa                 4242424242424242  approved
+  mastercard           5555555555554444  approved
+  declined             4000000000000002  declined: card_declined
+  insufficient-funds   4000000000009995  declined: insufficient_funds
+  attach-then-decline  4000000000000341  goes on file, every charge is declined
+  slow                 4000000000006975  approved after 3 s
+  timeout              4000000000000119  charged, but the first answer never arrives
+  gateway-error        4000000000000259  fails once, then approved")]
+    AddCard(AddCardArgs),
+    /// List the cards of a customer
+    #[command(after_help = "Examples:\n  bss payment list-methods --customer CUST-0a1b2c3d4e5f")]
+    ListMethods {
+        /// Customer id
+        #[arg(long)]
+        customer: String,
+    },
+    /// Charge this card from now on
+    #[command(after_help = "Examples:\n  bss payment set-default PM-0007")]
+    SetDefault {
+        /// Card id
+        #[arg(value_name = "METHOD")]
+        method: String,
+    },
+    /// Take a card off file
+    #[command(after_help = "Examples:\n  bss payment remove-method PM-0007 --yes")]
+    RemoveMethod {
+        /// Card id
+        #[arg(value_name = "METHOD")]
+        method: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
+    /// List payment attempts, or show one
+    #[command(after_help = "\
+Examples:
+  bss payment attempts --customer CUST-0a1b2c3d4e5f
+  bss payment attempts --subject ORD-0042 -o json
+  bss payment attempts PAY-000042")]
+    Attempts(AttemptsArgs),
+    /// Give the money of an approved attempt back
+    #[command(after_help = "Examples:\n  bss payment refund PAY-000042 --reason 'charged by mistake' --yes")]
+    Refund {
+        /// Attempt id
+        #[arg(value_name = "ATTEMPT")]
+        attempt: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
+}
+
+/// A card.
+#[derive(Debug, Args)]
+pub struct AddCardArgs {
+    /// Customer id
+    #[arg(long)]
+    customer: String,
+    /// Number or name of a test card; - reads it from standard input; left out, a terminal asks without showing it
+    #[arg(long)]
+    card: Option<String>,
+    /// Month of expiry
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=12))]
+    exp_month: u8,
+    /// Year of expiry
+    #[arg(long, default_value_t = 2030)]
+    exp_year: u16,
+}
+
+/// Which attempts.
+#[derive(Debug, Args)]
+pub struct AttemptsArgs {
+    /// Attempt id, to show it alone
+    #[arg(value_name = "ATTEMPT", conflicts_with_all = ["customer", "subject", "status"])]
+    attempt: Option<String>,
+    /// Customer id
+    #[arg(long)]
+    customer: Option<String>,
+    /// What was paid for: an order or a line
+    #[arg(long)]
+    subject: Option<String>,
+    /// Status
+    #[arg(long, alias = "state", value_parser = ["pending", "approved", "declined", "errored"])]
+    status: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// How many to skip
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
+}
+
+pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> Outcome {
+    match command {
+        PaymentCommand::AddCard(args) => {
+            let number = card_number(args.card.as_deref(), session)?;
+            let card = json!({"customerId": args.customer, "cardNumber": number, "expMonth": args.exp_month,
+                              "expYear": args.exp_year});
+            let method = session.call(op::PAYMENT_ADD_CARD, card).await?;
+            session.show(&method, render::payment::method)
+        }
+        PaymentCommand::ListMethods { customer } => {
+            let methods = session.call(op::PAYMENT_LIST_METHODS, json!({"customerId": customer})).await?;
+            session.show(&methods, render::payment::methods)
+        }
+        PaymentCommand::SetDefault { method } => {
+            let method = session.call(op::PAYMENT_SET_DEFAULT_METHOD, json!({"paymentMethodId": method})).await?;
+            session.show(&method, render::payment::method)
+        }
+        PaymentCommand::RemoveMethod { method, gate } => {
+            session.confirm(gate, &format!("Removing {method} is final: it will not be charged again."))?;
+            let removed = session.call(op::PAYMENT_REMOVE_METHOD, json!({"paymentMethodId": method})).await?;
+            session.show(&removed, render::payment::method)
+        }
+        PaymentCommand::Attempts(AttemptsArgs { attempt: Some(id), .. }) => {
+            let attempt = session.call(op::PAYMENT_GET_ATTEMPT, json!({"paymentAttemptId": id})).await?;
+            session.show(&attempt, render::payment::attempt)
+        }
+        PaymentCommand::Attempts(args) => {
+            let filter = json!({"customerId": args.customer, "subjectId": args.subject, "status": args.status,
+                                "limit": args.limit, "offset": args.offset});
+            let attempts = session.call(op::PAYMENT_LIST_ATTEMPTS, filter).await?;
+            session.show(&attempts, render::payment::attempts)
+        }
+        PaymentCommand::Refund { attempt, reason, gate } => {
+            session.confirm(gate, &format!("Refunding {attempt} gives the whole amount back to the card."))?;
+            let refund = json!({"paymentAttemptId": attempt, "reason": reason});
+            let attempt = session.call(op::PAYMENT_REFUND, refund).await?;
+            session.show(&attempt, render::payment::attempt)
+        }
+    }
+}
+
+/// The number that was given, by name, on standard input, or to a prompt that does not show it.
+pub(super) fn card_number(given: Option<&str>, session: &mut Session<'_>) -> Result<String, CliError> {
+    let said = match given {
+        Some("-") => session.console.ask("")?,
+        Some(said) => said.to_owned(),
+        None if session.console.interactive => session.console.ask_hidden("Card number: ")?,
+        None => return Err(CliError::Usage("which card? --card takes a number, a test card, or - to read it".into())),
+    };
+    if let Some((_, number)) = TEST_CARDS.iter().find(|(name, _)| *name == said) {
+        return Ok((*number).to_owned());
+    }
+    let number: String = said.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(number)
+    } else {
+        let names: Vec<_> = TEST_CARDS.iter().map(|(name, _)| *name).collect();
+        // What was said is not repeated: it may be a mistyped card number.
+        Err(CliError::Usage(format!("that is no card number; the test cards are {}", names.join(", "))))
+    }
+}

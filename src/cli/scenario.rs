@@ -1,0 +1,258 @@
+//! `bss scenario`: list, check and run business stories.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::error::{CliError, Refusal};
+use super::session::{Outcome, Session};
+use super::{Format, Global, tokens};
+use crate::render::Style;
+use crate::scenario::client::{CallError, Caller, Identity, Operations, OpsClient};
+use crate::scenario::load::{self, Invalid};
+use crate::scenario::report::{self, Paint, ScenarioReport, Status, SuiteReport};
+use crate::scenario::runner::{self, Options};
+use crate::scenario::suite::{self, Choice, Listed};
+
+/// Where scenarios are, unless said otherwise.
+const DIRECTORY: &str = "scenarios";
+
+/// Commands about scenarios.
+#[derive(Debug, Subcommand)]
+pub enum ScenarioCommand {
+    /// Show the scenarios of a directory; needs no server
+    #[command(after_help = "Examples:\n  bss scenario list\n  bss scenario list scenarios -o json")]
+    List(DirectoryArgs),
+    /// Check files, and where a server answers, that it knows every operation they call
+    #[command(after_help = "Examples:\n  bss scenario validate scenarios/customer_signup_and_exhaust.yaml")]
+    Validate(ValidateArgs),
+    /// Run one scenario; Ctrl-C ends it early and still puts everything back
+    #[command(after_help = "\
+Examples:
+  bss scenario run scenarios/customer_signup_and_exhaust.yaml
+  bss scenario run scenarios/customer_signup_and_exhaust.yaml -o json")]
+    Run(RunArgs),
+    /// Run the scenarios of a directory, one after the other
+    #[command(
+        after_help = "Examples:\n  bss scenario run-all --tag hero\n  bss scenario run-all scenarios --fail-fast"
+    )]
+    RunAll(RunAllArgs),
+}
+
+/// Which directory.
+#[derive(Debug, Args)]
+pub struct DirectoryArgs {
+    /// Where the scenarios are
+    #[arg(default_value = DIRECTORY)]
+    directory: PathBuf,
+}
+
+/// Which files.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The files to check
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// Which scenario.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The file to run
+    file: PathBuf,
+    #[command(flatten)]
+    portal: PortalToken,
+}
+
+/// Which scenarios.
+#[derive(Debug, Args)]
+pub struct RunAllArgs {
+    #[command(flatten)]
+    place: DirectoryArgs,
+    /// Only those with this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// Stop after the first that fails
+    #[arg(long)]
+    fail_fast: bool,
+    #[command(flatten)]
+    portal: PortalToken,
+}
+
+/// The second identity that scenarios can act as.
+#[derive(Debug, Args)]
+struct PortalToken {
+    /// Token of the self-serve portal; otherwise the one in `<data dir>/tokens.env`
+    #[arg(long, env = "BSS_PORTAL_SELF_SERVE_API_TOKEN", hide_env_values = true)]
+    portal_token: Option<String>,
+}
+
+pub(super) async fn run(command: ScenarioCommand, global: &Global, session: &mut Session<'_>) -> Outcome {
+    match command {
+        ScenarioCommand::List(args) => list(&args.directory, session),
+        ScenarioCommand::Validate(args) => {
+            let operations = caller(global, None)?.operations().await.ok();
+            validate(&args.files, operations.as_ref(), session)
+        }
+        ScenarioCommand::Run(args) => run_one(&args.file, &caller(global, args.portal.portal_token)?, session).await,
+        ScenarioCommand::RunAll(args) => {
+            let caller = caller(global, args.portal.portal_token)?;
+            let choice = Choice { tag: args.tag, fail_fast: args.fail_fast };
+            run_all(&args.place.directory, &choice, &caller, session).await
+        }
+    }
+}
+
+fn caller(global: &Global, portal_token: Option<String>) -> Result<OpsClient, CliError> {
+    let portal_token = portal_token.filter(|token| !token.is_empty()).map(|token| token.as_str().into());
+    let found = [
+        (Identity::Default, tokens::discover(global)),
+        (Identity::PortalSelfServe, portal_token.or_else(|| tokens::discover_portal(global))),
+    ];
+    let held = found.into_iter().filter_map(|(identity, token)| Some((identity, token?.reveal().to_owned())));
+    OpsClient::new(global.url.clone(), held.collect::<BTreeMap<_, _>>())
+        .map_err(|error| CliError::Failed(format!("cannot set up HTTP: {error}")))
+}
+
+fn list(directory: &Path, session: &mut Session<'_>) -> Outcome {
+    let listed = read_directory(directory)?;
+    let data = Value::Array(listed.iter().map(listed_as_data).collect());
+    session.show(&data, |_, style| report::listing(&listed, paint(style)))
+}
+
+fn validate(files: &[PathBuf], operations: Option<&Operations>, session: &mut Session<'_>) -> Outcome {
+    let checked: Vec<(&PathBuf, Option<Invalid>)> =
+        files.iter().map(|file| (file, suite::validate(file, operations).err())).collect();
+    let rows = checked.iter().map(|(file, invalid)| {
+        json!({ "file": file, "ok": invalid.is_none(), "faults": invalid.as_ref().map(faults).unwrap_or_default() })
+    });
+    let data = json!({ "operationsChecked": operations.is_some(), "files": rows.collect::<Vec<_>>() });
+    session.show(&data, |_, style| {
+        let paint = paint(style);
+        let lines = checked.iter().map(|(file, invalid)| match invalid {
+            None => format!("{} {}\n", paint.green("✓"), file.display()),
+            Some(invalid) => format!("{} {invalid}\n", paint.red("✗")),
+        });
+        lines.collect()
+    })?;
+    if operations.is_none() {
+        session.note("no server answers: whether the operations exist was not checked");
+    }
+    match checked.iter().filter(|(_, invalid)| invalid.is_some()).count() {
+        0 => Ok(()),
+        bad => Err(CliError::Usage(format!("{bad} of {} files are no valid scenario", checked.len()))),
+    }
+}
+
+async fn run_one(file: &Path, caller: &OpsClient, session: &mut Session<'_>) -> Outcome {
+    let scenario = match load::load(file) {
+        Ok(scenario) => scenario,
+        Err(invalid) => return refuse(&invalid, session),
+    };
+    let operations = caller.operations().await.map_err(|error| unavailable(error, caller))?;
+    let report = runner::run(caller, &scenario, &operations, &stoppable()).await;
+    session.show(&data(&report)?, |_, style| report::scenario(&report, paint(style)))?;
+    match report.status {
+        Status::Passed | Status::Skipped => Ok(()),
+        Status::Failed | Status::Invalid => Err(CliError::Failed(format!("the scenario {} failed", report.name))),
+    }
+}
+
+async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session: &mut Session<'_>) -> Outcome {
+    let listed = read_directory(directory)?;
+    let operations = caller.operations().await.map_err(|error| unavailable(error, caller))?;
+    let paint = paint(session.console.style);
+    let mut told = Ok(());
+    let report = suite::run_all(caller, listed, &operations, choice, &stoppable(), |done| {
+        if session.format == Format::Table && told.is_ok() {
+            told = session.console.print(&report::scenario(done, paint));
+        }
+    })
+    .await;
+    told?;
+    if report.scenarios.is_empty() {
+        session.note("no scenario matches");
+    }
+    session.show(&data(&report)?, |_, _| summary(&report, paint))?;
+    match (report.failed, report.invalid) {
+        (0, 0) => Ok(()),
+        (0, invalid) => Err(CliError::Usage(format!("{invalid} files are no valid scenario"))),
+        (failed, _) => Err(CliError::Failed(format!("{failed} of {} scenarios failed", report.scenarios.len()))),
+    }
+}
+
+fn summary(report: &SuiteReport, paint: Paint) -> String {
+    if report.scenarios.is_empty() { String::new() } else { format!("\n{}", report::suite(report, paint)) }
+}
+
+/// An invalid file: programs get the report that they would have got, people get the reasons.
+fn refuse(invalid: &Invalid, session: &mut Session<'_>) -> Outcome {
+    if session.format != Format::Table {
+        session.show(&data(&ScenarioReport::invalid(invalid))?, |_, _| String::new())?;
+    }
+    Err(CliError::Usage(invalid.to_string()))
+}
+
+fn read_directory(directory: &Path) -> Result<Vec<Listed>, CliError> {
+    suite::list(directory).map_err(|error| CliError::Usage(format!("{}: {error}", directory.display())))
+}
+
+/// The server does not answer, or does not let us in: the same words as from any other command.
+fn unavailable(error: CallError, caller: &OpsClient) -> CliError {
+    let address = caller.base_url().origin().ascii_serialization();
+    match error.code.as_str() {
+        "UNREACHABLE" => CliError::Unreachable { address },
+        "TIMEOUT" => CliError::NotAnswered { address },
+        "MALFORMED_ANSWER" => CliError::Unexpected(error.message),
+        _ => CliError::Refused(Box::new(Refusal {
+            status: error.status,
+            code: error.code,
+            reason: error.reason,
+            message: error.message,
+            context: error.context.as_object().cloned().unwrap_or_else(Map::new),
+            request_id: error.request_id,
+            retry_after_seconds: None,
+        })),
+    }
+}
+
+/// Ctrl-C ends the step in progress; the teardown still runs, so that no clock stays frozen and no fault stays on.
+fn stoppable() -> Options {
+    let options = Options::default();
+    let stop = options.stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.cancel();
+        }
+    });
+    options
+}
+
+fn paint(style: Style) -> Paint {
+    if style.colour { Paint::Colour } else { Paint::Plain }
+}
+
+fn data(report: &impl serde::Serialize) -> Result<Value, CliError> {
+    serde_json::to_value(report).map_err(|error| CliError::Failed(format!("the report cannot be written: {error}")))
+}
+
+fn listed_as_data(listed: &Listed) -> Value {
+    match &listed.scenario {
+        Ok(scenario) => json!({
+            "file": listed.file,
+            "name": scenario.name,
+            "description": scenario.description,
+            "tags": scenario.tags,
+            "requires": scenario.requires.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "steps": scenario.steps.len(),
+            "ok": true,
+        }),
+        Err(invalid) => json!({ "file": listed.file, "ok": false, "faults": faults(invalid) }),
+    }
+}
+
+fn faults(invalid: &Invalid) -> Vec<Value> {
+    invalid.faults.iter().map(|fault| json!({ "line": fault.line, "message": fault.message })).collect()
+}

@@ -1,0 +1,60 @@
+//! `bss som`: services and the orders that make them.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::operations as op;
+use super::session::{Outcome, Session};
+use crate::render;
+
+/// Commands about services.
+#[derive(Debug, Subcommand)]
+pub enum SomCommand {
+    /// Services
+    #[command(subcommand, after_help = "Examples:\n  bss som service list --subscription SUB-0042")]
+    Service(ServiceCommand),
+    /// Show a service order
+    #[command(after_help = "Examples:\n  bss som so-show SO-0042")]
+    SoShow {
+        /// Service order id
+        #[arg(value_name = "SERVICE_ORDER")]
+        service_order: String,
+    },
+}
+
+/// Commands about one line's services.
+#[derive(Debug, Subcommand)]
+pub enum ServiceCommand {
+    /// List the services of a line
+    #[command(after_help = "Examples:\n  bss som service list --subscription SUB-0042")]
+    List {
+        /// Line id
+        #[arg(long, value_name = "LINE")]
+        subscription: String,
+    },
+    /// Show a service
+    #[command(after_help = "Examples:\n  bss som service show SVC-0041")]
+    Show {
+        /// Service id
+        #[arg(value_name = "SERVICE")]
+        service: String,
+    },
+}
+
+pub(super) async fn run(command: SomCommand, session: &mut Session<'_>) -> Outcome {
+    match command {
+        SomCommand::Service(ServiceCommand::List { subscription }) => {
+            let filter = json!({"subscriptionId": subscription});
+            let services = session.call(op::SERVICE_LIST_FOR_SUBSCRIPTION, filter).await?;
+            session.show(&services, render::service::list)
+        }
+        SomCommand::Service(ServiceCommand::Show { service }) => {
+            let service = session.call(op::SERVICE_GET, json!({"serviceId": service})).await?;
+            session.show(&service, render::generic::object)
+        }
+        SomCommand::SoShow { service_order } => {
+            let service_order = session.call(op::SERVICE_ORDER_GET, json!({"serviceOrderId": service_order})).await?;
+            session.show(&service_order, render::generic::object)
+        }
+    }
+}

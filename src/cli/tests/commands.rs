@@ -1,0 +1,337 @@
+//! What each command sends.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Stub, run, violation};
+use crate::cli::operations;
+
+/// Every command with arguments, and the calls it makes.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("customer create --name Ada", &["customer.create"]),
+    ("customer create --name Ada --card visa", &["customer.create", "payment.add_card"]),
+    ("customer list", &["customer.list"]),
+    (
+        "customer show CUST-1",
+        &["customer.get", "interaction.list", "order.list", "payment.list_methods", "subscription.list_for_customer"],
+    ),
+    ("customer find ada@example.test", &["customer.find_by_email"]),
+    ("customer find 90000042", &["customer.find_by_msisdn"]),
+    ("customer kyc CUST-1", &["customer.attest_kyc"]),
+    ("customer add-contact CUST-1 --type email --value a@example.test", &["customer.add_contact_medium"]),
+    ("customer close CUST-1 --yes", &["customer.close"]),
+    ("payment add-card --customer CUST-1 --card visa", &["payment.add_card"]),
+    ("payment list-methods --customer CUST-1", &["payment.list_methods"]),
+    ("payment set-default PM-0001", &["payment.set_default_method"]),
+    ("payment remove-method PM-0001 --yes", &["payment.remove_method"]),
+    ("payment attempts", &["payment.list_attempts"]),
+    ("payment attempts PAY-000001", &["payment.get_attempt"]),
+    ("payment refund PAY-000001 --reason error --yes", &["payment.refund"]),
+    ("catalog list", &["catalog.list_active_offerings"]),
+    ("catalog list --all", &["catalog.list_offerings"]),
+    ("catalog show PLAN_M", &["catalog.get_offering"]),
+    ("catalog vas", &["catalog.list_vas"]),
+    ("catalog vas VAS_DATA_1GB", &["catalog.get_vas"]),
+    ("order create --customer CUST-1 --offering PLAN_S", &["order.create", "order.wait_until"]),
+    ("order create --customer CUST-1 --offering PLAN_S --no-wait", &["order.create"]),
+    ("order create --customer CUST-1 --offering PLAN_S --no-submit", &["order.create"]),
+    ("order show ORD-0001", &["order.get", "service_order.list_for_order"]),
+    ("order list", &["order.list"]),
+    ("order submit ORD-0001", &["order.submit"]),
+    ("order cancel ORD-0001 --yes", &["order.cancel"]),
+    ("order wait ORD-0001", &["order.wait_until"]),
+    ("subscription show SUB-0001", &["subscription.get"]),
+    ("subscription show 90000042", &["subscription.find_by_msisdn"]),
+    ("subscription list --customer CUST-1", &["subscription.list_for_customer"]),
+    ("subscription balance SUB-0001", &["subscription.get_balance"]),
+    ("subscription vas SUB-0001 VAS_DATA_1GB", &["subscription.purchase_vas"]),
+    ("subscription renew SUB-0001", &["subscription.renew_now"]),
+    ("subscription terminate SUB-0001 --yes", &["subscription.terminate"]),
+    ("subscription history SUB-0001", &["subscription.history"]),
+    ("subscription esim SUB-0001", &["subscription.get_esim_activation"]),
+    ("usage simulate --msisdn 90000042", &["usage.simulate"]),
+    ("usage show UE-000001", &["usage.get"]),
+    ("usage history --msisdn 90000042", &["usage.history"]),
+    ("inventory msisdn list", &["inventory.msisdn.list"]),
+    ("inventory msisdn show 90000042", &["inventory.msisdn.get"]),
+    ("inventory msisdn count", &["inventory.msisdn.count"]),
+    ("inventory msisdn add-range 9100 10", &["inventory.msisdn.add_range"]),
+    ("inventory esim list", &["inventory.esim.list_available"]),
+    ("inventory esim show 8965000000000000042", &["inventory.esim.get"]),
+    ("prov tasks", &["provisioning.list_tasks"]),
+    ("prov show PTK-0001", &["provisioning.get_task"]),
+    ("prov resolve PTK-0001 --note done", &["provisioning.resolve_stuck"]),
+    ("prov retry PTK-0001", &["provisioning.retry_failed"]),
+    ("prov fault HLR_PROVISION slow --yes", &["provisioning.set_fault_injection"]),
+    ("prov faults", &["provisioning.list_fault_injections"]),
+    ("som service list --subscription SUB-0001", &["service.list_for_subscription"]),
+    ("som service show SVC-0001", &["service.get"]),
+    ("som so-show SO-0001", &["service_order.get"]),
+    ("events list", &["events.list"]),
+    ("events tail", &["events.list"]),
+    ("audit events --identity default", &["audit.events_by_identity"]),
+    ("audit events --identity default --count", &["audit.count_by_identity"]),
+    ("audit verify", &["audit.verify"]),
+    ("queue status", &["queue.status"]),
+    ("queue parked", &["queue.parked"]),
+    ("queue show 0196", &["queue.show"]),
+    ("queue replay 0196", &["queue.replay"]),
+    ("queue discard 0196 --consumer c --reason r --yes", &["queue.discard"]),
+    ("worker list", &["worker.list"]),
+    ("worker tick renewal", &["worker.tick"]),
+    ("clock now", &["clock.now"]),
+    ("clock freeze", &["clock.freeze"]),
+    ("clock unfreeze", &["clock.unfreeze"]),
+    ("clock advance 30d", &["clock.advance"]),
+];
+
+#[tokio::test]
+async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
+    let stub = Stub::always(json!({"id": "X-0001", "ok": true, "state": "active"})).await;
+    let mut called = BTreeSet::new();
+    for (line, expected) in COMMANDS {
+        for format in ["table", "json", "yaml"] {
+            let ran = stub.run(&format!("{line} -o {format}")).await;
+            assert_eq!(ran.code, 0, "{line}: {}", ran.err);
+            assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{line}: colour without a terminal");
+            if format == "json" && !line.starts_with("events tail") {
+                serde_json::from_str::<Value>(&ran.out).unwrap_or_else(|error| panic!("{line}: {error}: {}", ran.out));
+            }
+            let mut names: Vec<String> = stub.calls().into_iter().map(|(operation, _)| operation).collect();
+            if line.starts_with("customer show") {
+                names.sort(); // they run side by side
+            }
+            assert_eq!(names, *expected, "{line}");
+            called.extend(names);
+        }
+    }
+    let known: BTreeSet<String> = operations::ALL.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(called, known, "a command for every operation that is listed, and none beside them");
+}
+
+#[tokio::test]
+async fn the_caller_says_who_it_is() {
+    let stub = Stub::always(json!([])).await;
+    stub.run("customer list").await;
+    stub.run("customer list").await;
+    let calls = stub.full_calls();
+    let header = |call: usize, name: &str| calls[call].headers[name].to_str().expect("text").to_owned();
+    assert_eq!(header(0, "x-bss-api-token"), "secret");
+    assert_eq!(header(0, "x-bss-actor"), "cli-user");
+    assert_eq!(header(0, "x-bss-channel"), "cli");
+    assert_ne!(header(0, "x-request-id"), header(1, "x-request-id"));
+}
+
+#[tokio::test]
+async fn only_what_was_given_is_sent() {
+    let stub = Stub::always(json!({"id": "CUST-1"})).await;
+    stub.run("customer create --name 'Ada Lovelace' --email ada@example.test --date-of-birth 1990-01-01 --card visa")
+        .await;
+    assert_eq!(
+        stub.calls(),
+        [
+            (
+                "customer.create".into(),
+                json!({"name": "Ada Lovelace", "email": "ada@example.test", "dateOfBirth": "1990-01-01"})
+            ),
+            ("payment.add_card".into(), json!({"customerId": "CUST-1", "cardNumber": "4242424242424242"})),
+        ]
+    );
+    stub.run("customer kyc CUST-1 --document-type passport").await;
+    let attestation = json!({"customerId": "CUST-1", "provider": "prebaked", "attestationToken": "prebaked-CUST-1",
+                             "documentType": "passport"});
+    assert_eq!(stub.calls(), [("customer.attest_kyc".into(), attestation)]);
+    assert_eq!(stub.run("customer kyc CUST-1 --provider didit").await.code, 2);
+}
+
+#[tokio::test]
+async fn quantities_are_sent_in_the_units_of_the_network() {
+    let stub = Stub::always(json!({"id": "UE-000001"})).await;
+    let sent = async |line: &str| {
+        let ran = stub.run(&format!("usage simulate --msisdn 90000042 {line}")).await;
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        stub.calls().remove(0).1
+    };
+    assert_eq!(
+        sent("--quantity 1GB").await,
+        json!({"msisdn": "90000042", "eventType": "data", "quantity": 1024, "unit": "mb", "roamingIndicator": false})
+    );
+    assert_eq!(
+        sent("--type sms --quantity 5 --external-id cdr-1").await,
+        json!({"msisdn": "90000042", "eventType": "sms", "quantity": 5, "unit": "count", "roamingIndicator": false,
+               "externalId": "cdr-1"})
+    );
+    assert_eq!(
+        sent("--quantity 100MB --roaming --event-time 2026-04-11T09:00:00Z").await,
+        json!({"msisdn": "90000042", "eventType": "data", "quantity": 100, "unit": "mb", "roamingIndicator": true,
+               "eventTime": "2026-04-11T09:00:00Z"})
+    );
+    assert_eq!(stub.run("usage simulate --msisdn 9 --type data --quantity 3min").await.code, 2);
+    assert!(stub.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_order_is_created_and_waited_for() {
+    let stub = Stub::answering(|operation, _| match operation {
+        "order.create" => (200, json!({"id": "ORD-0042", "state": "in_progress"})),
+        _ => (200, json!({"id": "ORD-0042", "state": "completed"})),
+    })
+    .await;
+    let ran = stub.run("order create --customer CUST-1 --offering PLAN_S --msisdn 90000007 --timeout 45").await;
+    assert_eq!(ran.out, "ORD-0042  completed\n");
+    assert_eq!(ran.err, "created ORD-0042, in_progress\n");
+    let basket =
+        json!({"customerId": "CUST-1", "offeringId": "PLAN_S", "msisdnPreference": "90000007", "submit": true});
+    let wish = json!({"orderId": "ORD-0042", "state": "completed", "timeoutSeconds": 45});
+    assert_eq!(stub.calls(), [("order.create".into(), basket), ("order.wait_until".into(), wish)]);
+
+    let ran = stub.run("order create --customer CUST-1 --offering PLAN_S --wait --no-wait").await;
+    assert_eq!(ran.out, "ORD-0042  in_progress\n", "the last word counts");
+}
+
+#[tokio::test]
+async fn an_order_that_fails_names_the_rule_and_where_to_look() {
+    let stub = Stub::answering(|operation, _| match operation {
+        "order.create" => (200, json!({"id": "ORD-0042", "state": "in_progress"})),
+        _ => violation(
+            "order.wait.other_terminal_state",
+            "The order is failed",
+            &json!({"orderId": "ORD-0042", "state": "failed"}),
+        ),
+    })
+    .await;
+    let ran = stub.run("order create --customer CUST-1 --offering PLAN_S").await;
+    assert_eq!(ran.code, 3);
+    assert_eq!(ran.out, "");
+    insta::assert_snapshot!(ran.err, @"
+        created ORD-0042, in_progress
+        error: The order is failed
+          rule: order.wait.other_terminal_state
+          orderId: ORD-0042
+          state: failed
+        next: see what happened: bss order show ORD-0042
+        ");
+}
+
+#[tokio::test]
+async fn an_order_is_shown_with_its_tasks() {
+    let stub = Stub::answering(|operation, arguments| match operation {
+        "order.get" => (200, json!({"id": "ORD-0042", "state": "in_progress"})),
+        "service_order.list_for_order" => (200, json!([{"id": "SO-0001", "state": "in_progress"}])),
+        _ => (200, json!([{"id": "PTK-0001", "serviceOrderId": arguments["serviceOrderId"]}])),
+    })
+    .await;
+    let ran = stub.run("order show ORD-0042 -o json").await;
+    let order: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(order["serviceOrders"][0]["tasks"][0]["serviceOrderId"], "SO-0001");
+    assert!(stub.run("order show ORD-0042").await.out.contains("Service order SO-0001, in_progress"));
+}
+
+#[tokio::test]
+async fn books_that_do_not_balance_are_an_error_after_the_report() {
+    let bad = json!({"ok": false, "checks": [
+        {"name": "journal.balances", "description": "entries sum to zero", "checked": 2, "offenders": []},
+        {"name": "one.holder", "description": "one holder each", "checked": 2, "offenders": [{"id": "9", "detail": "two"}]},
+    ]});
+    let stub = Stub::always(bad).await;
+    let ran = stub.run("audit verify").await;
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.err, "error: 1 of 2 checks failed\n");
+    assert!(ran.out.contains("1 offender") && ran.out.contains("two"), "{}", ran.out);
+
+    let ran = stub.run("audit verify -o json").await;
+    assert_eq!(ran.code, 1);
+    assert!(serde_json::from_str::<Value>(&ran.out).is_ok(), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn the_log_is_followed_from_where_it_was() {
+    let stub = Stub::answering(|_, arguments| {
+        let event =
+            |seq: i64| json!({"seq": seq, "eventType": "order.completed", "occurredAt": "2026-04-11T09:00:00Z"});
+        match (arguments["order"].as_str(), arguments["after"].as_i64()) {
+            (Some("desc"), _) => (200, json!({"events": [event(7), event(6)], "count": 2, "next": 6})),
+            (_, Some(7)) => (200, json!({"events": [event(8)], "count": 1, "next": null})),
+            (_, Some(8)) => (200, json!({"events": [event(11), event(12)], "count": 2, "next": 12})),
+            other => (400, json!({"message": format!("asked {other:?}")})),
+        }
+    })
+    .await;
+    let ran = stub.run("events tail --follow --count 4 -n 2 -o json").await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let seqs: Vec<Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON")["seq"].clone())
+        .collect();
+    assert_eq!(seqs, [6, 7, 8, 11]);
+}
+
+#[tokio::test]
+async fn an_operation_is_called_by_its_name() {
+    let stub = Stub::answering(|operation, arguments| match operation {
+        "" => (200, json!([
+            {"name": "usage.simulate", "effect": "write", "hidden": false, "description": "Use it",
+             "arguments": {"properties": {"quantity": {"type": "integer"}, "msisdn": {"type": "string"}}}},
+            {"name": "clock.freeze", "effect": "write", "hidden": true, "description": "Stop the clock", "arguments": {}},
+        ])),
+        _ => (200, arguments.clone()),
+    })
+    .await;
+    let ran = stub
+        .run("op usage.simulate --json '{\"eventType\": \"data\"}' --arg quantity=7 --arg msisdn=90000042 -o json")
+        .await;
+    let sent = json!({"eventType": "data", "quantity": 7, "msisdn": "90000042"});
+    assert_eq!(stub.calls(), [("usage.simulate".into(), sent.clone())]);
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).expect("JSON"), sent);
+
+    let ran = stub.run_with_person("op usage.simulate --json -", "{\"quantity\":\n null}").await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(stub.calls(), [("usage.simulate".into(), json!({"quantity": null}))], "JSON is sent as it is");
+
+    assert_eq!(stub.run("op usage.simulate --json nonsense").await.code, 2);
+    assert_eq!(stub.run("op usage.simulate --json [1]").await.code, 2);
+    let ran = stub.run("op usage.simulat").await;
+    assert_eq!(ran.code, 5);
+    insta::assert_snapshot!(ran.err, @"
+        error: there is no operation 'usage.simulat'; did you mean 'usage.simulate'?
+        next: see the operations: bss op --list
+        ");
+    assert!(stub.calls().is_empty());
+
+    assert!(!stub.run("op --list").await.out.contains("clock.freeze"));
+    assert!(stub.run("op --list --all").await.out.contains("clock.freeze"));
+    assert!(stub.run("op --describe usage.simulate").await.out.contains("quantity"));
+}
+
+#[tokio::test]
+async fn a_card_is_named_typed_or_read_but_never_repeated() {
+    let stub = Stub::always(json!({"id": "PM-0001"})).await;
+    let add = "payment add-card --customer CUST-1";
+    let number = |stub: &Stub| stub.calls().remove(0).1["cardNumber"].clone();
+    stub.run(&format!("{add} --card insufficient-funds")).await;
+    assert_eq!(number(&stub), "4000000000009995");
+    stub.run(&format!("{add} --card '5555 5555 5555 4444'")).await;
+    assert_eq!(number(&stub), "5555555555554444");
+    stub.run_with_person(&format!("{add} --card -"), "4242424242424242\n").await;
+    assert_eq!(number(&stub), "4242424242424242");
+    let ran = stub.run_with_person(add, "4242424242424242\n").await;
+    assert_eq!(number(&stub), "4242424242424242");
+    assert_eq!(ran.err, "Card number: ");
+    for wrong in [add.to_owned(), format!("{add} --card 4242x4242")] {
+        let ran = stub.run(&wrong).await;
+        assert_eq!(ran.code, 2);
+        assert!(!ran.err.contains("4242x"), "{}", ran.err);
+    }
+    assert!(stub.calls().is_empty());
+}
+
+#[tokio::test]
+async fn completions_need_no_server() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(&format!("bss --url http://127.0.0.1:1 completions {shell}"), "", false).await;
+        assert_eq!(ran.code, 0);
+        assert!(ran.out.contains("subscription"));
+    }
+}

@@ -1,0 +1,266 @@
+//! The catalog's tables. Reads only, but for the seed.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{FromQueryResult, Statement};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::policy;
+use super::port::{
+    AllowanceType, AllowanceView, OfferingId, OfferingView, PriceId, PriceView, ServiceMapping, ServiceSpecification, VasId,
+    VasView,
+};
+use crate::platform::context::Context;
+use crate::platform::db::{self, Db, sql};
+use crate::platform::error::{Error, Result};
+use crate::platform::money::Money;
+use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
+use crate::platform::tmf::query::ListQuery;
+
+/// An offering with its prices and allowances in one row: one round trip per read.
+const SELECT: &str = "o.id, o.name, o.spec_id, s.name as spec_name, o.is_bundle, o.is_sellable, o.lifecycle_status, o.valid_from,
+    o.valid_to, o.version, o.updated_at,
+    (select coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'type', p.price_type, 'length', p.recurring_period_length,
+            'period', p.recurring_period_type, 'amount', p.amount_minor, 'currency', p.currency, 'from', p.valid_from,
+            'to', p.valid_to) order by p.id), '[]')
+     from catalog.product_offering_price p where p.offering_id = o.id) as prices,
+    (select coalesce(jsonb_agg(jsonb_build_object('type', a.allowance_type, 'quantity', a.quantity) order by a.id), '[]')
+     from catalog.bundle_allowance a where a.offering_id = o.id) as allowances";
+const FROM: &str =
+    "catalog.product_offering o join catalog.product_specification s on s.id = o.spec_id where o.tenant_id = $1";
+
+/// Most plans that one answer holds; an operator of our size has a dozen.
+const OFFERINGS_MAX: usize = 1_000;
+
+/// `lifecycle_status` as TMF620 writes it.
+pub(super) const LIFECYCLE: &[(&str, &[&str])] = &[
+    ("In study", &["in_study"]),
+    ("In design", &["in_design"]),
+    ("In test", &["in_test"]),
+    ("Active", &["active"]),
+    ("Launched", &["launched"]),
+    ("Retired", &["retired"]),
+    ("Obsolete", &["obsolete"]),
+    ("Rejected", &["rejected"]),
+];
+
+const LISTING: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("o.id") },
+        Attribute { path: "name", column: Column::text("o.name") },
+        Attribute { path: "isBundle", column: Column::boolean("o.is_bundle") },
+        Attribute { path: "isSellable", column: Column::boolean("o.is_sellable") },
+        Attribute { path: "lifecycleStatus", column: Column::text("o.lifecycle_status").named(LIFECYCLE) },
+        Attribute { path: "lastUpdate", column: Column::timestamp("o.updated_at") },
+        Attribute { path: "validFor.startDateTime", column: Column::timestamp("o.valid_from") },
+        Attribute { path: "validFor.endDateTime", column: Column::timestamp("o.valid_to") },
+        Attribute { path: "productSpecification.id", column: Column::text("o.spec_id") },
+    ],
+    default_order: "o.id",
+    tiebreak: "o.id",
+};
+
+#[derive(Debug, FromQueryResult)]
+pub(super) struct OfferingRow {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) spec_id: String,
+    pub(super) spec_name: String,
+    pub(super) is_bundle: bool,
+    pub(super) is_sellable: bool,
+    pub(super) lifecycle_status: String,
+    pub(super) valid_from: Option<DateTime<Utc>>,
+    pub(super) valid_to: Option<DateTime<Utc>>,
+    pub(super) version: i64,
+    pub(super) updated_at: DateTime<Utc>,
+    prices: Value,
+    allowances: Value,
+}
+
+/// A price as the row aggregates it.
+#[derive(Debug, Deserialize)]
+pub(super) struct PriceColumn {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) price_type: String,
+    pub(super) length: i16,
+    pub(super) period: String,
+    amount: i64,
+    currency: String,
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) to: Option<DateTime<Utc>>,
+}
+
+impl PriceColumn {
+    pub(super) fn money(&self) -> Result<Money> {
+        money(self.amount, &self.currency)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct AllowanceColumn {
+    #[serde(rename = "type")]
+    kind: String,
+    quantity: i64,
+}
+
+fn money(minor: i64, currency: &str) -> Result<Money> {
+    let currency = currency.parse().map_err(|_| Error::Internal(format!("the catalog holds the currency {currency}")))?;
+    Ok(Money::new(minor, currency))
+}
+
+fn allowance_type(text: &str) -> Result<AllowanceType> {
+    AllowanceType::parse(text).ok_or_else(|| Error::Internal(format!("the catalog holds the allowance type {text}")))
+}
+
+fn decoded<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
+    T::deserialize(value).map_err(|e| Error::Internal(format!("an aggregated catalog row cannot be read: {e}")))
+}
+
+impl OfferingRow {
+    pub(super) fn prices(&self) -> Result<Vec<PriceColumn>> {
+        decoded(&self.prices)
+    }
+
+    pub(super) fn allowances(&self) -> Result<Vec<AllowanceView>> {
+        let columns: Vec<AllowanceColumn> = decoded(&self.allowances)?;
+        let view = |column: AllowanceColumn| {
+            let allowance_type = allowance_type(&column.kind)?;
+            Ok(AllowanceView { allowance_type, quantity: column.quantity, unit: allowance_type.unit() })
+        };
+        columns.into_iter().map(view).collect()
+    }
+
+    /// The view at an instant, which decides the active price.
+    pub(super) fn view(self, at: DateTime<Utc>) -> Result<OfferingView> {
+        let recurring = self.prices()?.into_iter().filter(|price| price.price_type == "recurring");
+        let price = |column: PriceColumn| {
+            Ok(PriceView {
+                money: column.money()?,
+                id: column.id.into(),
+                offering_id: self.id.clone().into(),
+                valid_from: column.from,
+                valid_to: column.to,
+            })
+        };
+        let prices: Vec<PriceView> = recurring.map(price).collect::<Result<_>>()?;
+        Ok(OfferingView {
+            active_price: policy::cheapest_in_force(&prices, at).cloned(),
+            bundle_allowance: self.allowances()?,
+            id: self.id.into(),
+            name: self.name,
+            spec_id: self.spec_id,
+            is_bundle: self.is_bundle,
+            is_sellable: self.is_sellable,
+            lifecycle_status: self.lifecycle_status,
+            valid_from: self.valid_from,
+            valid_to: self.valid_to,
+            prices,
+        })
+    }
+}
+
+pub(super) async fn offerings(db: &Db, cx: &Context) -> Result<Vec<OfferingRow>> {
+    let query = format!("select {SELECT} from {FROM} order by o.id limit {OFFERINGS_MAX}");
+    Ok(OfferingRow::find_by_statement(sql!(query, cx.tenant.as_ref())).all(db.connection()).await?)
+}
+
+pub(super) async fn offering(db: &Db, cx: &Context, id: &OfferingId) -> Result<Option<OfferingRow>> {
+    let query = format!("select {SELECT} from {FROM} and o.id = $2");
+    Ok(OfferingRow::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(db.connection()).await?)
+}
+
+pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<OfferingRow>)> {
+    let filter = SqlFilter::new(query, &LISTING, 2)?;
+    db::list(db.connection(), SELECT, FROM, &cx.tenant, &filter).await
+}
+
+pub(super) async fn price(db: &Db, cx: &Context, id: &PriceId) -> Result<Option<PriceView>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+        offering_id: String,
+        amount_minor: i64,
+        currency: String,
+        valid_from: Option<DateTime<Utc>>,
+        valid_to: Option<DateTime<Utc>>,
+    }
+    let statement = sql!(
+        "select id, offering_id, amount_minor, currency, valid_from, valid_to from catalog.product_offering_price
+         where tenant_id = $1 and id = $2",
+        cx.tenant.as_ref(),
+        id
+    );
+    let row = Row::find_by_statement(statement).one(db.connection()).await?;
+    row.map(|row| {
+        Ok(PriceView {
+            id: row.id.into(),
+            offering_id: row.offering_id.into(),
+            money: money(row.amount_minor, &row.currency)?,
+            valid_from: row.valid_from,
+            valid_to: row.valid_to,
+        })
+    })
+    .transpose()
+}
+
+/// All top-ups by id, or the one asked for.
+pub(super) async fn vas_offerings(db: &Db, cx: &Context, id: Option<&VasId>) -> Result<Vec<VasView>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+        name: String,
+        amount_minor: i64,
+        currency: String,
+        allowance_type: String,
+        allowance_quantity: i64,
+        expiry_hours: Option<i32>,
+    }
+    let statement: Statement = sql!(
+        "select id, name, amount_minor, currency, allowance_type, allowance_quantity, expiry_hours from catalog.vas_offering
+         where tenant_id = $1 and ($2::text is null or id = $2) and is_sellable
+           and (valid_from is null or valid_from <= $3) and (valid_to is null or valid_to > $3)
+         order by id limit 1000",
+        cx.tenant.as_ref(),
+        id.map(VasId::as_str),
+        cx.now
+    );
+    let view = |row: Row| {
+        let allowance_type = allowance_type(&row.allowance_type)?;
+        Ok(VasView {
+            id: row.id.into(),
+            name: row.name,
+            money: money(row.amount_minor, &row.currency)?,
+            allowance_type,
+            allowance_quantity: row.allowance_quantity,
+            allowance_unit: allowance_type.unit(),
+            expiry_hours: row.expiry_hours,
+        })
+    };
+    Row::find_by_statement(statement).all(db.connection()).await?.into_iter().map(view).collect()
+}
+
+pub(super) async fn service_mapping(db: &Db, cx: &Context, id: &OfferingId) -> Result<Option<ServiceMapping>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+        name: String,
+        is_cfs: bool,
+    }
+    let statement = sql!(
+        "select s.id, s.name, s.id = m.cfs_spec_id as is_cfs
+         from catalog.product_to_service_mapping m
+         join catalog.service_specification s on s.id = m.cfs_spec_id or s.id = any(m.rfs_spec_ids)
+         where m.tenant_id = $1 and m.offering_id = $2
+         order by array_position(m.rfs_spec_ids, s.id) nulls first",
+        cx.tenant.as_ref(),
+        id
+    );
+    let rows = Row::find_by_statement(statement).all(db.connection()).await?;
+    let (mut cfs, mut rfs) = (None, Vec::new());
+    for row in rows {
+        let specification = ServiceSpecification { id: row.id, name: row.name };
+        if row.is_cfs { cfs = Some(specification) } else { rfs.push(specification) }
+    }
+    Ok(cfs.map(|cfs| ServiceMapping { cfs, rfs }))
+}

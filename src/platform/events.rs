@@ -1,0 +1,134 @@
+//! Reading the event log.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use sea_orm::FromQueryResult;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::platform::context::Context;
+use crate::platform::db::Db;
+use crate::platform::error::{Error, Result};
+
+/// Most events of one answer.
+pub const LIMIT_MAX: u32 = 1_000;
+
+/// One fact of the log.
+#[derive(Debug, Clone, Serialize, FromQueryResult, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventView {
+    /// Position in the log; grows, with gaps.
+    pub seq: i64,
+    pub event_id: Uuid,
+    pub event_type: String,
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub aggregate_version: i64,
+    /// Product time.
+    pub occurred_at: DateTime<Utc>,
+    /// Wall time.
+    pub recorded_at: DateTime<Utc>,
+    pub actor: String,
+    pub channel: String,
+    pub service_identity: String,
+    pub tenant_id: String,
+    pub request_id: String,
+    pub trace_id: Option<String>,
+    pub schema_version: i16,
+    pub payload: Value,
+}
+
+/// In which direction the log is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    #[default]
+    Asc,
+    Desc,
+}
+
+/// What to read. All conditions hold together.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    pub aggregate_type: Option<String>,
+    pub aggregate_id: Option<String>,
+    pub event_type: Option<String>,
+    pub event_type_prefix: Option<String>,
+    pub service_identity: Option<String>,
+    pub actor: Option<String>,
+    pub channel: Option<String>,
+    pub trace_id: Option<String>,
+    /// Inclusive, product time.
+    pub occurred_since: Option<DateTime<Utc>>,
+    /// Inclusive, product time.
+    pub occurred_until: Option<DateTime<Utc>>,
+    /// Only what comes after this position in the chosen direction.
+    pub after: Option<i64>,
+    pub order: Order,
+}
+
+/// The `where` of both queries; `$1` is the tenant. A prefix is compared as text, so `%` and `_` mean themselves.
+const CONDITIONS: &str = "tenant_id = $1 and ($2::text is null or aggregate_type = $2) and ($3::text is null or aggregate_id = $3)
+    and ($4::text is null or event_type = $4) and ($5::text is null or starts_with(event_type, $5))
+    and ($6::text is null or service_identity = $6) and ($7::text is null or actor = $7) and ($8::text is null or channel = $8)
+    and ($9::text is null or trace_id = $9) and ($10::timestamptz is null or occurred_at >= $10)
+    and ($11::timestamptz is null or occurred_at <= $11)";
+
+fn values(cx: &Context, filter: &EventFilter) -> Vec<sea_orm::Value> {
+    vec![
+        cx.tenant.as_ref().into(),
+        filter.aggregate_type.clone().into(),
+        filter.aggregate_id.clone().into(),
+        filter.event_type.clone().into(),
+        filter.event_type_prefix.clone().into(),
+        filter.service_identity.clone().into(),
+        filter.actor.clone().into(),
+        filter.channel.clone().into(),
+        filter.trace_id.clone().into(),
+        filter.occurred_since.into(),
+        filter.occurred_until.into(),
+    ]
+}
+
+/// Reads at most `limit` events.
+///
+/// With a position to start after, ascending, only events are given before which nothing can appear any more: whoever
+/// follows the log misses none.
+pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Result<Vec<EventView>> {
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(Error::invalid("/limit", format!("must be from 1 to {LIMIT_MAX}")));
+    }
+    let (direction, beyond) = match filter.order {
+        Order::Asc => ("asc", ">"),
+        Order::Desc => ("desc", "<"),
+    };
+    let settled = match (filter.order, filter.after) {
+        (Order::Asc, Some(_)) => "and transaction_id < pg_snapshot_xmin(pg_current_snapshot())",
+        _ => "",
+    };
+    let query = format!(
+        "select id as seq, event_id, event_type, aggregate_type, aggregate_id, aggregate_version, occurred_at, recorded_at, actor,
+                channel, service_identity, tenant_id, request_id, trace_id, schema_version, payload
+         from audit.domain_event
+         where {CONDITIONS} and ($12::bigint is null or id {beyond} $12) {settled}
+         order by id {direction} limit $13"
+    );
+    let mut values = values(cx, filter);
+    values.push(filter.after.into());
+    values.push(i64::from(limit).into());
+    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, query, values);
+    Ok(EventView::find_by_statement(statement).all(db.connection()).await?)
+}
+
+/// How many events fit.
+pub async fn count(db: &Db, cx: &Context, filter: &EventFilter) -> Result<i64> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        count: i64,
+    }
+    let query = format!("select count(*) as count from audit.domain_event where {CONDITIONS}");
+    let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, query, values(cx, filter));
+    Ok(Count::find_by_statement(statement).one(db.connection()).await?.map_or(0, |row| row.count))
+}
+

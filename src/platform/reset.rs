@@ -1,0 +1,99 @@
+//! Operational reset: empties what the operation wrote and keeps what it stands on (catalog, agents, pools, the event log).
+//!
+//! Only where it is allowed and never in production. One transaction: a reset is whole or has not happened.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use sea_orm::ConnectionTrait as _;
+use serde::Serialize;
+
+use crate::platform::context::{Context, Scope};
+use crate::platform::db::{Db, execute, sql};
+use crate::platform::error::{Error, Result};
+use crate::platform::outbox::{self, Event};
+
+/// Tables that are emptied, by schema. Sequences go on, so that an identifier never means two things.
+const EMPTIED: &[(&str, &[&str])] = &[
+    ("mediation", &["usage_event", "usage_key"]),
+    (
+        "subscription",
+        &["subscription_state_history", "vas_purchase", "quota_entry", "bundle_balance", "period", "allowance_snapshot", "subscription"],
+    ),
+    ("provisioning", &["provisioning_task"]),
+    ("service_inventory", &["service_state_history", "service_order_task", "service_order_item", "service", "service_order"]),
+    ("order_mgmt", &["order_state_history", "order_item", "product_order"]),
+    ("payment", &["journal_line", "refund", "payment_attempt", "payment_method"]),
+    ("mock_gateway", &["charge", "refund"]),
+    ("crm", &["interaction", "customer_identity", "customer", "contact_medium", "individual", "party"]),
+    ("platform", &["idempotency_key"]),
+    ("audit", &["delivery", "delivery_history"]),
+];
+
+/// Pools go back to available; a number that was ported out belongs to somebody else for ever.
+const FREED: &[&str] = &[
+    "update inventory.esim_profile set profile_state = 'available', assigned_msisdn = null, assigned_to_subscription_id = null,
+         reserved_for = null, reserved_at = null, reserved_until = null, downloaded_at = null, activated_at = null
+     where profile_state <> 'available'",
+    "update inventory.msisdn_pool set status = 'available', reserved_for = null, reserved_at = null, reserved_until = null,
+         assigned_to_subscription_id = null, quarantine_until = null
+     where status not in ('available', 'ported_out')",
+    "update provisioning.fault_injection set enabled = false where enabled",
+];
+
+/// What was emptied.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResetReport {
+    pub schemas: Vec<ResetSchema>,
+    pub reset_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ResetSchema {
+    pub schema: String,
+    pub truncated: Vec<String>,
+}
+
+/// The mark that a reset leaves in the log.
+#[derive(Debug, Serialize)]
+struct OperationalDataReset {
+    schemas: Vec<&'static str>,
+}
+
+impl Event for OperationalDataReset {
+    const TYPE: &'static str = "admin.operational_data_reset";
+    const AGGREGATE: &'static str = "service";
+    fn aggregate_id(&self) -> &'static str {
+        "bss"
+    }
+}
+
+/// Empties the operational data.
+///
+/// # Errors
+/// Forbidden (`ADMIN_RESET_DISABLED`) where it is not allowed.
+pub async fn reset(db: &Db, cx: &Context, allowed: bool) -> Result<ResetReport> {
+    cx.require(Scope::Admin)?;
+    if !allowed {
+        let message = "Operational reset is off. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production.".into();
+        return Err(Error::Forbidden { code: "ADMIN_RESET_DISABLED", message });
+    }
+    let tables: Vec<String> =
+        EMPTIED.iter().flat_map(|(schema, tables)| tables.iter().map(move |table| format!("{schema}.{table}"))).collect();
+    let tx = db.begin().await?;
+    // Whoever works now finishes first; its next delivery is gone when it looks.
+    tx.execute_unprepared("set local lock_timeout = '10s'; set local statement_timeout = '30s'").await?;
+    tx.execute_unprepared(&format!("truncate {}", tables.join(", "))).await?;
+    for statement in FREED {
+        execute(&*tx, sql!(*statement)).await?;
+    }
+    let reset = OperationalDataReset { schemas: EMPTIED.iter().map(|(schema, _)| *schema).collect() };
+    outbox::stage(&tx, cx, &reset).await?;
+    tx.commit().await?;
+    tracing::warn!(actor = %cx.actor, "operational data was reset");
+    let schemas = EMPTIED.iter().map(|(schema, tables)| ResetSchema {
+        schema: (*schema).to_owned(),
+        truncated: tables.iter().map(|table| (*table).to_owned()).collect(),
+    });
+    Ok(ResetReport { schemas: schemas.collect(), reset_at: cx.now })
+}

@@ -1,0 +1,156 @@
+//! Logs as JSON lines with redaction, spans, and their export over OTLP when an endpoint is configured.
+//!
+//! Telemetry never decides anything: an exporter that fails is noted and the process goes on.
+
+mod redact;
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{Protocol, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use serde_json::{Map, Value, json};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry};
+
+use crate::platform::clock;
+use crate::platform::config::LogConfig;
+use crate::platform::tmf::time;
+
+/// Flushes what is left to export when it is shut down.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Sends the last spans, waiting at most two seconds.
+    pub fn shutdown(self) {
+        if let Some(provider) = self.provider
+            && let Err(error) = provider.shutdown_with_timeout(Duration::from_secs(2))
+        {
+            tracing::debug!(%error, "last spans not exported");
+        }
+    }
+}
+
+/// Starts logging and, with an endpoint, the export of spans. Call once, from within the runtime.
+pub fn start(config: &LogConfig) -> Telemetry {
+    let filter = EnvFilter::try_new(quieted(&config.filter)).unwrap_or_else(|_| EnvFilter::new(quieted("info")));
+    let provider = config.otlp_endpoint.as_ref().and_then(|endpoint| exporter(endpoint, config.sampling_ratio));
+    let export = provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("bss")));
+    let registry = Registry::default().with(filter).with(export).with(Lines { json: config.json });
+    if registry.try_init().is_err() {
+        tracing::debug!("logging was already started");
+    }
+    Telemetry { provider }
+}
+
+/// A plain level is for our own lines; the libraries below speak from warnings on.
+fn quieted(filter: &str) -> String {
+    if filter.contains(['=', ',']) { filter.to_owned() } else { format!("warn,bss={filter},bss_migrations={filter}") }
+}
+
+fn exporter(endpoint: &url::Url, ratio: f64) -> Option<SdkTracerProvider> {
+    let url = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_endpoint(url)
+        .with_timeout(Duration::from_secs(3))
+        .build()
+        .ok()?;
+    let resource = Resource::builder()
+        .with_service_name("bss")
+        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)));
+    Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).with_sampler(sampler).build())
+}
+
+/// Writes one line per event: the event's fields and those of its spans, redacted.
+struct Lines {
+    json: bool,
+}
+
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        let value = redact::field(field.name(), value);
+        self.0.insert(field.name().to_owned(), value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, json!(value));
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, json!(value));
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, json!(value));
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, json!(value));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, json!(value));
+    }
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.put(field, json!(format!("{value:?}")));
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = cx.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, cx: Context<'_, S>) {
+        if let Some(span) = cx.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
+        let mut line = Map::new();
+        line.insert("timestamp".into(), json!(time::format(clock::wall())));
+        line.insert("level".into(), json!(event.metadata().level().as_str().to_ascii_lowercase()));
+        line.insert("target".into(), json!(event.metadata().target()));
+        for span in cx.event_scope(event).into_iter().flatten().collect::<Vec<_>>().into_iter().rev() {
+            if let Some(fields) = span.extensions().get::<Fields>() {
+                line.extend(fields.0.clone());
+            }
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        line.extend(fields.0);
+        let text = if self.json { Value::Object(line).to_string() } else { plain(&line) };
+        // A log that cannot be written must not stop the work it tells of.
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+}
+
+/// `2026-05-10T09:00:00.000Z INFO  message field=value …`
+fn plain(line: &Map<String, Value>) -> String {
+    let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+    let rest = line.iter().filter(|(name, _)| !matches!(name.as_str(), "timestamp" | "level" | "message" | "target"));
+    let rest: String = rest.map(|(name, value)| format!(" {name}={value}")).collect();
+    format!("{} {:5} {}{rest}", text("timestamp"), text("level").to_ascii_uppercase(), text("message"))
+}

@@ -1,0 +1,164 @@
+//! Plans and top-ups.
+
+use serde_json::Value;
+
+use super::page::Page;
+use super::table::{Column, table};
+use super::{Style, text};
+
+const OFFERINGS: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::field("NAME", "name"),
+    Column::money("PRICE", "activePrice.amount", "activePrice.currency"),
+    Column::computed("DATA", |offering| allowance(offering, "data")),
+    Column::computed("VOICE", |offering| allowance(offering, "voice")),
+    Column::computed("SMS", |offering| allowance(offering, "sms")),
+    Column::computed("ROAMING", |offering| allowance(offering, "data_roaming")),
+    Column::field("STATUS", "lifecycleStatus"),
+];
+
+const VAS: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::field("NAME", "name"),
+    Column::money("PRICE", "amount", "currency"),
+    Column::field("ALLOWANCE", "allowanceType"),
+    Column::quantity("QUANTITY", "allowanceQuantity", "allowanceUnit"),
+    Column::computed("LASTS", lasts),
+];
+
+const PRICES: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::money("AMOUNT", "amount", "currency"),
+    Column::time("FROM", "validFrom"),
+    Column::time("TO", "validTo"),
+];
+
+const ALLOWANCES: &[Column] =
+    &[Column::field("ALLOWANCE", "allowanceType"), Column::quantity("QUANTITY", "quantity", "unit")];
+
+/// Plans side by side.
+pub(crate) fn offerings(answer: &Value, style: Style) -> String {
+    table(style, OFFERINGS, text::rows(answer))
+}
+
+/// One plan with its prices over time.
+pub(crate) fn offering(offering: &Value, style: Style) -> String {
+    let inner = Page::inner(style);
+    Page::new(
+        style,
+        &[&text::field(offering, "id"), &text::field(offering, "name")],
+        &text::field(offering, "lifecycleStatus"),
+    )
+    .facts(&[
+        ("price", text::money(offering, "activePrice.amount", "activePrice.currency")),
+        ("sellable", text::field(offering, "isSellable")),
+        ("on sale from", text::time(offering, "validFrom")),
+        ("on sale until", text::time(offering, "validTo")),
+    ])
+    .section("Allowances", &table(inner, ALLOWANCES, text::rows(&offering["bundleAllowance"])))
+    .section("Prices", &table(inner, PRICES, text::rows(&offering["prices"])))
+    .finish()
+}
+
+/// Top-ups as a table.
+pub(crate) fn vas_list(answer: &Value, style: Style) -> String {
+    table(style, VAS, text::rows(answer))
+}
+
+/// One top-up.
+pub(crate) fn vas(vas: &Value, style: Style) -> String {
+    Page::new(style, &[&text::field(vas, "id"), &text::field(vas, "name")], "")
+        .facts(&[
+            ("price", text::money(vas, "amount", "currency")),
+            ("allowance", text::field(vas, "allowanceType")),
+            ("quantity", text::quantity(vas, "allowanceQuantity", "allowanceUnit")),
+            ("lasts", lasts(vas)),
+        ])
+        .finish()
+}
+
+fn allowance(offering: &Value, kind: &str) -> String {
+    let allowances = text::rows(&offering["bundleAllowance"]);
+    let found = allowances.iter().find(|allowance| allowance["allowanceType"] == kind);
+    found.map(|allowance| text::quantity(allowance, "quantity", "unit")).unwrap_or_default()
+}
+
+fn lasts(vas: &Value) -> String {
+    vas["expiryHours"].as_i64().map_or_else(|| "until the period ends".to_owned(), |hours| format!("{hours} h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan() -> Value {
+        json!({
+            "id": "PLAN_M", "name": "Medium", "specId": "SPEC_MOBILE_PREPAID", "isBundle": true, "isSellable": true,
+            "lifecycleStatus": "active", "validFrom": "2025-01-01T00:00:00Z", "validTo": null,
+            "prices": [{"id": "PRICE_PLAN_M", "amount": "25.00", "currency": "SGD", "validFrom": null, "validTo": null}],
+            "activePrice": {"id": "PRICE_PLAN_M", "amount": "25.00", "currency": "SGD"},
+            "bundleAllowance": [
+                {"allowanceType": "data", "quantity": 30720, "unit": "mb"},
+                {"allowanceType": "voice", "quantity": -1, "unit": "minutes"},
+                {"allowanceType": "sms", "quantity": 100, "unit": "count"},
+            ],
+        })
+    }
+
+    #[test]
+    fn plans_stand_side_by_side() {
+        let mut unpriced = plan();
+        unpriced["id"] = json!("PLAN_OLD");
+        unpriced["activePrice"] = Value::Null;
+        assert_snapshot!(offerings(&json!([plan(), unpriced]), Style::default()), @"
+        ID        NAME        PRICE  DATA   VOICE      SMS  ROAMING  STATUS
+        PLAN_M    Medium  25.00 SGD  30 GB  unlimited  100  -        active
+        PLAN_OLD  Medium          -  30 GB  unlimited  100  -        active
+        ");
+    }
+
+    #[test]
+    fn a_plan_shows_its_prices() {
+        assert_snapshot!(offering(&plan(), Style::default()), @"
+        PLAN_M  Medium  active
+          price         25.00 SGD
+          sellable      yes
+          on sale from  2025-01-01T00:00:00Z
+
+        Allowances
+          ALLOWANCE   QUANTITY
+          data           30 GB
+          voice      unlimited
+          sms              100
+
+        Prices
+          ID               AMOUNT  FROM  TO
+          PRICE_PLAN_M  25.00 SGD  -     -
+        ");
+    }
+
+    #[test]
+    fn a_top_up_says_how_long_it_lasts() {
+        let views = json!([
+            {"id": "VAS_DATA_1GB", "name": "Data 1 GB", "amount": "3.00", "currency": "SGD", "allowanceType": "data",
+             "allowanceQuantity": 1024, "allowanceUnit": "mb", "expiryHours": null},
+            {"id": "VAS_UNLIMITED_DAY", "name": "Unlimited day", "amount": "5.00", "currency": "SGD",
+             "allowanceType": "data", "allowanceQuantity": -1, "allowanceUnit": "mb", "expiryHours": 24},
+        ]);
+        assert_snapshot!(vas_list(&views, Style::default()), @"
+        ID                 NAME              PRICE  ALLOWANCE   QUANTITY  LASTS
+        VAS_DATA_1GB       Data 1 GB      3.00 SGD  data            1 GB  until the period ends
+        VAS_UNLIMITED_DAY  Unlimited day  5.00 SGD  data       unlimited  24 h
+        ");
+        assert_snapshot!(vas(&views[1], Style::default()), @"
+        VAS_UNLIMITED_DAY  Unlimited day
+          price      5.00 SGD
+          allowance  data
+          quantity   unlimited
+          lasts      24 h
+        ");
+    }
+}

@@ -1,0 +1,149 @@
+//! Orders: the list, and the page that follows one to its last task.
+
+use serde_json::Value;
+
+use super::page::Page;
+use super::table::{Column, table};
+use super::{Style, provisioning, text};
+
+const LIST: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::field("CUSTOMER", "customerId"),
+    Column::computed("OFFERING", |order| text::field(&order["items"][0], "offeringId")),
+    Column::field("STATE", "state"),
+    Column::time("ORDERED", "orderDate"),
+    Column::field("REASON", "stateReason"),
+];
+
+const ITEMS: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::field("ACTION", "action"),
+    Column::field("OFFERING", "offeringId"),
+    Column::money("PRICE", "priceAmount", "priceCurrency"),
+    Column::field("STATE", "state"),
+    Column::field("LINE", "targetSubscriptionId"),
+    Column::field("PAYMENT", "paymentAttemptId"),
+    Column::field("REFUND", "refundId"),
+];
+
+const HISTORY: &[Column] = &[
+    Column::time("WHEN", "eventTime"),
+    Column::field("FROM", "fromState"),
+    Column::field("TO", "toState"),
+    Column::field("BY", "changedBy"),
+    Column::field("REASON", "reason"),
+];
+
+/// Orders as a table.
+pub(crate) fn list(answer: &Value, style: Style) -> String {
+    table(style, LIST, text::rows(answer))
+}
+
+/// One order; its service orders with their tasks are shown when the view brings them.
+pub(crate) fn page(order: &Value, style: Style) -> String {
+    let inner = Page::inner(style);
+    let page = Page::new(style, &[&text::field(order, "id")], &text::field(order, "state"))
+        .facts(&[
+            ("reason", text::field(order, "stateReason")),
+            ("customer", text::field(order, "customerId")),
+            ("ordered", text::time(order, "orderDate")),
+            ("submitted", text::time(order, "submittedAt")),
+            ("completed", text::time(order, "completedDate")),
+            ("wished number", text::field(order, "msisdnPreference")),
+            ("notes", text::field(order, "notes")),
+        ])
+        .section("Items", &table(inner, ITEMS, text::rows(&order["items"])));
+    let service_orders = text::rows(&order["serviceOrders"]);
+    service_orders
+        .iter()
+        .fold(page, |page, service_order| {
+            page.section(&service_order_heading(service_order), &provisioning::tasks(&service_order["tasks"], inner))
+        })
+        .section("History", &history(&order["history"], inner))
+        .finish()
+}
+
+/// What happened to a thing with states, oldest first.
+pub(crate) fn history(answer: &Value, style: Style) -> String {
+    table(style, HISTORY, text::rows(answer))
+}
+
+fn service_order_heading(service_order: &Value) -> String {
+    let mut heading = format!("Service order {}", text::field(service_order, "id"));
+    for part in ["kind", "state", "stateReason"].map(|name| text::field(service_order, name)) {
+        if !part.is_empty() {
+            heading.extend([", ", &part]);
+        }
+    }
+    heading
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde_json::json;
+
+    use super::*;
+
+    fn order() -> Value {
+        json!({
+            "id": "ORD-0042", "customerId": "CUST-0a1b2c3d4e5f", "state": "in_progress", "stateReason": null,
+            "orderDate": "2026-04-11T09:00:00Z", "submittedAt": "2026-04-11T09:00:00Z", "completedDate": null,
+            "msisdnPreference": null, "notes": null,
+            "items": [{
+                "id": "OI-0042", "action": "add", "offeringId": "PLAN_S", "state": "in_progress",
+                "targetSubscriptionId": null, "paymentAttemptId": "PAY-000042", "refundId": null, "priceAmount": "9.00",
+                "priceCurrency": "SGD", "priceOfferingPriceId": "PRICE_PLAN_S",
+            }],
+            "history": [
+                {"fromState": null, "toState": "acknowledged", "changedBy": "cli-user", "reason": null,
+                 "eventTime": "2026-04-11T09:00:00Z"},
+                {"fromState": "acknowledged", "toState": "in_progress", "changedBy": "cli-user", "reason": "submitted",
+                 "eventTime": "2026-04-11T09:00:00.25Z"},
+            ],
+            "version": 2,
+        })
+    }
+
+    #[test]
+    fn a_list_shows_plan_and_state() {
+        assert_snapshot!(list(&json!([order()]), Style::default()), @"
+        ID        CUSTOMER           OFFERING  STATE        ORDERED               REASON
+        ORD-0042  CUST-0a1b2c3d4e5f  PLAN_S    in_progress  2026-04-11T09:00:00Z  -
+        ");
+    }
+
+    #[test]
+    fn a_page_follows_the_order_to_its_tasks() {
+        let mut view = order();
+        view["serviceOrders"] = json!([{
+            "id": "SO-0042", "kind": "activation", "state": "in_progress",
+            "tasks": [
+                {"id": "PTK-0001", "taskType": "HLR_PROVISION", "state": "completed", "attempts": 2, "maxAttempts": 3,
+                 "serviceId": "SVC-0002", "lastError": null, "completedAt": "2026-04-11T09:00:02Z"},
+                {"id": "PTK-0002", "taskType": "OCS_BALANCE_INIT", "state": "stuck", "attempts": 1, "maxAttempts": 3,
+                 "serviceId": "SVC-0002", "lastError": "the network did not answer", "completedAt": null},
+            ],
+        }]);
+        assert_snapshot!(page(&view, Style::default()), @"
+        ORD-0042  in_progress
+          customer   CUST-0a1b2c3d4e5f
+          ordered    2026-04-11T09:00:00Z
+          submitted  2026-04-11T09:00:00Z
+
+        Items
+          ID       ACTION  OFFERING     PRICE  STATE        LINE  PAYMENT     REFUND
+          OI-0042  add     PLAN_S    9.00 SGD  in_progress  -     PAY-000042  -
+
+        Service order SO-0042, activation, in_progress
+          ID        TASK              STATE      ATTEMPTS  SERVICE   COMPLETED             LAST ERROR
+          PTK-0001  HLR_PROVISION     completed  2 of 3    SVC-0002  2026-04-11T09:00:02Z  -
+          PTK-0002  OCS_BALANCE_INIT  stuck      1 of 3    SVC-0002  -                     the network did not answer
+
+        History
+          WHEN                  FROM          TO            BY        REASON
+          2026-04-11T09:00:00Z  -             acknowledged  cli-user  -
+          2026-04-11T09:00:00Z  acknowledged  in_progress   cli-user  submitted
+        ");
+    }
+}

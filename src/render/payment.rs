@@ -1,0 +1,154 @@
+//! Cards on file and payment attempts.
+
+use serde_json::Value;
+
+use super::page::Page;
+use super::table::{Column, table};
+use super::{Style, text};
+
+const METHODS: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::computed("CARD", card),
+    Column::computed("EXPIRES", expiry),
+    Column::field("DEFAULT", "isDefault"),
+    Column::field("STATUS", "status"),
+];
+
+const ATTEMPTS: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::time("WHEN", "attemptedAt"),
+    Column::field("PURPOSE", "purpose"),
+    Column::field("SUBJECT", "subjectId"),
+    Column::money("AMOUNT", "amount", "currency"),
+    Column::field("STATUS", "status"),
+    Column::field("DECLINED", "declineCode"),
+    Column::field("REFUND", "refund.status"),
+];
+
+/// Cards as a table.
+pub(crate) fn methods(answer: &Value, style: Style) -> String {
+    table(style, METHODS, text::rows(answer))
+}
+
+/// One card.
+pub(crate) fn method(method: &Value, style: Style) -> String {
+    Page::new(style, &[&text::field(method, "id"), &card(method)], &text::field(method, "status"))
+        .facts(&[
+            ("customer", text::field(method, "customerId")),
+            ("expires", expiry(method)),
+            ("default", text::field(method, "isDefault")),
+        ])
+        .finish()
+}
+
+/// Attempts as a table.
+pub(crate) fn attempts(answer: &Value, style: Style) -> String {
+    table(style, ATTEMPTS, text::rows(answer))
+}
+
+/// One attempt: what was asked of the gateway, and what it said.
+pub(crate) fn attempt(attempt: &Value, style: Style) -> String {
+    let refund = &attempt["refund"];
+    Page::new(
+        style,
+        &[&text::field(attempt, "id"), &text::money(attempt, "amount", "currency")],
+        &text::field(attempt, "status"),
+    )
+    .facts(&[
+        ("customer", text::field(attempt, "customerId")),
+        ("card", text::field(attempt, "paymentMethodId")),
+        ("purpose", text::field(attempt, "purpose")),
+        ("subject", text::field(attempt, "subjectId")),
+        ("business key", text::field(attempt, "businessKey")),
+        ("attempt", text::field(attempt, "attemptNumber")),
+        ("gateway reference", text::field(attempt, "gatewayRef")),
+        (
+            "declined",
+            [text::field(attempt, "declineCode"), text::field(attempt, "declineReason")].join(" ").trim().to_owned(),
+        ),
+        ("attempted", text::time(attempt, "attemptedAt")),
+        ("finished", text::time(attempt, "finishedAt")),
+        ("refund", text::field(refund, "id")),
+        ("refund status", style.state(&text::field(refund, "status"))),
+        ("refund reason", text::field(refund, "reason")),
+    ])
+    .finish()
+}
+
+fn card(method: &Value) -> String {
+    let last4 = text::field(method, "last4");
+    if last4.is_empty() {
+        last4
+    } else {
+        format!("{} •••{last4}", text::field(method, "brand")).trim_start().to_owned()
+    }
+}
+
+fn expiry(method: &Value) -> String {
+    match (method["expMonth"].as_i64(), method["expYear"].as_i64()) {
+        (Some(month), Some(year)) => format!("{month:02}/{year}"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_card_shows_its_last_four_digits_only() {
+        let view = json!({
+            "id": "PM-0007", "customerId": "CUST-0a1b2c3d4e5f", "type": "card", "tokenProvider": "mock", "brand": "visa",
+            "last4": "4242", "expMonth": 3, "expYear": 2030, "isDefault": true, "status": "active",
+        });
+        assert_snapshot!(methods(&json!([view]), Style::default()), @"
+        ID       CARD          EXPIRES  DEFAULT  STATUS
+        PM-0007  visa •••4242  03/2030  yes      active
+        ");
+        assert_snapshot!(method(&view, Style::default()), @"
+        PM-0007  visa •••4242  active
+          customer  CUST-0a1b2c3d4e5f
+          expires   03/2030
+          default   yes
+        ");
+    }
+
+    #[test]
+    fn a_declined_and_a_refunded_attempt_say_why() {
+        let declined = json!({
+            "id": "PAY-000001", "customerId": "CUST-0a1b2c3d4e5f", "paymentMethodId": "PM-0007", "amount": "9.00",
+            "currency": "SGD", "purpose": "activation", "subjectId": "ORD-0001", "businessKey": "activation:ORD-0001",
+            "attemptNumber": 1, "gatewayKey": "activation:ORD-0001#1", "status": "declined", "gatewayRef": "ch_1",
+            "declineCode": "insufficient_funds", "declineReason": "The card has insufficient funds.",
+            "attemptedAt": "2026-04-11T09:00:00.5Z", "finishedAt": "2026-04-11T09:00:01Z", "refund": null,
+        });
+        let mut refunded = declined.clone();
+        refunded["id"] = json!("PAY-000002");
+        refunded["status"] = json!("approved");
+        refunded["declineCode"] = Value::Null;
+        refunded["declineReason"] = Value::Null;
+        refunded["refund"] =
+            json!({"id": "REF-000001", "status": "refunded", "amount": "9.00", "reason": "no service"});
+        assert_snapshot!(attempts(&json!([declined, refunded]), Style::default()), @"
+        ID          WHEN                  PURPOSE     SUBJECT     AMOUNT  STATUS    DECLINED            REFUND
+        PAY-000001  2026-04-11T09:00:00Z  activation  ORD-0001  9.00 SGD  declined  insufficient_funds  -
+        PAY-000002  2026-04-11T09:00:00Z  activation  ORD-0001  9.00 SGD  approved  -                   refunded
+        ");
+        assert_snapshot!(attempt(&declined, Style::default()), @"
+        PAY-000001  9.00 SGD  declined
+          customer           CUST-0a1b2c3d4e5f
+          card               PM-0007
+          purpose            activation
+          subject            ORD-0001
+          business key       activation:ORD-0001
+          attempt            1
+          gateway reference  ch_1
+          declined           insufficient_funds The card has insufficient funds.
+          attempted          2026-04-11T09:00:00Z
+          finished           2026-04-11T09:00:01Z
+        ");
+    }
+}

@@ -1,0 +1,121 @@
+//! Single values as text: what a cell of a table or a line of a page shows.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+const MEGABYTES_PER_GIGABYTE: i64 = 1024;
+
+/// Makes text of others harmless: control characters could steer the reader's terminal.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    let hostile = |letter: char| letter.is_control() && letter != '\n';
+    if text.contains(hostile) { text.replace(hostile, "\u{fffd}").into() } else { text.into() }
+}
+
+/// The member at a dotted path, e.g. `individual.givenName`; null when it is not there.
+pub(crate) fn at<'a>(view: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(view, |value, member| &value[member])
+}
+
+/// Any value in one line; empty for null.
+pub(crate) fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(true) => "yes".into(),
+        Value::Bool(false) => "no".into(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => one_line(text),
+        Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
+            items.iter().map(scalar).collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(_) | Value::Object(_) => one_line(&value.to_string()),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
+}
+
+/// The member at `path` in one line.
+pub(crate) fn field(view: &Value, path: &str) -> String {
+    scalar(at(view, path))
+}
+
+/// An instant to the second: `2026-05-04T09:00:00Z`.
+pub(crate) fn time(view: &Value, path: &str) -> String {
+    let text = field(view, path);
+    match text.split_once('.') {
+        Some((seconds, fraction)) if fraction.ends_with('Z') => format!("{seconds}Z"),
+        _ => text,
+    }
+}
+
+/// An amount with its currency: `25.00 SGD`.
+pub(crate) fn money(view: &Value, amount: &str, currency: &str) -> String {
+    let amount = field(view, amount);
+    if amount.is_empty() { amount } else { format!("{amount} {}", field(view, currency)).trim_end().to_owned() }
+}
+
+/// A quantity as people say it: `30 GB`, `100 minutes`, `unlimited`.
+pub(crate) fn quantity(view: &Value, amount: &str, unit: &str) -> String {
+    let Some(amount) = at(view, amount).as_i64() else { return field(view, amount) };
+    match (amount, at(view, unit).as_str()) {
+        (-1, _) => "unlimited".into(),
+        (gigabytes, Some("mb")) if gigabytes > 0 && gigabytes % MEGABYTES_PER_GIGABYTE == 0 => {
+            format!("{} GB", gigabytes / MEGABYTES_PER_GIGABYTE)
+        }
+        (megabytes, Some("mb")) => format!("{megabytes} MB"),
+        (count, Some("count") | None) => count.to_string(),
+        (amount, Some(unit)) => format!("{amount} {}", clean(unit)),
+    }
+}
+
+/// The rows of a list answer: the array itself, or the array inside an envelope such as `{events, count, next}`.
+pub(crate) fn rows(answer: &Value) -> &[Value] {
+    let inside = || answer.as_object().and_then(|members| members.values().find_map(Value::as_array));
+    answer.as_array().or_else(inside).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn quantities_read_as_people_say_them() {
+        let said = |amount: i64, unit: &str| quantity(&json!({"q": amount, "u": unit}), "q", "u");
+        assert_eq!(said(30720, "mb"), "30 GB");
+        assert_eq!(said(100, "mb"), "100 MB");
+        assert_eq!(said(1536, "mb"), "1536 MB");
+        assert_eq!(said(0, "mb"), "0 MB");
+        assert_eq!(said(-1, "minutes"), "unlimited");
+        assert_eq!(said(100, "minutes"), "100 minutes");
+        assert_eq!(said(5, "count"), "5");
+        assert_eq!(quantity(&json!({}), "q", "u"), "");
+    }
+
+    #[test]
+    fn times_lose_their_fraction_only() {
+        let said = |text: &str| time(&json!({"t": text}), "t");
+        assert_eq!(said("2026-05-04T09:00:00.123456Z"), "2026-05-04T09:00:00Z");
+        assert_eq!(said("2026-05-04T09:00:00Z"), "2026-05-04T09:00:00Z");
+        assert_eq!(said("2026-05-04"), "2026-05-04");
+    }
+
+    #[test]
+    fn values_of_others_stay_on_their_line() {
+        assert_eq!(scalar(&json!("a\nb\u{1b}[1m")), "a b\u{fffd}[1m");
+        assert_eq!(scalar(&json!(["exhausted", "payment"])), "exhausted, payment");
+        assert_eq!(scalar(&json!([{"id": 1}])), r#"[{"id":1}]"#);
+        assert_eq!(money(&json!({"amount": "25.00", "currency": "SGD"}), "amount", "currency"), "25.00 SGD");
+        assert_eq!(money(&json!({"currency": "SGD"}), "amount", "currency"), "");
+    }
+
+    #[test]
+    fn rows_are_found_in_both_shapes() {
+        assert_eq!(rows(&json!([1, 2])).len(), 2);
+        assert_eq!(rows(&json!({"count": 1, "events": [1]})).len(), 1);
+        assert!(rows(&json!({"count": 1})).is_empty());
+    }
+}

@@ -1,0 +1,83 @@
+//! Usage: what was asked for, what was given, what is left.
+
+use serde_json::Value;
+
+use super::page::Page;
+use super::table::{Column, table};
+use super::{Style, text};
+
+const HISTORY: &[Column] = &[
+    Column::field("ID", "id"),
+    Column::time("WHEN", "eventTime"),
+    Column::field("TYPE", "eventType"),
+    Column::quantity("ASKED", "quantity", "unit"),
+    Column::quantity("GIVEN", "ratedQuantity", "unit"),
+    Column::field("ROAMING", "roamingIndicator"),
+    Column::field("STATE", "state"),
+    Column::field("REASON", "reason"),
+];
+
+/// Usage as a table.
+pub(crate) fn history(answer: &Value, style: Style) -> String {
+    table(style, HISTORY, text::rows(answer))
+}
+
+/// One event and its answer.
+pub(crate) fn page(usage: &Value, style: Style) -> String {
+    Page::new(style, &[&text::field(usage, "id"), &text::field(usage, "eventType")], &text::field(usage, "state"))
+        .facts(&[
+            ("reason", text::field(usage, "reason")),
+            ("line", text::field(usage, "subscriptionId")),
+            ("number", text::field(usage, "msisdn")),
+            ("when", text::time(usage, "eventTime")),
+            ("asked", text::quantity(usage, "quantity", "unit")),
+            ("given", text::quantity(usage, "ratedQuantity", "unit")),
+            ("refused", refused(usage)),
+            ("allowance", text::field(usage, "allowanceType")),
+            ("left", text::quantity(usage, "remaining", "unit")),
+            ("roaming", text::field(usage, "roamingIndicator")),
+            ("source", text::field(usage, "source")),
+            ("external id", text::field(usage, "externalId")),
+        ])
+        .finish()
+}
+
+fn refused(usage: &Value) -> String {
+    if usage["refusedQuantity"] == 0 { String::new() } else { text::quantity(usage, "refusedQuantity", "unit") }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_beyond_the_allowance_shows_what_was_given_and_refused() {
+        let view = json!({
+            "id": "UE-000007", "subscriptionId": "SUB-0042", "msisdn": "90000042", "source": "simulator",
+            "externalId": "sim-7", "eventType": "data", "eventTime": "2026-04-11T10:00:00Z", "quantity": 2048, "unit": "mb",
+            "roamingIndicator": false, "state": "rated", "allowanceType": "data", "ratedQuantity": 1000,
+            "refusedQuantity": 1048, "remaining": 0, "reason": null,
+        });
+        assert_snapshot!(page(&view, Style::default()), @"
+        UE-000007  data  rated
+          line         SUB-0042
+          number       90000042
+          when         2026-04-11T10:00:00Z
+          asked        2 GB
+          given        1000 MB
+          refused      1048 MB
+          allowance    data
+          left         0 MB
+          roaming      no
+          source       simulator
+          external id  sim-7
+        ");
+        assert_snapshot!(history(&json!([view]), Style::default()), @"
+        ID         WHEN                  TYPE  ASKED    GIVEN  ROAMING  STATE  REASON
+        UE-000007  2026-04-11T10:00:00Z  data   2 GB  1000 MB  no       rated  -
+        ");
+    }
+}
