@@ -6,12 +6,15 @@
 
 pub mod catalog;
 pub mod crm;
+pub mod com;
 pub mod http;
 pub mod inventory;
 pub mod payment;
 pub mod platform;
+pub mod provisioning;
 pub mod services;
 pub mod usage;
+pub mod som;
 
 use std::collections::BTreeMap;
 use std::future::Future;
