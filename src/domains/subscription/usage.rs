@@ -4,7 +4,6 @@
 //! The line is locked before its balances are read, as everywhere in this domain, so what is read here stays true until
 //! the batch commits. What an event may use is decided by `rating`, whether it may be recorded at all by `mediation`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -113,8 +112,10 @@ fn split<'a>(numbers: &[Number<'a>]) -> (Vec<&'a str>, Vec<&'a str>) {
 }
 
 /// One allowance of a line as the batch found it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageBalance {
+    pub line: String,
+    pub allowance: AllowanceType,
     pub total: i64,
     pub remaining: i64,
     /// For the whole period, or by a day pass that runs now.
@@ -126,9 +127,9 @@ pub async fn lock_balances(
     connection: &mut PgConnection,
     wanted: &[(&str, AllowanceType)],
     now: DateTime<Utc>,
-) -> Result<HashMap<(String, AllowanceType), UsageBalance>> {
+) -> Result<Vec<UsageBalance>> {
     #[derive(FromRow)]
-    struct Row {
+    struct UsageBalanceRow {
         subscription_id: String,
         allowance_type: String,
         total: i64,
@@ -136,7 +137,7 @@ pub async fn lock_balances(
         unlimited: bool,
     }
     let (lines, allowances): (Vec<&str>, Vec<&str>) = wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
-    let rows: Vec<Row> = sqlx::query_as(
+    let rows: Vec<UsageBalanceRow> = sqlx::query_as(
         "select b.subscription_id, b.allowance_type, b.total, b.remaining,
                 b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited
          from unnest($1::text[], $2::text[]) as n (subscription_id, allowance_type)
@@ -152,8 +153,8 @@ pub async fn lock_balances(
         .map(|row| {
             let allowance = AllowanceType::parse(&row.allowance_type)
                 .ok_or_else(|| Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type)))?;
-            let balance = UsageBalance { total: row.total, remaining: row.remaining, unlimited: row.unlimited };
-            Ok(((row.subscription_id, allowance), balance))
+            let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, .. } = row;
+            Ok(UsageBalance { line, allowance, total, remaining, unlimited })
         })
         .collect()
 }
