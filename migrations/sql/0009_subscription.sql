@@ -49,6 +49,7 @@ create table subscription.subscription (
 );
 create unique index uq_subscription_msisdn on subscription.subscription (tenant_id, msisdn) where state <> 'terminated';
 create unique index uq_subscription_iccid on subscription.subscription (tenant_id, iccid) where state <> 'terminated';
+create index ix_subscription_msisdn_ended on subscription.subscription (tenant_id, msisdn, terminated_at) where state = 'terminated';
 create index ix_subscription_customer on subscription.subscription (customer_id, created_at desc, id);
 create index ix_subscription_renewal on subscription.subscription (next_renewal_at) where state in ('active', 'blocked');
 create index ix_subscription_renewal_attempt on subscription.subscription (renewal_attempt_id) where renewal_attempt_id is not null;

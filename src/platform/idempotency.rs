@@ -39,6 +39,11 @@ impl IdempotencyRequest {
         let body_hash = Sha256::digest(body).to_vec();
         Ok(Self { key: key.to_owned(), operation: operation.to_owned(), body_hash })
     }
+
+    /// As the caller sent it.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 #[derive(FromQueryResult)]

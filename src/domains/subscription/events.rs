@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::port::{BlockReason, LineStatus, SubscriptionId, VasPurchaseId};
+use super::port::{LineStatus, SubscriptionId, VasPurchaseId};
 use super::state::Reasons;
 use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId, VasId};
 use crate::domains::com::port::OrderId;
@@ -22,7 +22,6 @@ macro_rules! line_event {
             pub(super) customer_id: CustomerId,
             $($(#[$field_meta])* pub(super) $field: $kind,)*
             /// The version of the line's row after the change.
-            #[serde(skip)]
             pub(super) version: i64,
         }
 
@@ -61,32 +60,6 @@ line_event!(
     "subscription.booking_cancelled",
     {
         commercial_order_id: OrderId,
-    }
-);
-
-line_event!(
-    /// Home data went to zero.
-    #[expect(dead_code, reason = "staged by the usage batcher, which is not part of this tree yet")]
-    SubscriptionExhausted,
-    "subscription.exhausted",
-    {
-        allowance_type: AllowanceType,
-        consumed: i64,
-        total: i64,
-        triggering_usage_event_id: String,
-    }
-);
-
-line_event!(
-    /// A reason to block the line was added.
-    SubscriptionBlocked,
-    "subscription.blocked",
-    {
-        cfs_service_id: ServiceId,
-        /// The reason that was added.
-        reason: BlockReason,
-        /// All reasons that apply now.
-        block_reasons: Reasons,
     }
 );
 

@@ -43,12 +43,6 @@ pub(super) struct Entry {
     pub(super) source: String,
 }
 
-/// Whether a use that took `allowance` from `before` to `after` exhausts the line: only home data, and only the crossing.
-#[expect(dead_code, reason = "asked by the usage batcher, which is not part of this tree yet")]
-pub(super) fn exhausts(allowance: AllowanceType, before: i64, after: i64) -> bool {
-    allowance == AllowanceType::Data && before > 0 && after <= 0
-}
-
 /// The balances of a line in its current period, with the entries of what was done to them since they were read.
 #[derive(Debug, Clone)]
 pub(super) struct Ledger {

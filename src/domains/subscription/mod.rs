@@ -28,6 +28,7 @@ mod store;
 mod terminate;
 mod top_up;
 mod top_up_outcome;
+mod usage;
 mod view;
 mod wait;
 mod worker;

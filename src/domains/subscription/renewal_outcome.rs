@@ -2,9 +2,9 @@
 
 use super::Service;
 use super::activate::charged;
-use super::events::{PriceSnapshot, RenewFailed, SubscriptionBlocked, SubscriptionRenewed, SubscriptionUnblocked};
+use super::events::{PriceSnapshot, RenewFailed, SubscriptionRenewed, SubscriptionUnblocked};
 use super::model::{Entered, Line};
-use super::port::SubscriptionId;
+use super::port::{SubscriptionBlocked, SubscriptionId};
 use super::state::{Change, State, Trigger};
 use super::store;
 use crate::domains::payment::port::{AttemptId, PaymentApproved, PaymentDeclined};
@@ -88,8 +88,9 @@ impl Service {
             subscription_id: line.id,
             customer_id: line.customer_id,
             cfs_service_id: line.cfs_service_id,
+            msisdn: line.msisdn,
             reason,
-            block_reasons: line.state.reasons(),
+            block_reasons: line.state.reasons().iter().collect(),
             version: line.version,
         };
         outbox::stage(tx, cx, &blocked).await.map(drop)

@@ -73,7 +73,6 @@ pub(super) enum Trigger {
     /// The first period cannot be paid, or the service cannot be given.
     FailActivation,
     /// Home data went from above zero to zero.
-    #[cfg_attr(not(test), expect(dead_code, reason = "pulled by the usage batcher, which is not part of this tree yet"))]
     Exhaust,
     /// A top-up was paid; `data_left` says whether there is home data after it.
     TopUp { data_left: bool },
