@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod http;
 pub mod platform;
 pub mod services;
+pub mod subscription;
 pub mod usage;
 
 use std::collections::BTreeMap;
