@@ -6,4 +6,5 @@ mod support;
 mod delivery;
 mod embedded_cluster;
 mod mediation;
+mod payment;
 mod tmf_gate;
