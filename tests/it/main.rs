@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crm;
 mod delivery;
 mod embedded_cluster;
+mod inventory;
 mod tmf_gate;
