@@ -55,7 +55,7 @@ pub struct App {
 /// Makes the services. Call inside a runtime: mediation starts its batcher.
 pub fn app(platform: &Platform) -> App {
     let gateway = Arc::new(MockGateway::new(platform.db.clone(), platform.ids.clone()));
-    let faults = Arc::new(provisioning::StoredFaultRules::new(platform.db.clone()));
+    let faults = Arc::new(provisioning::StoredFaultRules(platform.db.clone()));
     let network_config = &platform.config.network;
     let network = Arc::new(NetworkSim::new(faults, network_config.realistic_latency, network_config.seed));
 
