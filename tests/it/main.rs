@@ -3,10 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crm;
 mod delivery;
 mod embedded_cluster;
 mod fail_points;
+mod inventory;
 mod kill;
+mod mediation;
 mod outage;
+mod payment;
 mod races;
 mod tmf_gate;
