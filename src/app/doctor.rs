@@ -13,10 +13,10 @@ use crate::platform::{Platform, clock, replica};
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-pub struct Finding {
-    pub check: &'static str,
-    pub ok: bool,
-    pub detail: String,
+pub(super) struct Finding {
+    pub(super) check: &'static str,
+    pub(super) ok: bool,
+    pub(super) detail: String,
 }
 
 impl Finding {
@@ -30,7 +30,7 @@ impl Finding {
 }
 
 /// Looks at configuration, database, schema, clock, queue and replicas.
-pub async fn examine(environment: &BTreeMap<String, String>, adjust: impl FnOnce(&mut Config)) -> Vec<Finding> {
+pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl FnOnce(&mut Config)) -> Vec<Finding> {
     let mut config = match Config::read(environment) {
         Ok(config) => config,
         Err(error) => return vec![Finding::of("configuration", Err(error.to_string()))],

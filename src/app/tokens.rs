@@ -23,7 +23,7 @@ pub struct TokensError {
 /// The file's secrets, after generating those that are in neither the environment nor the file.
 ///
 /// Call it while the cluster's lock is held, so that two first starts do not write two files.
-pub fn load_or_generate(data_dir: &Path, given: &BTreeMap<String, String>) -> Result<Vec<(String, Secret)>, TokensError> {
+pub(super) fn load_or_generate(data_dir: &Path, given: &BTreeMap<String, String>) -> Result<Vec<(String, Secret)>, TokensError> {
     let path = data_dir.join("tokens.env");
     let failed = |source| TokensError { path: path.clone(), source };
     let mut lines = match std::fs::read_to_string(&path) {

@@ -5,9 +5,13 @@
 //! a line in that file's `register`.
 
 pub mod catalog;
+pub mod crm;
 pub mod http;
+pub mod inventory;
+pub mod payment;
 pub mod platform;
 pub mod services;
+pub mod usage;
 
 use std::collections::BTreeMap;
 use std::future::Future;

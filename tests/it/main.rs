@@ -3,5 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod delivery;
 mod embedded_cluster;
+mod mediation;
 mod tmf_gate;

@@ -128,7 +128,6 @@ impl TestApp {
     }
 
     /// Waits until `condition` answers something.
-    #[track_caller]
     pub(crate) async fn until<T>(&self, what: &str, condition: impl AsyncFn() -> Option<T>) -> T {
         let started = Instant::now();
         loop {
@@ -160,7 +159,6 @@ impl TestApp {
     }
 
     /// The books balance.
-    #[track_caller]
     pub(crate) async fn assert_books(&self) {
         let report = self.op("audit.verify", json!({})).await.ok();
         let wrong: Vec<&Value> = report["checks"].as_array().expect("checks").iter().filter(|check| check["ok"] != true).collect();

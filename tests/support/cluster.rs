@@ -37,7 +37,7 @@ async fn start() -> Shared {
     let undertaker = undertaker(&cluster, top);
     let url = cluster.url().to_owned();
     let mut connection = PgConnection::connect(&url).await.expect("the cluster answers");
-    connection.execute(format!("create database {TEMPLATE}").as_str()).await.expect("a fresh cluster has no template");
+    connection.execute(sqlx::AssertSqlSafe(format!("create database {TEMPLATE}"))).await.expect("a fresh cluster has no template");
     connection.close().await.expect("an idle connection closes");
     let template = platform_on(&named(&url, TEMPLATE), test_config(&[]));
     schema::migrate(&template.db).await.expect("the migrations apply");
@@ -105,7 +105,7 @@ pub(crate) async fn database() -> String {
     let _one_at_a_time = COPYING.lock().await;
     let mut connection = PgConnection::connect(&shared.url).await.expect("the cluster answers");
     let copy = format!("create database {name} template {TEMPLATE}");
-    connection.execute(copy.as_str()).await.expect("the template is free");
+    connection.execute(sqlx::AssertSqlSafe(copy)).await.expect("the template is free");
     connection.close().await.expect("an idle connection closes");
     named(&shared.url, &name)
 }

@@ -1,6 +1,5 @@
 //! Taking due deliveries: row locks with SKIP LOCKED, a lease in the row, no lock kept. Any number of replicas may claim.
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::platform::db::Db;
@@ -18,7 +17,6 @@ pub(super) struct Claimed {
     pub(super) attempts: i16,
     pub(super) event_type: String,
     pub(super) aggregate_id: String,
-    pub(super) recorded_at: DateTime<Utc>,
     pub(super) actor: String,
     pub(super) channel: String,
     pub(super) service_identity: String,
@@ -45,7 +43,7 @@ pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], 
                   set leased_by = $4, next_attempt_at = clock_timestamp() + make_interval(secs => $5)
                   from due where d.event_id = due.event_id and d.consumer = due.consumer
                   returning d.event_id, d.consumer, d.attempts, d.event_seq, d.recorded_at)
-         select c.event_id, c.consumer, c.attempts, e.event_type, e.aggregate_id, e.recorded_at, e.actor, e.channel,
+         select c.event_id, c.consumer, c.attempts, e.event_type, e.aggregate_id, e.actor, e.channel,
                 e.service_identity, e.tenant_id, e.request_id, e.trace_id, e.payload
          from claimed c join audit.domain_event e on e.id = c.event_seq and e.recorded_at = c.recorded_at
          order by c.event_seq",

@@ -18,7 +18,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::outbox::{self, Event};
 
 /// Waits before the second and each later try; after the last one the delivery is parked.
-pub const BACKOFF: [Duration; 5] = [
+const BACKOFF: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
     Duration::from_secs(30),
