@@ -1,3 +1,5 @@
-//! Adapters: what the domains' ports to the outside are plugged into. Only the composition root names them.
+//! Adapters of the ports that reach outside: each speaks to one kind of system and knows nothing of the domains but the port.
+//! Only the composition root names them.
 
 pub mod mock_gateway;
+pub mod network_sim;

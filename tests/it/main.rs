@@ -3,7 +3,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crm;
 mod delivery;
 mod embedded_cluster;
 mod mediation;
+mod payment;
+mod inventory;
 mod tmf_gate;
