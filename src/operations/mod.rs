@@ -5,6 +5,7 @@
 //! a line in that file's `register`.
 
 pub mod catalog;
+pub mod document;
 pub mod http;
 pub mod platform;
 pub mod services;
@@ -15,7 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -72,6 +73,8 @@ pub struct Declared<S> {
     pub timeout: Duration,
     pub arguments: Schema,
     pub result: Schema,
+    /// The same two schemas inside a larger document, which keeps the definitions of all of them.
+    pub within: fn(&mut SchemaGenerator) -> (Schema, Schema),
     run: Run<S>,
 }
 
@@ -137,6 +140,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
             timeout: O::TIMEOUT,
             arguments: schema_for!(O),
             result: schema_for!(O::Output),
+            within: |document| (document.subschema_for::<O>(), document.subschema_for::<O::Output>()),
             run,
         };
         let former = self.by_name.insert(O::NAME, declared);
