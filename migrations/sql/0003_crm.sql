@@ -29,11 +29,14 @@ create table crm.contact_medium (
     is_primary  boolean     not null default false,
     valid_from  timestamptz not null,
     valid_to    timestamptz, -- null: live
+    attributes  jsonb       not null default '{}', -- official TMF629 attributes of the medium we only store and echo
     created_at  timestamptz not null default now(),
     updated_at  timestamptz not null default now()
 );
 create unique index uq_contact_medium_email on crm.contact_medium (tenant_id, lower(value))
     where valid_to is null and medium_type = 'email';
+create unique index uq_contact_medium_primary on crm.contact_medium (party_id, medium_type)
+    where valid_to is null and is_primary;
 create index ix_contact_medium_party on crm.contact_medium (party_id);
 
 create table crm.customer (
@@ -44,6 +47,7 @@ create table crm.customer (
     status                  text        not null default 'active' check (status in ('pending', 'active', 'suspended', 'closed')),
     status_reason           text,
     customer_since          timestamptz not null,
+    closed_at               timestamptz,
     kyc_status              text        not null default 'not_verified'
         check (kyc_status in ('not_verified', 'pending', 'verified', 'rejected', 'expired')),
     kyc_verified_at         timestamptz,
@@ -53,7 +57,8 @@ create table crm.customer (
     attributes              jsonb       not null default '{}', -- official TMF629 attributes we only store and echo
     version                 bigint      not null default 1,
     created_at              timestamptz not null default now(),
-    updated_at              timestamptz not null default now()
+    updated_at              timestamptz not null default now(),
+    check ((status = 'closed') = (closed_at is not null))
 );
 create index ix_customer_list on crm.customer (tenant_id, id);
 
@@ -71,7 +76,7 @@ create table crm.customer_identity (
     corroboration_id      uuid,
     created_at            timestamptz not null default now(),
     updated_at            timestamptz not null default now(),
-    unique (tenant_id, document_type, document_number_hash)
+    constraint uq_customer_identity_document unique (tenant_id, document_type, document_number_hash)
 );
 
 create table crm.agent (

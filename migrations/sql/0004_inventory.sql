@@ -19,7 +19,9 @@ create table inventory.msisdn_pool (
     check ((status = 'assigned') = (assigned_to_subscription_id is not null))
 );
 create index ix_msisdn_available on inventory.msisdn_pool (tenant_id, msisdn) where status = 'available';
-create index ix_msisdn_reserved on inventory.msisdn_pool (reserved_for) where status = 'reserved';
+create unique index uq_msisdn_reserved on inventory.msisdn_pool (tenant_id, reserved_for) where status = 'reserved';
+create unique index uq_msisdn_subscription on inventory.msisdn_pool (tenant_id, assigned_to_subscription_id)
+    where status = 'assigned';
 create index ix_msisdn_quarantine on inventory.msisdn_pool (quarantine_until) where status = 'quarantine';
 
 create table inventory.esim_profile (
@@ -45,6 +47,15 @@ create table inventory.esim_profile (
     check ((profile_state = 'reserved') = (reserved_for is not null))
 );
 create index ix_esim_available on inventory.esim_profile (tenant_id, iccid) where profile_state = 'available';
-create index ix_esim_reserved on inventory.esim_profile (reserved_for) where profile_state = 'reserved';
-create index ix_esim_subscription on inventory.esim_profile (assigned_to_subscription_id)
-    where assigned_to_subscription_id is not null;
+create unique index uq_esim_reserved on inventory.esim_profile (tenant_id, reserved_for) where profile_state = 'reserved';
+create unique index uq_esim_subscription on inventory.esim_profile (tenant_id, assigned_to_subscription_id)
+    where profile_state in ('downloaded', 'activated', 'suspended');
+
+-- Whether a pool was reported as low: the alarm is raised once on the way down and armed again by a refill.
+create table inventory.pool_watch (
+    tenant_id  text        not null default 'DEFAULT',
+    pool       text        not null check (pool in ('msisdn', 'esim')),
+    is_low     boolean     not null,
+    changed_at timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, pool)
+);

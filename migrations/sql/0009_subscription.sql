@@ -47,6 +47,7 @@ create table subscription.subscription (
 );
 create unique index uq_subscription_msisdn on subscription.subscription (tenant_id, msisdn) where state <> 'terminated';
 create unique index uq_subscription_iccid on subscription.subscription (tenant_id, iccid) where state <> 'terminated';
+create index ix_subscription_msisdn_ended on subscription.subscription (tenant_id, msisdn, terminated_at) where state = 'terminated';
 create index ix_subscription_customer on subscription.subscription (customer_id, created_at desc, id);
 create index ix_subscription_renewal on subscription.subscription (next_renewal_at) where state in ('active', 'blocked');
 

@@ -5,10 +5,17 @@
 //! a line in that file's `register`.
 
 pub mod catalog;
+pub mod com;
+pub mod crm;
 pub mod document;
 pub mod http;
+pub mod inventory;
+pub mod payment;
 pub mod platform;
+pub mod provisioning;
 pub mod services;
+pub mod som;
+pub mod usage;
 
 use std::collections::BTreeMap;
 use std::future::Future;

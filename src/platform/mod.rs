@@ -16,6 +16,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod money;
 pub mod outbox;
+pub mod partitions;
 pub mod paths;
 pub mod perimeter;
 pub mod replica;

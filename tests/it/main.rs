@@ -5,4 +5,5 @@ mod support;
 
 mod delivery;
 mod embedded_cluster;
+mod mediation;
 mod tmf_gate;

@@ -1,3 +1,19 @@
-//! TBD
+//! Crm: who the customer is, how to reach them, what was said and done, and the numbers and eSIM profiles one can hand out.
+//!
+//! Invariants are in the modules of the aggregates: [`customer`], [`interaction`], [`inventory`].
+//!
+//! Not here: lines (`subscription`), orders (`com`), cards (`payment`). Closing a customer asks `subscription` for open lines.
 
+mod audit;
+mod customer;
+mod input;
+mod interaction;
+mod inventory;
 pub mod port;
+mod seed;
+mod service;
+
+pub use audit::CHECKS;
+pub use customer::http::router;
+pub use seed::seed;
+pub use service::{Service, subscribe};

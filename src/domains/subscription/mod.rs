@@ -1,3 +1,4 @@
 //! TBD
 
 pub mod port;
+mod usage;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::domains::catalog::port::{OfferingId, PriceId};
+use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Iccid, Msisdn};
 use crate::domains::payment::port::{AttemptId, RefundId};
@@ -110,5 +110,64 @@ impl Event for SubscriptionTerminated {
     const AGGREGATE: &'static str = "subscription";
     fn aggregate_id(&self) -> &str {
         self.subscription_id.as_str()
+    }
+}
+
+/// The lines' side of a batch of usage, for mediation.
+pub use crate::domains::subscription::usage::{
+    Contention, ExhaustedLine, Number, Remaining, UsageBalance, UsageLine, apply, block_exhausted, find_unlocked, lines_of_number,
+    lock_balances, lock_lines,
+};
+
+/// The line's data went from something to nothing; [`SubscriptionBlocked`] follows in the same transaction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionExhausted {
+    pub subscription_id: SubscriptionId,
+    pub customer_id: CustomerId,
+    /// Always `data`: nothing else exhausts a line.
+    pub allowance_type: AllowanceType,
+    pub consumed: i64,
+    pub total: i64,
+    pub triggering_usage_event_id: String,
+    /// The row version after the change.
+    pub version: i64,
+}
+
+impl Event for SubscriptionExhausted {
+    const TYPE: &'static str = "subscription.exhausted";
+    const AGGREGATE: &'static str = "subscription";
+    fn aggregate_id(&self) -> &str {
+        self.subscription_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// The line is out of service until what blocks it is lifted; the network is to suspend it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionBlocked {
+    pub subscription_id: SubscriptionId,
+    pub customer_id: CustomerId,
+    pub cfs_service_id: ServiceId,
+    pub msisdn: Msisdn,
+    /// What blocked it now: `exhausted`, `payment`, `requested` or `fraud`.
+    pub reason: String,
+    /// Everything that blocks it.
+    pub block_reasons: Vec<String>,
+    /// The row version after the change.
+    pub version: i64,
+}
+
+impl Event for SubscriptionBlocked {
+    const TYPE: &'static str = "subscription.blocked";
+    const AGGREGATE: &'static str = "subscription";
+    fn aggregate_id(&self) -> &str {
+        self.subscription_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
     }
 }

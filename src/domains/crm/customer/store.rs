@@ -1,0 +1,329 @@
+//! The tables of customers: party, individual, customer, contact media, identity.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::{Map, Value};
+
+use super::model::{Customer, Medium};
+use crate::domains::crm::port::{CustomerId, CustomerStatus, KycStatus, ListCustomers};
+use crate::platform::context::Context;
+use crate::platform::db::{self, Db, Tx, execute, sql};
+use crate::platform::error::{Error, Result};
+use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
+use crate::platform::tmf::query::ListQuery;
+
+/// A customer with person and live media in one row: one round trip per read. Media are in the order of [`Medium::order`].
+const SELECT: &str =
+    "c.id, c.party_id, c.account_id, c.status, c.status_reason, c.customer_since, c.closed_at, c.kyc_status,
+    c.kyc_verified_at, i.given_name, i.family_name, i.date_of_birth, c.attributes, c.version,
+    (select coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'medium_type', m.medium_type, 'value', m.value,
+            'is_primary', m.is_primary, 'valid_from', m.valid_from, 'attributes', m.attributes)
+            order by m.medium_type, m.is_primary desc, m.valid_from, m.id), '[]')
+     from crm.contact_medium m where m.party_id = c.party_id and m.valid_to is null) as media";
+const FROM: &str = "crm.customer c join crm.individual i on i.party_id = c.party_id where c.tenant_id = $1";
+
+const STATUSES: &[(&str, &[&str])] =
+    &[("pending", &["pending"]), ("active", &["active"]), ("suspended", &["suspended"]), ("closed", &["closed"])];
+
+/// Path of the filter whose values are compared in lower case, as the unique index has them.
+pub(super) const EMAIL_PATH: &str = "contactMedium.characteristic.emailAddress";
+
+const LISTING: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("c.id") },
+        Attribute { path: "name", column: Column::text("(i.given_name || ' ' || i.family_name)") },
+        Attribute { path: "status", column: Column::text("c.status").named(STATUSES) },
+        Attribute { path: "engagedParty.id", column: Column::text("c.party_id") },
+        Attribute {
+            path: "account.id",
+            // An array in the payload, so it is filtered by, not sorted by.
+            column: Column::text("a.account_id").within("select 1 from crm.customer a where a.id = c.id"),
+        },
+        Attribute {
+            path: EMAIL_PATH,
+            column: Column::text("lower(m.value)").within(
+                "select 1 from crm.contact_medium m
+                 where m.party_id = c.party_id and m.valid_to is null and m.medium_type = 'email'",
+            ),
+        },
+        Attribute {
+            path: "contactMedium.characteristic.phoneNumber",
+            column: Column::text("m.value").within(
+                "select 1 from crm.contact_medium m
+                 where m.party_id = c.party_id and m.valid_to is null and m.medium_type = 'mobile'",
+            ),
+        },
+        Attribute { path: "validFor.startDateTime", column: Column::timestamp("c.customer_since") },
+    ],
+    default_order: "",
+    tiebreak: "c.id",
+};
+
+#[derive(Debug, FromQueryResult)]
+struct CustomerRow {
+    id: String,
+    party_id: String,
+    account_id: String,
+    status: String,
+    status_reason: Option<String>,
+    customer_since: DateTime<Utc>,
+    closed_at: Option<DateTime<Utc>>,
+    kyc_status: String,
+    kyc_verified_at: Option<DateTime<Utc>>,
+    given_name: String,
+    family_name: String,
+    date_of_birth: Option<NaiveDate>,
+    attributes: Value,
+    version: i64,
+    media: Value,
+}
+
+impl TryFrom<CustomerRow> for Customer {
+    type Error = Error;
+    fn try_from(row: CustomerRow) -> Result<Self> {
+        let unreadable = |what: &str| Error::Internal(format!("customer {} has an unreadable {what}", row.id));
+        Ok(Self {
+            status: CustomerStatus::parse(&row.status).ok_or_else(|| unreadable("status"))?,
+            kyc_status: KycStatus::parse(&row.kyc_status).ok_or_else(|| unreadable("kyc status"))?,
+            media: serde_json::from_value::<Vec<Medium>>(row.media).map_err(|_| unreadable("contact medium"))?,
+            attributes: serde_json::from_value::<Map<String, Value>>(row.attributes)
+                .map_err(|_| unreadable("attribute"))?,
+            id: row.id.into(),
+            party_id: row.party_id,
+            account_id: row.account_id,
+            status_reason: row.status_reason,
+            customer_since: row.customer_since,
+            closed_at: row.closed_at,
+            kyc_verified_at: row.kyc_verified_at,
+            given_name: row.given_name,
+            family_name: row.family_name,
+            date_of_birth: row.date_of_birth,
+            version: row.version,
+        })
+    }
+}
+
+async fn one(connection: &impl ConnectionTrait, statement: sea_orm::Statement) -> Result<Option<Customer>> {
+    CustomerRow::find_by_statement(statement).one(connection).await?.map(Customer::try_from).transpose()
+}
+
+pub(super) async fn customer(db: &Db, cx: &Context, id: &CustomerId) -> Result<Option<Customer>> {
+    one(db.connection(), sql!(format!("select {SELECT} from {FROM} and c.id = $2"), cx.tenant.as_ref(), id)).await
+}
+
+/// Locks the customer's row against every other change.
+pub(super) async fn lock(tx: &Tx, cx: &Context, id: &CustomerId) -> Result<Option<Customer>> {
+    let query = format!("select {SELECT} from {FROM} and c.id = $2 for no key update of c");
+    one(&**tx, sql!(query, cx.tenant.as_ref(), id)).await
+}
+
+/// Status and whether the identity is verified.
+pub(super) struct Facts {
+    pub(super) status: CustomerStatus,
+    pub(super) kyc_verified: bool,
+}
+
+#[derive(FromQueryResult)]
+struct FactsRow {
+    status: String,
+    kyc_verified: bool,
+}
+
+async fn facts(connection: &impl ConnectionTrait, cx: &Context, id: &CustomerId, lock: &str) -> Result<Option<Facts>> {
+    let query = format!(
+        "select status, kyc_status = 'verified' as kyc_verified from crm.customer where tenant_id = $1 and id = $2 {lock}"
+    );
+    let row = FactsRow::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(connection).await?;
+    row.map(|row| {
+        let status = CustomerStatus::parse(&row.status);
+        let status = status.ok_or_else(|| Error::Internal(format!("customer {id} has the status {}", row.status)))?;
+        Ok(Facts { status, kyc_verified: row.kyc_verified })
+    })
+    .transpose()
+}
+
+pub(super) async fn standing(db: &Db, cx: &Context, id: &CustomerId) -> Result<Option<Facts>> {
+    facts(db.connection(), cx, id, "").await
+}
+
+/// Locks the customer's row against changes; others may hold it, too.
+pub(super) async fn share(tx: &Tx, cx: &Context, id: &CustomerId) -> Result<Option<Facts>> {
+    facts(&**tx, cx, id, "for share").await
+}
+
+pub(super) async fn by_email(db: &Db, cx: &Context, email: &str) -> Result<Option<Customer>> {
+    let query = format!(
+        "select {SELECT} from {FROM} and c.party_id = (
+             select e.party_id from crm.contact_medium e
+             where e.tenant_id = $1 and lower(e.value) = lower($2) and e.valid_to is null and e.medium_type = 'email')"
+    );
+    one(db.connection(), sql!(query, cx.tenant.as_ref(), email)).await
+}
+
+pub(super) async fn named(db: &Db, cx: &Context, filter: &ListCustomers) -> Result<Vec<Customer>> {
+    let query = format!(
+        "select {SELECT} from {FROM} and ($2::text is null or c.status = $2)
+           and ($3::text is null or lower(i.given_name || ' ' || i.family_name) like $3 escape '\\')
+         order by c.id limit $4 offset $5"
+    );
+    let statement = sql!(
+        query,
+        cx.tenant.as_ref(),
+        filter.status.map(CustomerStatus::as_str),
+        filter.name.as_deref().map(substring_pattern),
+        i64::from(filter.limit),
+        i64::from(filter.offset)
+    );
+    let rows = CustomerRow::find_by_statement(statement).all(db.connection()).await?;
+    rows.into_iter().map(Customer::try_from).collect()
+}
+
+/// A `like` pattern that finds the text itself anywhere, whatever characters it has.
+fn substring_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.trim().to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Customer>)> {
+    let filter = SqlFilter::new(query, &LISTING, 2)?;
+    let (total, rows) = db::list::<CustomerRow>(db.connection(), SELECT, FROM, &cx.tenant, &filter).await?;
+    Ok((total, rows.into_iter().map(Customer::try_from).collect::<Result<_>>()?))
+}
+
+/// Writes a new customer with party, person and media: one statement.
+pub(super) async fn insert(tx: &Tx, cx: &Context, customer: &Customer) -> Result<()> {
+    let statement = sql!(
+        "with party as (
+             insert into crm.party (id, tenant_id, party_type) values ($1, $2, 'individual')),
+         individual as (
+             insert into crm.individual (party_id, tenant_id, given_name, family_name, date_of_birth) values ($1, $2, $3, $4, $5)),
+         medium as (
+             insert into crm.contact_medium (id, tenant_id, party_id, medium_type, value, is_primary, valid_from, attributes)
+             select m.id, $2, $1, m.medium_type, m.value, m.is_primary, m.valid_from, m.attributes
+             from jsonb_to_recordset($6) as m (id text, medium_type text, value text, is_primary boolean,
+                 valid_from timestamptz, attributes jsonb))
+         insert into crm.customer (id, tenant_id, party_id, account_id, status, customer_since, attributes)
+         values ($7, $2, $1, $8, $9, $10, $11)",
+        customer.party_id.as_str(),
+        cx.tenant.as_ref(),
+        customer.given_name.as_str(),
+        customer.family_name.as_str(),
+        customer.date_of_birth,
+        media_rows(&customer.media)?,
+        &customer.id,
+        customer.account_id.as_str(),
+        customer.status.as_str(),
+        customer.customer_since,
+        Value::Object(customer.attributes.clone())
+    );
+    execute(&**tx, statement).await.map(drop)
+}
+
+fn media_rows(media: &[Medium]) -> Result<Value> {
+    serde_json::to_value(media).map_err(|e| Error::Internal(format!("contact media cannot be serialised: {e}")))
+}
+
+/// Adds a live medium. Where it is primary, the former primary one of its type no longer is.
+pub(super) async fn add_medium(tx: &Tx, cx: &Context, party_id: &str, medium: &Medium) -> Result<()> {
+    if medium.is_primary {
+        let statement = sql!(
+            "update crm.contact_medium set is_primary = false, updated_at = now()
+             where tenant_id = $1 and party_id = $2 and medium_type = $3 and is_primary and valid_to is null",
+            cx.tenant.as_ref(),
+            party_id,
+            medium.medium_type.as_str()
+        );
+        execute(&**tx, statement).await?;
+    }
+    let statement = sql!(
+        "insert into crm.contact_medium (id, tenant_id, party_id, medium_type, value, is_primary, valid_from)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        medium.id.as_str(),
+        cx.tenant.as_ref(),
+        party_id,
+        medium.medium_type.as_str(),
+        medium.value.as_str(),
+        medium.is_primary,
+        medium.valid_from
+    );
+    execute(&**tx, statement).await.map(drop)
+}
+
+/// Writes back what use cases change on the customer's own row, one version on. The caller holds the lock.
+pub(super) async fn save(tx: &Tx, cx: &Context, customer: &mut Customer) -> Result<()> {
+    let statement = sql!(
+        "update crm.customer set status = $3, status_reason = $4, closed_at = $5, kyc_status = $6, kyc_verified_at = $7,
+             version = version + 1, updated_at = now()
+         where tenant_id = $1 and id = $2 and version = $8",
+        cx.tenant.as_ref(),
+        &customer.id,
+        customer.status.as_str(),
+        customer.status_reason.as_deref(),
+        customer.closed_at,
+        customer.kyc_status.as_str(),
+        customer.kyc_verified_at,
+        customer.version
+    );
+    if execute(&**tx, statement).await? != 1 {
+        return Err(Error::Internal(format!("customer {} changed under its lock", customer.id)));
+    }
+    customer.version += 1;
+    Ok(())
+}
+
+/// What is kept of an identity document: never its number.
+pub(super) struct Identity<'a> {
+    pub(super) document_type: &'a str,
+    pub(super) document_number_hash: &'a str,
+    pub(super) document_number_last4: &'a str,
+    pub(super) document_country: &'a str,
+    pub(super) date_of_birth: NaiveDate,
+    pub(super) nationality: Option<&'a str>,
+    pub(super) provider: &'a str,
+}
+
+/// Writes the customer's identity over the former one, and which provider attested it.
+pub(super) async fn put_identity(tx: &Tx, cx: &Context, id: &CustomerId, identity: &Identity<'_>) -> Result<()> {
+    let statement = sql!(
+        "insert into crm.customer_identity (customer_id, tenant_id, document_type, document_number_hash, document_number_last4,
+             document_country, date_of_birth, nationality, verified_by, verified_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (customer_id) do update set document_type = excluded.document_type,
+             document_number_hash = excluded.document_number_hash, document_number_last4 = excluded.document_number_last4,
+             document_country = excluded.document_country, date_of_birth = excluded.date_of_birth,
+             nationality = excluded.nationality, verified_by = excluded.verified_by, verified_at = excluded.verified_at,
+             updated_at = now()",
+        id,
+        cx.tenant.as_ref(),
+        identity.document_type,
+        identity.document_number_hash,
+        identity.document_number_last4,
+        identity.document_country,
+        identity.date_of_birth,
+        identity.nationality,
+        identity.provider,
+        cx.now
+    );
+    execute(&**tx, statement).await?;
+    let method = "update crm.customer set kyc_verification_method = $3 where tenant_id = $1 and id = $2";
+    execute(&**tx, sql!(method, cx.tenant.as_ref(), id, identity.provider)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_finds_the_text_and_nothing_else() {
+        assert_eq!(substring_pattern(" Ong "), "%ong%");
+        assert_eq!(substring_pattern(r"50%_\"), r"%50\%\_\\%");
+    }
+}

@@ -1,0 +1,79 @@
+//! The timeline of a customer: everything that was said to them or done for them, on which surface and by whom.
+//!
+//! Every customer-facing change of this domain writes its line in the same unit of work, so that the timeline and the books
+//! cannot disagree.
+
+mod store;
+
+use super::Service;
+use super::input::{line, page};
+use super::port::{CustomerId, Direction, InteractionView, ListInteractions, LogInteraction};
+use crate::platform::context::{Channel, Context};
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, Result};
+use crate::platform::idempotency;
+
+const BODY_CHARS_MAX: usize = 10_000;
+
+/// Which way a change went: the customer came to us on their own surfaces, everywhere else we acted.
+pub(super) const fn direction_of(channel: Channel) -> Direction {
+    match channel {
+        Channel::PortalSelfServe | Channel::PortalChat => Direction::Inbound,
+        Channel::PortalCsr
+        | Channel::Cli
+        | Channel::Llm
+        | Channel::Mcp
+        | Channel::Scenario
+        | Channel::System
+        | Channel::Seed => Direction::Internal,
+    }
+}
+
+impl Service {
+    /// Writes one line in the caller's unit of work.
+    pub(super) async fn note_interaction(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        id: &CustomerId,
+        direction: Direction,
+        summary: &str,
+    ) -> Result<()> {
+        let entry =
+            store::Entry { id: self.platform.ids.short("INT"), customer_id: id, direction, summary, body: None };
+        store::insert(tx, cx, &entry).await?.map(drop).ok_or_else(|| Error::not_found("customer", id))
+    }
+
+    pub(super) async fn log(&self, cx: &Context, command: LogInteraction) -> Result<InteractionView> {
+        if let Some(kept) = idempotency::replayed(&self.platform.db, cx).await? {
+            return Ok(kept);
+        }
+        let summary = line(&command.summary, "/summary")?;
+        let body = command.body.as_deref();
+        if body.is_some_and(|body| body.chars().count() > BODY_CHARS_MAX) {
+            return Err(Error::invalid("/body", format!("must be at most {BODY_CHARS_MAX} characters")));
+        }
+        let entry = store::Entry {
+            id: self.platform.ids.short("INT"),
+            customer_id: &command.customer_id,
+            direction: command.direction,
+            summary: &summary,
+            body,
+        };
+        let tx = self.platform.db.begin().await?;
+        let view = store::insert(&tx, cx, &entry).await?;
+        let view = view.ok_or_else(|| Error::not_found("customer", &command.customer_id))?;
+        idempotency::keep(&tx, cx, &view.id, &view).await?;
+        tx.commit().await?;
+        Ok(view)
+    }
+
+    pub(super) async fn timeline(&self, cx: &Context, filter: ListInteractions) -> Result<Vec<InteractionView>> {
+        page(filter.limit, 0)?;
+        let lines = store::of_customer(&self.platform.db, cx, &filter.customer_id, filter.limit).await?;
+        if lines.is_empty() && self.customer_standing(cx, &filter.customer_id).await?.is_none() {
+            return Err(Error::not_found("customer", &filter.customer_id));
+        }
+        Ok(lines)
+    }
+}

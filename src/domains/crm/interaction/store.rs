@@ -1,0 +1,83 @@
+//! The table of interactions: appended to, read newest first.
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+
+use crate::domains::crm::port::{CustomerId, Direction, InteractionView};
+use crate::platform::context::Context;
+use crate::platform::db::{Db, Tx, sql};
+use crate::platform::error::{Error, Result};
+
+/// A line that is to be written; who, when and on which surface comes from the context.
+pub(super) struct Entry<'a> {
+    pub(super) id: String,
+    pub(super) customer_id: &'a CustomerId,
+    pub(super) direction: Direction,
+    pub(super) summary: &'a str,
+    pub(super) body: Option<&'a str>,
+}
+
+#[derive(FromQueryResult)]
+struct InteractionRow {
+    id: String,
+    customer_id: String,
+    channel: String,
+    direction: String,
+    summary: String,
+    body: Option<String>,
+    actor: String,
+    agent_id: Option<String>,
+    occurred_at: DateTime<Utc>,
+}
+
+impl TryFrom<InteractionRow> for InteractionView {
+    type Error = Error;
+    fn try_from(row: InteractionRow) -> Result<Self> {
+        let direction = Direction::parse(&row.direction);
+        Ok(Self {
+            direction: direction.ok_or_else(|| Error::Internal(format!("interaction {} has no direction", row.id)))?,
+            id: row.id,
+            customer_id: row.customer_id.into(),
+            channel: row.channel,
+            summary: row.summary,
+            body: row.body,
+            actor: row.actor,
+            agent_id: row.agent_id,
+            occurred_at: row.occurred_at,
+        })
+    }
+}
+
+/// Appends a line; None when there is no such customer. An actor that is an agent is linked.
+pub(super) async fn insert(tx: &Tx, cx: &Context, entry: &Entry<'_>) -> Result<Option<InteractionView>> {
+    let statement = sql!(
+        "insert into crm.interaction (id, tenant_id, customer_id, channel, direction, summary, body, actor, agent_id, occurred_at)
+         select $1, c.tenant_id, c.id, $4, $5, $6, $7, $8, a.id, $9
+         from crm.customer c left join crm.agent a on a.tenant_id = c.tenant_id and a.id = $8
+         where c.tenant_id = $2 and c.id = $3
+         returning id, customer_id, channel, direction, summary, body, actor, agent_id, occurred_at",
+        entry.id.as_str(),
+        cx.tenant.as_ref(),
+        entry.customer_id,
+        cx.channel.as_str(),
+        entry.direction.as_str(),
+        entry.summary,
+        entry.body,
+        cx.actor.as_ref(),
+        cx.now
+    );
+    InteractionRow::find_by_statement(statement).one(&**tx).await?.map(InteractionView::try_from).transpose()
+}
+
+/// The newest lines. The product clock may stand still: then the order of writing decides.
+pub(super) async fn of_customer(db: &Db, cx: &Context, id: &CustomerId, limit: u32) -> Result<Vec<InteractionView>> {
+    let statement = sql!(
+        "select id, customer_id, channel, direction, summary, body, actor, agent_id, occurred_at from crm.interaction
+         where tenant_id = $1 and customer_id = $2 order by occurred_at desc, created_at desc, id limit $3",
+        cx.tenant.as_ref(),
+        id,
+        i64::from(limit)
+    );
+    let rows = InteractionRow::find_by_statement(statement).all(db.connection()).await?;
+    rows.into_iter().map(InteractionView::try_from).collect()
+}

@@ -1,0 +1,23 @@
+//! One eSIM profile of the pool: its states, its table, its reads.
+
+pub(super) mod model;
+pub(super) mod store;
+
+use crate::domains::crm::Service;
+use crate::domains::crm::input::page;
+use crate::domains::crm::port::{Iccid, ProfileView};
+use crate::platform::context::Context;
+use crate::platform::error::{Error, Result};
+
+impl Service {
+    pub(crate) async fn free_profiles(&self, cx: &Context, limit: u32) -> Result<Vec<ProfileView>> {
+        page(limit, 0)?;
+        let profiles = store::available(&self.platform.db, cx, limit).await?;
+        Ok(profiles.into_iter().map(ProfileView::from).collect())
+    }
+
+    pub(crate) async fn profile_view(&self, cx: &Context, iccid: &Iccid) -> Result<ProfileView> {
+        let profile = store::profile(&self.platform.db, cx, iccid).await?;
+        profile.map(ProfileView::from).ok_or_else(|| Error::not_found("esim", model::masked(iccid)))
+    }
+}
