@@ -115,7 +115,7 @@ pub(crate) async fn discard(url: &str) {
     let name = url.parse::<url::Url>().expect("a URL of ours").path().trim_start_matches('/').to_owned();
     let mut connection = PgConnection::connect(&shared().await.url).await.expect("the cluster answers");
     let drop = format!("drop database {name} with (force)");
-    connection.execute(drop.as_str()).await.expect("nobody needs it");
+    connection.execute(sqlx::AssertSqlSafe(drop)).await.expect("nobody needs it");
     connection.close().await.expect("an idle connection closes");
 }
 
