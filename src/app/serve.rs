@@ -17,7 +17,7 @@ use crate::app::open::{self, Opened, Prepare};
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
-use crate::platform::http::{Edge, Limits, health, layers};
+use crate::platform::http::{Edge, Limits, bounds, health, layers};
 use crate::platform::perimeter::TokenMap;
 use crate::platform::{Platform, clock, partitions, replica, telemetry};
 
@@ -104,6 +104,7 @@ fn layered(routes: Router, edge: Arc<Edge>, platform: &Platform, metrics: Metric
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::time_out))
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::authenticate))
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::shed))
+        .layer(middleware::from_fn(bounds::bound))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn_with_state(edge, layers::observe))
 }
