@@ -4,6 +4,7 @@
 //!
 //! - [`platform`]: what every domain stands on; knows no domain.
 //! - [`domains`]: the nine business modules; each publishes one port and hides the rest.
+//! - [`integrations`]: adapters of the ports that reach outside.
 //! - [`operations`]: everything one can do, declared once, for HTTP, command line and scenarios.
 //! - [`app`]: the composition root; alone names concrete adapters.
 //! - [`render`]: views as text, pure functions.
@@ -12,6 +13,7 @@
 pub mod app;
 pub mod cli;
 pub mod domains;
+pub mod integrations;
 pub mod operations;
 pub mod platform;
 pub mod render;

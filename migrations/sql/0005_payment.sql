@@ -36,7 +36,8 @@ create table payment.payment_attempt (
     amount_minor      bigint      not null check (amount_minor >= 0),
     currency          text        not null,
     purpose           text        not null check (purpose in ('activation', 'renewal', 'vas', 'manual')),
-    subject_id        text        not null, -- what is paid for: a line, or an order
+    description       text, -- of a manual payment
+    subject_id        text        not null, -- what is paid for: a line, an order, a purchase, an account
     business_key      text        not null, -- activation:<order>, renewal:<line>:<period start>, vas:<purchase>
     attempt_number    integer     not null,
     gateway_key       text        not null unique, -- business key + attempt number: the idempotency key outside
@@ -58,7 +59,9 @@ create table payment.payment_attempt (
 );
 create unique index uq_payment_attempt_live on payment.payment_attempt (tenant_id, business_key)
     where status in ('pending', 'approved');
-create index ix_payment_attempt_customer on payment.payment_attempt (customer_id, attempted_at desc, id);
+create index ix_payment_attempt_customer on payment.payment_attempt (customer_id, attempted_at desc, id desc);
+create index ix_payment_attempt_list on payment.payment_attempt (tenant_id, attempted_at desc, id desc);
+create index ix_payment_attempt_subject on payment.payment_attempt (subject_id);
 create index ix_payment_attempt_pending on payment.payment_attempt (next_attempt_at) where status = 'pending';
 
 create table payment.refund (
@@ -71,6 +74,7 @@ create table payment.refund (
     gateway_key     text        not null unique,
     status          text        not null default 'pending' check (status in ('pending', 'succeeded', 'failed')),
     gateway_ref     text,
+    gateway_calls   integer     not null default 0,
     leased_by       uuid,
     lease_until     timestamptz,
     next_attempt_at timestamptz not null default clock_timestamp(),
@@ -126,6 +130,11 @@ create table mock_gateway.refund (
     charge_ref      text        not null,
     amount_minor    bigint      not null,
     currency        text        not null,
+    recorded_at     timestamptz not null default clock_timestamp()
+);
+-- Calls that the gateway lost on purpose: the first one for each key of a flaky test card.
+create table mock_gateway.lost_call (
+    idempotency_key text primary key,
     recorded_at     timestamptz not null default clock_timestamp()
 );
 create trigger charge_append_only before update or delete on mock_gateway.charge

@@ -34,7 +34,7 @@ create table mediation.usage_event (
 ) partition by range (recorded_at);
 create table mediation.usage_event_default partition of mediation.usage_event default;
 create index ix_usage_event_id on mediation.usage_event (id);
-create index ix_usage_event_line on mediation.usage_event (subscription_id, period_index, allowance_type);
+create index ix_usage_event_recorded_at on mediation.usage_event (recorded_at);
 
 -- A monthly partition cannot hold the uniqueness of (source, external id): this table does, for the stated window.
 create table mediation.usage_key (

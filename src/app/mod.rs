@@ -5,6 +5,7 @@ pub mod compose;
 mod doctor;
 mod error;
 pub mod metrics;
+pub mod openapi;
 pub mod open;
 pub mod serve;
 mod tokens;

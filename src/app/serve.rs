@@ -17,9 +17,9 @@ use crate::app::open::{self, Opened, Prepare};
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
-use crate::platform::http::{Edge, Limits, health, layers};
+use crate::platform::http::{Edge, Limits, bounds, health, layers};
 use crate::platform::perimeter::TokenMap;
-use crate::platform::{Platform, replica, telemetry};
+use crate::platform::{Platform, clock, partitions, replica, telemetry};
 
 /// How long requests and deliveries in work may take to end after a signal; the private cluster stops after that.
 const DRAIN: Duration = Duration::from_millis(2_500);
@@ -65,7 +65,9 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
     let tokens = TokenMap::new(&tokens).map_err(StartError::Perimeter)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let app = compose::app(platform, &stop, &tasks);
+    // The first row of a month must find its partition.
+    partitions::ensure(&platform.db, clock::wall()).await?;
+    let app = compose::app(platform);
     // Before the first claim: leases of a process that is not alive are taken away.
     replica::renew(&platform.db, platform.boot_id, config.role.as_str()).await?;
     tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, config.role.as_str(), stop.clone()));
@@ -102,6 +104,7 @@ fn layered(routes: Router, edge: Arc<Edge>, platform: &Platform, metrics: Metric
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::time_out))
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::authenticate))
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::shed))
+        .layer(middleware::from_fn(bounds::bound))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(layers::panicked))
         .layer(middleware::from_fn_with_state(edge, layers::observe))
 }

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 mod audit;
+pub mod bench;
 mod catalog;
 mod client;
 mod clock;
@@ -188,6 +189,9 @@ pub enum ClientCommand {
     /// Business stories in YAML, run against the server
     #[command(subcommand, after_help = "Examples:\n  bss scenario list\n  bss scenario run-all --tag hero")]
     Scenario(scenario::ScenarioCommand),
+    /// Load on a running server: how fast does it answer?
+    #[command(after_help = "Examples:\n  bss bench usage --connections 32 --seconds 10\n  bss bench read --json")]
+    Bench(bench::BenchArgs),
     /// Any operation by its name
     Op(op::OpArgs),
     /// Completions for a shell, to be sourced by it
@@ -201,6 +205,10 @@ pub async fn run(global: Global, command: ClientCommand) -> u8 {
 }
 
 async fn run_on(global: &Global, command: ClientCommand, console: &mut Console) -> u8 {
+    if let ClientCommand::Bench(args) = command {
+        let token = tokens::discover(global);
+        return bench::run(args, global.url.as_str(), token.as_ref().map_or("", tokens::Token::reveal), &mut console.out).await;
+    }
     match dispatch(global, command, console).await {
         Ok(()) => error::exit::OK,
         Err(error) => {
@@ -234,6 +242,7 @@ async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console
         ClientCommand::Scenario(command) => scenario::run(command, global, session).await,
         ClientCommand::Op(args) => op::run(args, session).await,
         ClientCommand::Completions(args) => completions::run(&args, session.console),
+        ClientCommand::Bench(_) => unreachable!("it was run before there was a session"),
     }
 }
 

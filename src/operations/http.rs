@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts as _, Path, Request, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -73,10 +74,12 @@ async fn list<S: Send + Sync + 'static>(State(operations): State<Operations<S>>,
 
 async fn run<S: Send + Sync + 'static>(
     State(operations): State<Operations<S>>,
-    Path(name): Path<String>,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
 ) -> Result<Json<Value>, ApiError> {
-    let declared = operations.registry.get(&name).ok_or_else(|| {
+    // A path that is not UTF-8 names nothing either.
+    let name = path.as_ref().ok().and_then(|params| params.iter().next()).map_or("", |(_, name)| name);
+    let declared = operations.registry.get(name).ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "operation.not_found", "There is no such operation; GET /ops/v1 lists them")
     })?;
     let running = async {

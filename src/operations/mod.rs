@@ -5,11 +5,18 @@
 //! a line in that file's `register`.
 
 pub mod catalog;
+pub mod com;
 pub mod crm;
+pub mod document;
 pub mod http;
 pub mod inventory;
+pub mod payment;
 pub mod platform;
+pub mod provisioning;
 pub mod services;
+pub mod som;
+pub mod subscription;
+pub mod usage;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -17,7 +24,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -74,6 +81,8 @@ pub struct Declared<S> {
     pub timeout: Duration,
     pub arguments: Schema,
     pub result: Schema,
+    /// The same two schemas inside a larger document, which keeps the definitions of all of them.
+    pub within: fn(&mut SchemaGenerator) -> (Schema, Schema),
     run: Run<S>,
 }
 
@@ -139,6 +148,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
             timeout: O::TIMEOUT,
             arguments: schema_for!(O),
             result: schema_for!(O::Output),
+            within: |document| (document.subschema_for::<O>(), document.subschema_for::<O::Output>()),
             run,
         };
         let former = self.by_name.insert(O::NAME, declared);

@@ -39,6 +39,17 @@ impl IdempotencyRequest {
         let body_hash = Sha256::digest(body).to_vec();
         Ok(Self { key: key.to_owned(), operation: operation.to_owned(), body_hash })
     }
+
+    /// The same request, recognised by `body` instead of what was sent: for bodies that hold what not even a hash may keep.
+    #[must_use]
+    pub fn over(&self, body: &[u8]) -> Self {
+        Self { body_hash: Sha256::digest(body).to_vec(), ..self.clone() }
+    }
+
+    /// As the caller sent it.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 #[derive(FromQueryResult)]

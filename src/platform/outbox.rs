@@ -3,13 +3,16 @@
 
 use std::future::Future;
 
+use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::platform::context::Context;
 use crate::platform::db::{Tx, sql};
-use crate::platform::delivery::Kind;
+use crate::platform::delivery::{Kind, Subscribers};
 use crate::platform::error::{Error, Result};
 
 /// A fact about one aggregate, typed. The payload is the serialised value: camelCase, no personal data, no full ICCID.
@@ -38,17 +41,18 @@ pub fn stage<'a, E: Event>(tx: &'a Tx, cx: &'a Context, event: &'a E) -> impl Fu
     }
 }
 
+#[derive(Debug, Clone)]
 struct Row {
     event_type: &'static str,
     schema_version: i16,
     aggregate_type: &'static str,
     aggregate_id: String,
     aggregate_version: i64,
-    payload: serde_json::Value,
+    payload: Value,
 }
 
 impl Row {
-    fn of<E: Event>(event: &E, payload: serde_json::Value) -> Self {
+    fn of<E: Event>(event: &E, payload: Value) -> Self {
         Self {
             event_type: E::TYPE,
             schema_version: E::VERSION,
@@ -102,6 +106,80 @@ async fn insert(tx: &Tx, cx: &Context, row: Row) -> Result<Uuid> {
         tx.mark_staged();
     }
     Ok(staged.event_id)
+}
+
+/// An event with who caused it and when, for [`stage_rows`].
+#[derive(Debug, Clone)]
+pub struct StagedRow {
+    row: Row,
+    cx: Context,
+    occurred_at: DateTime<Utc>,
+}
+
+impl StagedRow {
+    /// `occurred_at` is product time: a batch reads it once for all its events, whatever their callers' contexts say.
+    pub fn new<E: Event>(cx: &Context, occurred_at: DateTime<Utc>, event: &E) -> Result<Self> {
+        let payload = serde_json::to_value(event).map_err(|e| Error::Internal(format!("{} cannot be serialised: {e}", E::TYPE)))?;
+        Ok(Self { row: Row::of(event, payload), cx: cx.clone(), occurred_at })
+    }
+}
+
+/// [`stage`] for a batch that speaks sqlx: all events, in their order, and their deliveries, in one statement. Answers
+/// whether there is a delivery: then the caller wakes the workers ([`Wake::staged`](crate::platform::delivery::wake::Wake))
+/// after its commit.
+pub async fn stage_rows(connection: &mut PgConnection, subscribers: &Subscribers, events: &[StagedRow]) -> Result<bool> {
+    if events.is_empty() {
+        return Ok(false);
+    }
+    fn column<'a, T>(events: &'a [StagedRow], read: impl Fn(&'a StagedRow) -> T) -> Vec<T> {
+        events.iter().map(read).collect()
+    }
+    let (mut types, mut names, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+    for event in events {
+        let event_type = event.row.event_type;
+        if !types.contains(&event_type) {
+            for subscriber in subscribers.of(event_type) {
+                types.push(event_type);
+                names.push(subscriber.name);
+                kinds.push(subscriber.kind.as_str());
+            }
+        }
+    }
+    sqlx::query(
+        "with event as (
+             insert into audit.domain_event (event_id, event_type, schema_version, aggregate_type, aggregate_id,
+                 aggregate_version, occurred_at, actor, channel, service_identity, tenant_id, request_id, trace_id, payload)
+             select gen_random_uuid(), event_type, schema_version, aggregate_type, aggregate_id, aggregate_version,
+                    occurred_at, actor, channel, service_identity, tenant_id, request_id, trace_id, payload
+             from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::text[],
+                     $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[]) with ordinality
+                 as e (event_type, schema_version, aggregate_type, aggregate_id, aggregate_version, occurred_at, actor,
+                     channel, service_identity, tenant_id, request_id, trace_id, payload, position)
+             order by position
+             returning id, event_id, recorded_at, event_type, aggregate_id, tenant_id)
+         insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, tenant_id)
+         select e.event_id, s.name, s.kind, e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
+         from event e join unnest($14::text[], $15::text[], $16::text[]) as s (event_type, name, kind) using (event_type)",
+    )
+    .bind(column(events, |e| e.row.event_type))
+    .bind(column(events, |e| e.row.schema_version))
+    .bind(column(events, |e| e.row.aggregate_type))
+    .bind(column(events, |e| e.row.aggregate_id.as_str()))
+    .bind(column(events, |e| e.row.aggregate_version))
+    .bind(column(events, |e| e.occurred_at))
+    .bind(column(events, |e| e.cx.actor.as_ref()))
+    .bind(column(events, |e| e.cx.channel.as_str()))
+    .bind(column(events, |e| e.cx.service_identity.as_ref()))
+    .bind(column(events, |e| e.cx.tenant.as_ref()))
+    .bind(column(events, |e| e.cx.request_id.as_ref()))
+    .bind(column(events, |e| e.cx.trace_id.as_deref()))
+    .bind(column(events, |e| &e.row.payload))
+    .bind(&types)
+    .bind(&names)
+    .bind(&kinds)
+    .execute(connection)
+    .await?;
+    Ok(!types.is_empty())
 }
 
 impl Kind {

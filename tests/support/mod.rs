@@ -1,5 +1,10 @@
 //! What the integration tests share.
 
-pub(crate) mod tmf_gate;
 pub(crate) mod app;
+pub(crate) mod books;
+pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod driver;
+pub(crate) mod installation;
+pub(crate) mod server;
+pub(crate) mod tmf_gate;

@@ -1,13 +1,244 @@
 //! What others may ask the commercial order management, and the events they may react to.
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domains::catalog::port::{OfferingId, PriceId};
 use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::id_type;
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
 use crate::platform::outbox::Event;
 
+pub use crate::domains::com::policy::rule;
+
 id_type!(pub OrderId, "product order, ORD-…");
+
+/// Where an order stands. An order's one item always stands where its order does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderState {
+    /// Accepted and priced; nothing is taken for it yet.
+    Acknowledged,
+    /// Submitted: it is being fulfilled.
+    InProgress,
+    /// Waits for an operator.
+    Held,
+    /// The line is paid for and in service.
+    Completed,
+    /// It cannot be fulfilled; everything that was taken for it went back.
+    Failed,
+    /// Called off before a line was booked.
+    Cancelled,
+}
+
+impl OrderState {
+    pub const ALL: [Self; 6] =
+        [Self::Acknowledged, Self::InProgress, Self::Held, Self::Completed, Self::Failed, Self::Cancelled];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::InProgress => "in_progress",
+            Self::Held => "held",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether nothing can happen to the order any more.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Order a plan for a customer: accepted, priced and, unless told otherwise, submitted at once. The price of this instant is
+/// the contract. The order is then fulfilled in the background; `order.wait_until` waits for its end.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateOrder {
+    pub customer_id: CustomerId,
+    /// The plan, such as `PLAN_M`.
+    pub offering_id: OfferingId,
+    /// A number the customer would like; another one is taken, and the order's history says so, when it is not to be had.
+    pub msisdn_preference: Option<Msisdn>,
+    /// Free text for people, at most 1000 characters.
+    pub notes: Option<String>,
+    /// False leaves the order acknowledged until `order.submit`.
+    #[serde(default = "yes")]
+    pub submit: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Read one order with its item and its whole history.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetOrder {
+    pub order_id: OrderId,
+}
+
+/// List orders, newest first.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListOrders {
+    /// Only the orders of this customer.
+    pub customer_id: Option<CustomerId>,
+    /// Only the orders in this state.
+    pub state: Option<OrderState>,
+    /// True: only orders in progress that were flagged as stuck.
+    #[serde(default)]
+    pub stuck: bool,
+    /// How many at most, 1 to 200.
+    #[serde(default = "page_size")]
+    #[schemars(range(min = 1, max = 200))]
+    pub limit: u32,
+    /// How many to leave out, up to 1000000.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
+    pub offset: u32,
+}
+
+const fn page_size() -> u32 {
+    50
+}
+
+/// Start the fulfilment of an acknowledged order.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubmitOrder {
+    pub order_id: OrderId,
+}
+
+/// Call an order off. Possible until its line is booked; what was reserved goes back to the pools.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelOrder {
+    pub order_id: OrderId,
+    /// Why, in the words of whoever cancels; at most 1000 characters.
+    pub reason: Option<String>,
+}
+
+/// Wait until an order is in a state, and answer the order. Fails with `order.wait.other_terminal_state` as soon as the order
+/// has ended otherwise, and with 503 when the time is over; waiting again is always safe.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WaitUntilOrder {
+    pub order_id: OrderId,
+    /// The state to wait for.
+    #[serde(default = "completed")]
+    pub state: OrderState,
+    /// How long to wait, 1 to 60 seconds.
+    #[serde(default = "half_a_minute")]
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_seconds: u32,
+}
+
+const fn completed() -> OrderState {
+    OrderState::Completed
+}
+
+const fn half_a_minute() -> u32 {
+    30
+}
+
+/// An order as every surface shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderView {
+    pub id: OrderId,
+    pub customer_id: CustomerId,
+    pub state: OrderState,
+    /// Why it failed or was cancelled.
+    pub state_reason: Option<String>,
+    pub order_date: DateTime<Utc>,
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// When it ended, whichever way.
+    pub completed_date: Option<DateTime<Utc>>,
+    pub requested_completion_date: Option<DateTime<Utc>>,
+    pub msisdn_preference: Option<Msisdn>,
+    pub notes: Option<String>,
+    /// Since when it is known to be stuck.
+    pub stuck_flagged_at: Option<DateTime<Utc>>,
+    pub items: Vec<OrderItemView>,
+    /// Oldest first.
+    pub history: Vec<OrderHistoryView>,
+    pub version: i64,
+}
+
+/// What is ordered: one plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderItemView {
+    pub id: String,
+    /// `add`.
+    pub action: String,
+    pub offering_id: OfferingId,
+    pub state: OrderState,
+    /// The line, once it is booked.
+    pub target_subscription_id: Option<String>,
+    pub payment_attempt_id: Option<String>,
+    pub refund_id: Option<String>,
+    /// The full recurring price at order time, tax included: decimal text.
+    pub price_amount: String,
+    /// ISO 4217.
+    pub price_currency: String,
+    pub price_offering_price_id: PriceId,
+    pub discount_code: Option<String>,
+    /// `percent` or `absolute`.
+    pub discount_type: Option<String>,
+    /// Decimal text.
+    pub discount_value: Option<String>,
+    /// -1: for ever.
+    pub discount_periods_total: Option<i32>,
+}
+
+/// One line of an order's history. `fromState` equals `toState` where something was noted that changed no state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderHistoryView {
+    /// Null for the first line.
+    pub from_state: Option<OrderState>,
+    pub to_state: OrderState,
+    pub changed_by: String,
+    pub reason: Option<String>,
+    pub event_time: DateTime<Utc>,
+}
+
+/// Commercial orders.
+#[async_trait]
+pub trait Orders: Send + Sync {
+    /// Accepts and prices an order; submits it in the same unit of work when `submit` is set. Repeatable with an
+    /// idempotency key.
+    async fn create(&self, cx: &Context, command: CreateOrder) -> Result<OrderView>;
+
+    async fn get(&self, cx: &Context, query: GetOrder) -> Result<OrderView>;
+
+    async fn list(&self, cx: &Context, query: ListOrders) -> Result<Vec<OrderView>>;
+
+    async fn submit(&self, cx: &Context, command: SubmitOrder) -> Result<OrderView>;
+
+    /// Violates `order.cancel.forbidden_after_som_started` once the line is booked.
+    async fn cancel(&self, cx: &Context, command: CancelOrder) -> Result<OrderView>;
+
+    async fn wait_until(&self, cx: &Context, query: WaitUntilOrder) -> Result<OrderView>;
+
+    /// Whether the order is still to be fulfilled. The answer holds until `tx` ends: a cancellation waits for it.
+    async fn is_in_progress(&self, tx: &Tx, cx: &Context, order_id: &OrderId) -> Result<bool>;
+
+    /// Notes something in the order's history without changing its state.
+    async fn remark(&self, tx: &Tx, cx: &Context, order_id: &OrderId, remark: &str) -> Result<()>;
+}
 
 /// An order was submitted: it is to be fulfilled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,6 +251,8 @@ pub struct OrderInProgress {
     pub price_amount: String,
     pub price_currency: String,
     pub price_offering_price_id: PriceId,
+    #[serde(skip)]
+    pub version: i64,
 }
 
 impl Event for OrderInProgress {
@@ -27,6 +260,9 @@ impl Event for OrderInProgress {
     const AGGREGATE: &'static str = "product_order";
     fn aggregate_id(&self) -> &str {
         self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
     }
 }
 
@@ -36,6 +272,8 @@ impl Event for OrderInProgress {
 pub struct OrderCancelled {
     pub order_id: OrderId,
     pub customer_id: CustomerId,
+    #[serde(skip)]
+    pub version: i64,
 }
 
 impl Event for OrderCancelled {
@@ -44,8 +282,33 @@ impl Event for OrderCancelled {
     fn aggregate_id(&self) -> &str {
         self.order_id.as_str()
     }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
 }
 
-/// Commercial orders.
-#[async_trait::async_trait]
-pub trait Orders: Send + Sync {}
+/// An order cannot be fulfilled: whatever was taken for it goes back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderFailed {
+    pub order_id: OrderId,
+    pub customer_id: CustomerId,
+    /// For a person.
+    pub reason: String,
+    pub payment_attempt_id: Option<String>,
+    /// Set when an approved charge goes back.
+    pub refund_id: Option<String>,
+    #[serde(skip)]
+    pub version: i64,
+}
+
+impl Event for OrderFailed {
+    const TYPE: &'static str = "order.failed";
+    const AGGREGATE: &'static str = "product_order";
+    fn aggregate_id(&self) -> &str {
+        self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}

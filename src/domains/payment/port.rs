@@ -1,7 +1,25 @@
 //! What others may ask payment, and the events they may react to.
 
+pub mod card;
+mod commands;
+pub mod gateway;
+
+/// The rules that a caller may meet.
+pub mod rule {
+    pub use crate::domains::payment::policy::{
+        ADD_CARD_EXPIRED, ADD_CARD_NUMBER, ADD_CARD_REFUSED, ADD_CUSTOMER_EXISTS, ADD_CUSTOMER_STATE, ADD_TOO_MANY,
+        CHARGE_KEY_IN_USE, CHARGE_METHOD_ACTIVE, CHARGE_METHOD_NOT_FOUND, CHARGE_NO_METHOD, CHARGE_OWNER, CHARGE_POSITIVE,
+        CHARGE_PROVIDER, DEFAULT_EXPIRED, DEFAULT_REMOVED, REFUND_NOTHING, REMOVE_LAST, REMOVE_TWICE,
+    };
+}
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+pub use commands::{
+    AddCard, AttemptStatus, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt, RefundStatus,
+    RefundView, RemoveMethod, SetDefaultMethod,
+};
 
 use crate::domains::crm::port::CustomerId;
 use crate::id_type;
@@ -25,6 +43,23 @@ pub enum Purpose {
     Manual,
 }
 
+impl Purpose {
+    pub const ALL: [Self; 4] = [Self::Activation, Self::Renewal, Self::Vas, Self::Manual];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Activation => "activation",
+            Self::Renewal => "renewal",
+            Self::Vas => "vas",
+            Self::Manual => "manual",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
+    }
+}
+
 /// A charge that somebody wants made. The intent is committed with the caller's change; the gateway is called afterwards.
 #[derive(Debug, Clone)]
 pub struct ChargeRequest {
@@ -46,15 +81,43 @@ pub trait Payments: Send + Sync {
     /// Books a pending attempt on the customer's default card and stages what makes the charge. A live attempt with the same
     /// business key is answered instead of a second one. The outcome arrives as [`PaymentApproved`] or [`PaymentDeclined`].
     ///
-    /// Violates `payment.charge.no_method` when there is no active card and the amount is not zero.
+    /// Violates `payment.charge.no_method` when there is no active card and the amount is not zero, and
+    /// `payment.charge.business_key_in_use` when the live attempt with this key is for something else.
     async fn request_charge(&self, tx: &Tx, cx: &Context, request: ChargeRequest) -> Result<AttemptId>;
 
-    /// What was paid for was given: the money becomes revenue. Once per attempt; doing it twice is fine.
+    /// What was paid for was given: the money becomes revenue. Once per attempt; doing it twice is fine, and does nothing
+    /// where a refund is booked already.
     async fn recognise(&self, tx: &Tx, cx: &Context, attempt_id: &AttemptId) -> Result<()>;
 
     /// What was paid for cannot be given: books a full refund and stages what makes it. None when nothing was charged
-    /// (amount zero). Doing it twice answers the same refund.
+    /// (amount zero, declined). Doing it twice answers the same refund.
+    ///
+    /// While the charge is pending, the refund waits for its outcome: approved, it is made; declined, it ends as failed,
+    /// since nothing was charged.
     async fn refund(&self, tx: &Tx, cx: &Context, attempt_id: &AttemptId, reason: &str) -> Result<Option<RefundId>>;
+
+    /// Puts a card on file; the customer's first one becomes the default.
+    async fn add_card(&self, cx: &Context, command: AddCard) -> Result<MethodView>;
+
+    /// The active cards of a customer, newest first.
+    async fn methods(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<MethodView>>;
+
+    /// Makes an active card the one that is charged. Repeating it changes nothing.
+    async fn set_default_method(&self, cx: &Context, method_id: &PaymentMethodId) -> Result<MethodView>;
+
+    /// Takes a card off file; when it was the default, the newest of the others takes its place.
+    async fn remove_method(&self, cx: &Context, method_id: &PaymentMethodId) -> Result<MethodView>;
+
+    /// Charge attempts, newest first.
+    async fn attempts(&self, cx: &Context, query: ListAttempts) -> Result<Vec<AttemptView>>;
+
+    /// Not found when there is no such attempt.
+    async fn attempt(&self, cx: &Context, attempt_id: &AttemptId) -> Result<AttemptView>;
+
+    /// Gives back what an attempt took, and waits a little for the gateway's answer.
+    ///
+    /// Violates `payment.refund.nothing_charged`.
+    async fn refund_attempt(&self, cx: &Context, command: RefundAttempt) -> Result<AttemptView>;
 }
 
 /// The gateway took the money (or there was nothing to take).

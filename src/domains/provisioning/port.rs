@@ -1,6 +1,8 @@
 //! What others may ask provisioning, and the events they may react to.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::id_type;
@@ -8,6 +10,8 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::outbox::Event;
+
+pub use crate::domains::provisioning::policy::rule;
 
 id_type!(pub TaskId, "provisioning task, PTK-…");
 
@@ -62,10 +66,238 @@ pub struct NewTask {
     pub payload: serde_json::Value,
 }
 
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// Waits for its first or next attempt.
+    Pending,
+    /// An attempt is under way.
+    Running,
+    Completed,
+    /// All attempts were used up; only an operator starts it again.
+    Failed,
+    /// The network took it and does not answer; an operator must resolve it.
+    Stuck,
+}
+
+impl TaskState {
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Stuck];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Whether the machine has nothing more to do; an operator may have.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Stuck)
+    }
+}
+
+/// A task as every surface shows it. What the network element was told stays inside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskView {
+    pub id: TaskId,
+    pub service_id: String,
+    pub service_order_id: String,
+    pub commercial_order_id: Option<String>,
+    pub subscription_id: Option<String>,
+    pub task_type: TaskType,
+    pub state: TaskState,
+    /// Of the current run: an operator's restart begins at 0.
+    pub attempts: i16,
+    pub max_attempts: i16,
+    pub last_error: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub completed_at: Option<DateTime<Utc>>,
+}
+
+/// List network tasks, newest first.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListTasks {
+    pub service_id: Option<String>,
+    pub service_order_id: Option<String>,
+    pub state: Option<TaskState>,
+    /// How many at most, 1 to 200.
+    #[serde(default = "page_size")]
+    #[schemars(range(min = 1, max = 200))]
+    pub limit: u32,
+    /// How many to leave out, up to 1000000.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
+    pub offset: u32,
+}
+
+const fn page_size() -> u32 {
+    50
+}
+
+/// Read one network task.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetTask {
+    pub task_id: TaskId,
+}
+
+/// Start a stuck task again, after somebody has looked at the network. The same task runs anew; the answer shows how far it
+/// came.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolveStuck {
+    pub task_id: TaskId,
+    /// What was found and done, at most 500 characters. Kept with the task.
+    pub note: String,
+}
+
+/// Start a failed task again, with all its attempts. The same task runs anew. An order that failed with it stays failed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetryFailed {
+    pub task_id: TaskId,
+}
+
+/// What the simulated network can be told to do wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultType {
+    /// The first attempt fails, later ones do not.
+    FailFirstAttempt,
+    /// Every attempt fails.
+    FailAlways,
+    /// The task never ends by itself. Decided once, before its first attempt.
+    Stuck,
+    /// An attempt takes two to five times its usual time.
+    Slow,
+}
+
+impl FaultType {
+    pub const ALL: [Self; 4] = [Self::FailFirstAttempt, Self::FailAlways, Self::Stuck, Self::Slow];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FailFirstAttempt => "fail_first_attempt",
+            Self::FailAlways => "fail_always",
+            Self::Stuck => "stuck",
+            Self::Slow => "slow",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Make the simulated network fail, or stop it from failing. A rule for the pair is changed, or made when there is none.
+/// Several rules may be on for one task type; each decides for itself. Survives an operational reset.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetFaultInjection {
+    pub task_type: TaskType,
+    pub fault_type: FaultType,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// How likely the fault is at each point of use, 0 to 1 in steps of 0.01.
+    #[serde(default = "certain")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub probability: f64,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+const fn certain() -> f64 {
+    1.0
+}
+
+/// List the fault rules of the simulated network, by task type.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListFaultInjections {}
+
+/// A fault rule of the simulated network.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FaultView {
+    pub id: String,
+    pub task_type: TaskType,
+    pub fault_type: FaultType,
+    /// 0 to 1.
+    pub probability: f64,
+    pub enabled: bool,
+}
+
 #[async_trait]
 pub trait Provisioning: Send + Sync {
     /// Books the task in the caller's unit of work; it is run after the commit.
     async fn create_task(&self, tx: &Tx, cx: &Context, task: NewTask) -> Result<TaskId>;
+
+    async fn tasks(&self, cx: &Context, query: ListTasks) -> Result<Vec<TaskView>>;
+
+    async fn task(&self, cx: &Context, query: GetTask) -> Result<TaskView>;
+
+    async fn resolve_stuck(&self, cx: &Context, command: ResolveStuck) -> Result<TaskView>;
+
+    async fn retry_failed(&self, cx: &Context, command: RetryFailed) -> Result<TaskView>;
+
+    async fn set_fault(&self, cx: &Context, command: SetFaultInjection) -> Result<FaultView>;
+
+    async fn faults(&self, cx: &Context) -> Result<Vec<FaultView>>;
+}
+
+/// One attempt at a task, as a network element is told of it.
+#[derive(Debug, Clone)]
+pub struct NetworkTask {
+    /// The idempotency key towards the network: the same for every attempt.
+    pub task_id: TaskId,
+    pub tenant: String,
+    pub task_type: TaskType,
+    pub service_id: String,
+    pub service_order_id: String,
+    pub commercial_order_id: Option<String>,
+    /// 1 for the first of a run.
+    pub attempt: i16,
+    /// Whether the task was never tried before, in no run.
+    pub is_new: bool,
+    /// Number, IMSI, plan: whatever the element needs.
+    pub payload: serde_json::Value,
+}
+
+/// Why a network element did not do what it was told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkError {
+    /// It did not work this time; another attempt may.
+    #[error("{0}")]
+    Failed(String),
+    /// The element took the task and does not answer; an operator must look before it is tried again.
+    #[error("{0}")]
+    Stuck(String),
+}
+
+/// The network: HLR, policy, charging and eSIM elements behind one door. Telling it the same task twice must do no harm.
+#[async_trait]
+pub trait Network: Send + Sync {
+    async fn execute(&self, task: &NetworkTask) -> std::result::Result<(), NetworkError>;
+}
+
+/// Where the simulated network reads what it is to do wrong.
+#[async_trait]
+pub trait FaultRules: Send + Sync {
+    /// The rules that are on for this task type.
+    async fn enabled(&self, tenant: &str, task_type: TaskType) -> Result<Vec<(FaultType, f64)>>;
 }
 
 macro_rules! task_event {
@@ -81,6 +313,8 @@ macro_rules! task_event {
             pub commercial_order_id: Option<String>,
             pub attempts: i16,
             pub last_error: Option<String>,
+            #[serde(skip)]
+            pub version: i64,
         }
 
         impl Event for $name {
@@ -88,6 +322,9 @@ macro_rules! task_event {
             const AGGREGATE: &'static str = "provisioning_task";
             fn aggregate_id(&self) -> &str {
                 self.task_id.as_str()
+            }
+            fn aggregate_version(&self) -> i64 {
+                self.version
             }
         }
     };

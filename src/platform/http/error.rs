@@ -33,11 +33,34 @@ pub struct ErrorBody {
     /// The HTTP status as text.
     pub status: String,
     /// Facts that a caller can act on.
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub context: Map<String, Value>,
+    /// The `x-request-id` of this answer, under which the server logged it.
     pub request_id: String,
+    /// Always `Error`.
     #[serde(rename = "@type")]
     pub at_type: String,
+}
+
+impl ErrorBody {
+    /// For an answer that nobody of us gave: all there is to say is its status.
+    pub(super) fn of(status: StatusCode) -> Self {
+        let (code, message) = match status {
+            StatusCode::NOT_FOUND => ("NOT_FOUND", "There is nothing at this path"),
+            StatusCode::METHOD_NOT_ALLOWED => ("METHOD_NOT_ALLOWED", "This path does not know this method; Allow has those that it does"),
+            StatusCode::INTERNAL_SERVER_ERROR => ("INTERNAL", "Something went wrong here, and it is logged under this request id"),
+            _ => ("INVALID_REQUEST", "The request cannot be read"),
+        };
+        Self {
+            code: code.to_owned(),
+            reason: code.to_ascii_lowercase(),
+            message: message.to_owned(),
+            status: status.as_u16().to_string(),
+            context: Map::new(),
+            request_id: String::new(),
+            at_type: "Error".to_owned(),
+        }
+    }
 }
 
 /// Rides on the response until the outermost layer renders it.

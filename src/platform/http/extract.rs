@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::platform::context::{Context, DEADLINE, Scope};
@@ -82,17 +83,41 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
     }
 }
 
+/// How much of a body that is too large is still taken and thrown away: a sender that never looks up before it is done
+/// would otherwise find its connection reset instead of the answer.
+const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// Reads a body up to [`BODY_BYTES_MAX`].
 pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
-    let json = request.headers().get(header::CONTENT_TYPE).is_none_or(|value| {
-        value.to_str().is_ok_and(|text| text.starts_with("application/json") || text.starts_with("application/merge-patch+json"))
-    });
+    let json = request.headers().get(header::CONTENT_TYPE).is_none_or(is_json);
+    let mut body = request.into_body().into_data_stream();
+    let mut bytes = Vec::new();
+    let mut taken = 0_usize;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|_| ApiError::invalid("body", "The body ended early"))?;
+        taken = taken.saturating_add(chunk.len());
+        if taken > DISCARDED_BYTES_MAX {
+            break;
+        }
+        if json && taken <= BODY_BYTES_MAX {
+            bytes.extend_from_slice(&chunk);
+        }
+    }
     if !json {
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", "Content-Type", "Send application/json"));
     }
-    axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|_| {
-        let message = format!("The body is larger than {BODY_BYTES_MAX} bytes or ended early");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_REQUEST", "body", message)
+    if taken > BODY_BYTES_MAX {
+        let message = format!("The body is larger than {BODY_BYTES_MAX} bytes");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "INVALID_REQUEST", "body", message));
+    }
+    Ok(bytes.into())
+}
+
+/// Whether a `Content-Type` names JSON, whatever its parameters.
+pub(super) fn is_json(content_type: &HeaderValue) -> bool {
+    let essence = content_type.to_str().ok().and_then(|text| text.split(';').next()).map(str::trim);
+    essence.is_some_and(|essence| {
+        essence.eq_ignore_ascii_case("application/json") || essence.eq_ignore_ascii_case("application/merge-patch+json")
     })
 }
 
@@ -186,6 +211,16 @@ mod tests {
 
     fn fault(body: &[u8]) -> String {
         format!("{:?}", parse_json::<Body>(body).unwrap_err())
+    }
+
+    #[test]
+    fn json_is_known_by_its_media_type_alone() {
+        for json in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
+            assert!(is_json(&HeaderValue::from_static(json)), "{json}");
+        }
+        for other in ["", "text/plain", "application/jsonp", "application/json-seq", "json", "text/plain; application/json"] {
+            assert!(!is_json(&HeaderValue::from_static(other)), "{other}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::platform::clock::Clock;
 use crate::platform::context::{Channel, Context};
 use crate::platform::http::ApiError;
 use crate::platform::http::error::{ErrorBody, Report};
+use crate::platform::http::extract::is_json;
 use crate::platform::ids::Ids;
 use crate::platform::perimeter::{self, Identity, TokenMap};
 
@@ -120,8 +121,8 @@ fn render_error(mut response: Response, request_id: &str) -> Response {
     let status = response.status();
     let (mut body, cause) = match response.extensions_mut().remove::<Report>() {
         Some(report) => (report.body, report.cause),
-        // A router's own answer (unknown path, wrong method): it has no body yet.
-        None if !response.headers().contains_key(header::CONTENT_TYPE) => (plain(status), None),
+        // A router's or an extractor's own answer (unknown path, wrong method): no body, or one in words that are not ours.
+        None if !response.headers().get(header::CONTENT_TYPE).is_some_and(is_json) => (ErrorBody::of(status), None),
         None => return response,
     };
     request_id.clone_into(&mut body.request_id);
@@ -137,24 +138,6 @@ fn render_error(mut response: Response, request_id: &str) -> Response {
     response.headers_mut().remove(header::CONTENT_LENGTH);
     *response.body_mut() = Body::from(json);
     response
-}
-
-fn plain(status: StatusCode) -> ErrorBody {
-    let (code, message) = match status {
-        StatusCode::NOT_FOUND => ("NOT_FOUND", "There is nothing at this path"),
-        StatusCode::METHOD_NOT_ALLOWED => ("METHOD_NOT_ALLOWED", "This path does not know this method"),
-        StatusCode::INTERNAL_SERVER_ERROR => ("INTERNAL", "Something went wrong here, and it is logged under this request id"),
-        _ => ("INVALID_REQUEST", "The request cannot be read"),
-    };
-    ErrorBody {
-        code: code.into(),
-        reason: code.to_ascii_lowercase(),
-        message: message.into(),
-        status: status.as_u16().to_string(),
-        context: serde_json::Map::new(),
-        request_id: String::new(),
-        at_type: "Error".into(),
-    }
 }
 
 /// Sheds load before any work is done for the request.

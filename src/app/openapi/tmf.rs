@@ -1,0 +1,189 @@
+//! The TMF routes: the table of what each official resource is served with. `docs/TMF.md` describes the payloads.
+
+use serde_json::{Value, json};
+
+use super::{Draft, parts};
+
+/// One official resource.
+struct Resource {
+    api: &'static str,
+    version: &'static str,
+    /// Name of the official definition.
+    name: &'static str,
+    collection: &'static str,
+    methods: &'static [Method],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    List,
+    Retrieve,
+    Create,
+    Update,
+}
+
+use Method::{Create, List, Retrieve, Update};
+
+const RESOURCES: &[Resource] = &[
+    Resource {
+        api: "TMF620",
+        version: "v4.1.0",
+        name: "ProductOffering",
+        collection: "/tmf-api/productCatalogManagement/v4/productOffering",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF622",
+        version: "v4.0.0",
+        name: "ProductOrder",
+        collection: "/tmf-api/productOrderingManagement/v4/productOrder",
+        methods: &[List, Create, Retrieve, Update],
+    },
+    Resource {
+        api: "TMF629",
+        version: "v4.0.0",
+        name: "Customer",
+        collection: "/tmf-api/customerManagement/v4/customer",
+        methods: &[List, Create, Retrieve],
+    },
+    Resource {
+        api: "TMF635",
+        version: "v4.0.0",
+        name: "Usage",
+        collection: "/tmf-api/usageManagement/v4/usage",
+        methods: &[List, Create, Retrieve],
+    },
+    Resource {
+        api: "TMF638",
+        version: "v4.0.0",
+        name: "Service",
+        collection: "/tmf-api/serviceInventory/v4/service",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF641",
+        version: "v4.1.0",
+        name: "ServiceOrder",
+        collection: "/tmf-api/serviceOrdering/v4/serviceOrder",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF676",
+        version: "v4.0.0",
+        name: "Payment",
+        collection: "/payment/v4/payment",
+        methods: &[List, Create, Retrieve],
+    },
+];
+
+pub(super) fn add(draft: &mut Draft) {
+    for resource in RESOURCES {
+        draft.schemas.insert(resource.schema(""), resource.resource());
+        for method in resource.methods {
+            let item = format!("{}/{{id}}", resource.collection);
+            match method {
+                List => draft.add("get", resource.collection, resource.list()),
+                Retrieve => draft.add("get", &item, resource.retrieve()),
+                Create => {
+                    draft.schemas.insert(resource.schema("_Create"), resource.request("_Create"));
+                    draft.add("post", resource.collection, resource.create());
+                }
+                Update => {
+                    draft.schemas.insert(resource.schema("_Update"), resource.request("_Update"));
+                    draft.add("patch", &item, resource.update());
+                }
+            }
+        }
+    }
+}
+
+impl Resource {
+    /// Names of several APIs may be equal, so a component carries its API's.
+    fn schema(&self, suffix: &str) -> String {
+        format!("{}.{}{suffix}", self.api, self.name)
+    }
+
+    fn reference(&self, suffix: &str) -> String {
+        format!("#/components/schemas/{}", self.schema(suffix))
+    }
+
+    fn resource(&self) -> Value {
+        json!({
+            "type": "object",
+            "description": self.official(""),
+            "properties": {
+                "id": { "type": "string" },
+                "href": { "type": "string" },
+                "@type": { "const": self.name },
+            },
+            "required": ["id", "href", "@type"],
+        })
+    }
+
+    fn request(&self, suffix: &str) -> Value {
+        json!({ "type": "object", "description": self.official(suffix) })
+    }
+
+    fn official(&self, suffix: &str) -> String {
+        let Self { api, version, name, .. } = self;
+        format!("The definition {name}{suffix} of {api} {version}; docs/TMF.md says which of its attributes are used")
+    }
+
+    fn list(&self) -> Value {
+        let schema = json!({ "type": "array", "items": { "$ref": self.reference("") } });
+        let headers = json!({
+            "X-Total-Count": parts::reference("headers", "TotalCount"),
+            "X-Result-Count": parts::reference("headers", "ResultCount"),
+            "Link": parts::reference("headers", "Link"),
+        });
+        let page = json!({ "content": { "application/json": { "schema": schema } }, "headers": headers });
+        let own = [(200, "All of them, or the last page", page.clone()), (206, "A page of the size asked for; more follow", page)];
+        let parameters = parts::with_parameters(&["Fields", "Sort", "Offset", "Limit", "Filter"]);
+        self.route("list", "List or find", parameters, None, parts::responses(&own, parts::READ))
+    }
+
+    fn retrieve(&self) -> Value {
+        let own = [(200, "The resource", self.tagged())];
+        let responses = parts::responses(&own, &with(&[404]));
+        self.route("retrieve", "Retrieve", parts::with_parameters(&["Id", "Fields"]), None, responses)
+    }
+
+    fn create(&self) -> Value {
+        let mut created = self.tagged();
+        created["headers"]["Location"] = parts::reference("headers", "Location");
+        let responses = parts::responses(&[(201, "Made", created)], &with(&[404, 409, 413, 415, 422]));
+        let body = json!({ "application/json": { "schema": { "$ref": self.reference("_Create") } } });
+        self.route("create", "Create", parts::with_parameters(&["IdempotencyKey"]), Some(body), responses)
+    }
+
+    fn update(&self) -> Value {
+        let responses = parts::responses(&[(200, "Changed", self.tagged())], &with(&[404, 409, 412, 413, 415, 422]));
+        let patch = json!({ "schema": { "$ref": self.reference("_Update") } });
+        let body = json!({ "application/merge-patch+json": patch, "application/json": patch });
+        self.route("patch", "Change", parts::with_parameters(&["Id", "IfMatch"]), Some(body), responses)
+    }
+
+    fn tagged(&self) -> Value {
+        let mut answer = parts::json_body(&self.reference(""));
+        answer["headers"] = json!({ "ETag": parts::reference("headers", "ETag") });
+        answer
+    }
+
+    fn route(&self, verb: &str, summary: &str, parameters: Vec<Value>, body: Option<Value>, responses: Value) -> Value {
+        let mut route = json!({
+            "operationId": format!("{verb}{}", self.name),
+            "tags": [self.api],
+            "summary": format!("{summary}: {}", self.name),
+            "parameters": parameters,
+        });
+        if let Some(content) = body {
+            route["requestBody"] = json!({ "required": true, "content": content });
+        }
+        route["responses"] = responses;
+        route
+    }
+}
+
+fn with(more: &[u16]) -> Vec<u16> {
+    [parts::READ, more].concat()
+}

@@ -1,0 +1,216 @@
+//! A closed loop: every connection sends, waits, notes how long it took, and sends again.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::connection::{Connection, Fault, Target};
+
+/// How much load, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) connections: usize,
+    pub(super) warmup: Duration,
+    pub(super) measured: Duration,
+}
+
+/// What one connection does over and over.
+pub(super) trait Worker: Send + 'static {
+    fn step(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
+}
+
+/// Latencies in microseconds.
+type Latencies = Histogram<u64>;
+
+/// Longer than any time-out; what takes longer counts as this.
+const LATENCY_MICROS_MAX: u64 = 120_000_000;
+
+struct Tally {
+    latencies: Latencies,
+    errors: u64,
+    first_error: Option<Fault>,
+}
+
+impl Tally {
+    fn new() -> Self {
+        let latencies = Latencies::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("one is below two minutes, three digits are possible");
+        Self { latencies, errors: 0, first_error: None }
+    }
+
+    fn note(&mut self, elapsed: Duration, outcome: Result<(), Fault>) {
+        match outcome {
+            Ok(()) => self.latencies.saturating_record(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)),
+            Err(fault) => {
+                self.errors += 1;
+                self.first_error.get_or_insert(fault);
+            }
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        // Both have the same bounds and digits.
+        let _ = self.latencies.add(other.latencies);
+        self.errors += other.errors;
+        self.first_error = self.first_error.take().or(other.first_error);
+    }
+}
+
+impl Load {
+    pub(super) async fn connect(&self, target: &Target) -> Result<Vec<Connection>, Fault> {
+        let mut connections = Vec::with_capacity(self.connections);
+        for _ in 0..self.connections {
+            connections.push(target.connect().await?);
+        }
+        Ok(connections)
+    }
+
+    /// Runs all workers for the time and adds up what they saw. A lost connection ends its worker.
+    pub(super) async fn drive<W: Worker>(&self, what: &'static str, workers: Vec<W>) -> Result<Report, Fault> {
+        let begin = Instant::now() + self.warmup;
+        let end = begin + self.measured;
+        let mut running = JoinSet::new();
+        for worker in workers {
+            running.spawn(work(worker, begin, end));
+        }
+        let mut total = Tally::new();
+        while let Some(tally) = running.join_next().await {
+            total.add(tally.map_err(|error| Fault::Answer(format!("a worker ended: {error}")))?);
+        }
+        Ok(Report::of(what, self.connections, self.measured, total))
+    }
+}
+
+async fn work<W: Worker>(mut worker: W, begin: Instant, end: Instant) -> Tally {
+    let mut tally = Tally::new();
+    loop {
+        let started = Instant::now();
+        if started >= end {
+            return tally;
+        }
+        let outcome = worker.step().await;
+        let lost = matches!(outcome, Err(Fault::Unavailable(_)));
+        let now = Instant::now();
+        if (started >= begin && now <= end) || outcome.is_err() {
+            tally.note(now - started, outcome);
+        }
+        if lost {
+            return tally;
+        }
+    }
+}
+
+/// What a load saw.
+#[derive(Debug)]
+pub(super) struct Report {
+    what: &'static str,
+    connections: usize,
+    seconds: f64,
+    succeeded: u64,
+    errors: u64,
+    first_error: Option<String>,
+    /// 50th, 95th and 99th percentile and the longest, in milliseconds; None for a single sample.
+    latencies_ms: Option<[f64; 4]>,
+}
+
+impl Report {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
+    fn of(what: &'static str, connections: usize, measured: Duration, tally: Tally) -> Self {
+        let ms = |micros: u64| micros as f64 / 1000.0;
+        let l = &tally.latencies;
+        Self {
+            what,
+            connections,
+            seconds: measured.as_secs_f64(),
+            succeeded: l.len(),
+            errors: tally.errors,
+            first_error: tally.first_error.map(|fault| fault.to_string()),
+            latencies_ms: Some([0.50, 0.95, 0.99].map(|q| ms(l.value_at_quantile(q)))).map(|[a, b, c]| [a, b, c, ms(l.max())]),
+        }
+    }
+
+    /// Many things that were done at once, of which only the end was seen.
+    pub(super) fn once(what: &'static str, succeeded: usize, failed: usize, elapsed: Duration) -> Self {
+        Self {
+            what,
+            connections: 1,
+            seconds: elapsed.as_secs_f64(),
+            succeeded: succeeded as u64,
+            errors: failed as u64,
+            first_error: None,
+            latencies_ms: None,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn rate(&self) -> f64 {
+        self.succeeded as f64 / self.seconds.max(0.001)
+    }
+
+    pub(super) const fn exit_code(&self) -> u8 {
+        if self.errors == 0 && self.succeeded > 0 { 0 } else { 1 }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let mut report = json!({
+            "bench": self.what,
+            "connections": self.connections,
+            "seconds": self.seconds,
+            "count": self.succeeded,
+            "errors": self.errors,
+            "ratePerSecond": self.rate(),
+        });
+        if let Some([p50, p95, p99, max]) = self.latencies_ms {
+            report["latencyMs"] = json!({ "p50": p50, "p95": p95, "p99": p99, "max": max });
+        }
+        if let Some(error) = &self.first_error {
+            report["firstError"] = json!(error);
+        }
+        report
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "{}: {} in {:.2} s over {} connection(s): {:.0}/s, {} error(s)\n",
+            self.what,
+            self.succeeded,
+            self.seconds,
+            self.connections,
+            self.rate(),
+            self.errors
+        );
+        if let Some([p50, p95, p99, max]) = self.latencies_ms {
+            text.push_str(&format!("latency: p50 {p50:.2} ms, p95 {p95:.2} ms, p99 {p99:.2} ms, max {max:.2} ms\n"));
+        }
+        if let Some(error) = &self.first_error {
+            text.push_str(&format!("first error: {error}\n"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sleeper(u32);
+
+    impl Worker for Sleeper {
+        async fn step(&mut self) -> Result<(), Fault> {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.0 += 1;
+            if self.0 == 3 { Err(Fault::Refused { status: 422, body: "no".to_owned() }) } else { Ok(()) }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_step_is_counted_and_an_error_is_told() {
+        let load = Load { connections: 2, warmup: Duration::ZERO, measured: Duration::from_millis(60) };
+        let report = load.drive("sleep", vec![Sleeper(0), Sleeper(0)]).await.unwrap();
+        assert!(report.succeeded > 4 && report.errors == 2, "{report:?}");
+        assert_eq!((report.exit_code(), report.json()["firstError"].as_str()), (1, Some("422: no")));
+        assert!(report.text().contains("p99"), "{}", report.text());
+    }
+}

@@ -1,0 +1,84 @@
+//! What `bss audit verify` proves of orders. Each holds at any moment between two transactions.
+
+use crate::platform::audit::Check;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "com.order_is_terminal_or_explained",
+        description: "Every order in progress is waited for by a delivery, a network task or a pending line, or is flagged as stuck.",
+        offenders: "
+            select o.id, 'in progress since ' || o.submitted_at || ' and nothing will move it'
+            from order_mgmt.product_order o
+            where o.state = 'in_progress' and o.stuck_flagged_at is null
+              and not exists (select 1 from audit.delivery d where d.aggregate_id = o.id and d.state in ('pending', 'parked'))
+              and not exists (
+                  select 1 from service_inventory.service_order s
+                  where s.commercial_order_id = o.id
+                    and (exists (select 1 from audit.delivery d where d.aggregate_id = s.id and d.state in ('pending', 'parked'))
+                         or exists (
+                             select 1 from provisioning.provisioning_task t
+                             where t.service_order_id = s.id
+                               and (t.state <> 'completed'
+                                    or exists (select 1 from audit.delivery d
+                                               where d.aggregate_id = t.id and d.state in ('pending', 'parked'))))))
+              and not exists (
+                  select 1 from subscription.subscription l
+                  where l.commercial_order_id = o.id
+                    and (l.state = 'pending'
+                         or exists (select 1 from audit.delivery d where d.aggregate_id = l.id and d.state in ('pending', 'parked'))))",
+    },
+    Check {
+        name: "com.completed_order_has_its_line",
+        description: "Every completed order has exactly one line, the one it names, and the payment of it.",
+        offenders: "
+            select o.id, 'completed with ' || count(l.id) || ' lines, names ' || coalesce(min(i.target_subscription_id), 'none')
+            from order_mgmt.product_order o
+            join order_mgmt.order_item i on i.order_id = o.id
+            left join subscription.subscription l on l.commercial_order_id = o.id and l.tenant_id = o.tenant_id
+            where o.state = 'completed'
+            group by o.id
+            having count(l.id) <> 1 or min(l.id) is distinct from min(i.target_subscription_id)
+                or min(i.payment_attempt_id) is null",
+    },
+    Check {
+        name: "com.ended_order_holds_no_inventory",
+        description: "An order that has ended reserves no number and no eSIM profile.",
+        offenders: "
+            select o.id, o.state || ' but reserves ' || h.what
+            from order_mgmt.product_order o
+            join (select reserved_for, 'number ' || msisdn as what from inventory.msisdn_pool where status = 'reserved'
+                  union all
+                  select reserved_for, 'eSIM profile …' || right(iccid, 4) from inventory.esim_profile
+                  where profile_state = 'reserved') h on h.reserved_for = o.id
+            where o.state in ('completed', 'failed', 'cancelled')",
+    },
+    Check {
+        name: "com.lost_order_has_no_line_in_service",
+        description: "An order that failed or was cancelled has no line in service.",
+        offenders: "
+            select o.id, o.state || ' but line ' || l.id || ' is ' || l.state
+            from order_mgmt.product_order o
+            join subscription.subscription l on l.commercial_order_id = o.id and l.tenant_id = o.tenant_id
+            where o.state in ('failed', 'cancelled') and l.state in ('active', 'blocked')",
+    },
+    Check {
+        name: "com.history_tells_the_state",
+        description: "The last line of an order's history, and its item, say the order's state.",
+        offenders: "
+            select o.id, o.state || ' but its history ends with ' || coalesce(h.to_state, 'nothing') || ' and its item is ' || i.state
+            from order_mgmt.product_order o
+            join order_mgmt.order_item i on i.order_id = o.id
+            left join lateral (
+                select to_state from order_mgmt.order_state_history x where x.order_id = o.id order by x.id desc limit 1) h on true
+            where h.to_state is distinct from o.state or i.state <> o.state",
+    },
+    Check {
+        name: "com.ended_order_says_when_and_why",
+        description: "An order that has ended has the date of it; one that failed has the reason.",
+        offenders: "
+            select o.id, o.state || ' without date or reason'
+            from order_mgmt.product_order o
+            where (o.state in ('completed', 'failed', 'cancelled')) <> (o.completed_date is not null)
+               or (o.state = 'failed' and coalesce(o.state_reason, '') = '')",
+    },
+];

@@ -1,0 +1,74 @@
+//! What orders do when the service order management or the subscription domain says something.
+
+use std::sync::Arc;
+
+use crate::domains::com::Service;
+use crate::domains::som::port::{ServiceOrderCompleted, ServiceOrderFailed};
+use crate::domains::subscription::port::{ActivationFailed, SubscriptionActivated};
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::delivery::{Consumer, Failure, Handlers, Subscribers};
+
+/// `service_order.completed`: the line is booked.
+struct BookLine(Arc<Service>);
+
+impl Consumer for BookLine {
+    const NAME: &'static str = "com.book_line";
+    type Payload = ServiceOrderCompleted;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: ServiceOrderCompleted) -> Result<(), Failure> {
+        Ok(self.0.book_line(tx, cx, event).await?)
+    }
+}
+
+/// `service_order.failed`: the order fails.
+struct FailOnServiceOrder(Arc<Service>);
+
+impl Consumer for FailOnServiceOrder {
+    const NAME: &'static str = "com.fail_on_service_order";
+    type Payload = ServiceOrderFailed;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: ServiceOrderFailed) -> Result<(), Failure> {
+        Ok(self.0.fail_on_service_order(tx, cx, event).await?)
+    }
+}
+
+/// `subscription.activated`: the order completes.
+struct CompleteOnActivation(Arc<Service>);
+
+impl Consumer for CompleteOnActivation {
+    const NAME: &'static str = "com.complete_on_activation";
+    type Payload = SubscriptionActivated;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionActivated) -> Result<(), Failure> {
+        Ok(self.0.complete(tx, cx, event).await?)
+    }
+}
+
+/// `subscription.activation_failed`: the order fails with the reason.
+struct FailOnActivation(Arc<Service>);
+
+impl Consumer for FailOnActivation {
+    const NAME: &'static str = "com.fail_on_activation";
+    type Payload = ActivationFailed;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: ActivationFailed) -> Result<(), Failure> {
+        Ok(self.0.fail_on_activation(tx, cx, event).await?)
+    }
+}
+
+pub(super) fn subscribe(subscribers: Subscribers) -> Subscribers {
+    subscribers
+        .consumer::<BookLine>()
+        .consumer::<FailOnServiceOrder>()
+        .consumer::<CompleteOnActivation>()
+        .consumer::<FailOnActivation>()
+}
+
+pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
+    Handlers::default()
+        .consumer(BookLine(Arc::clone(service)))
+        .consumer(FailOnServiceOrder(Arc::clone(service)))
+        .consumer(CompleteOnActivation(Arc::clone(service)))
+        .consumer(FailOnActivation(Arc::clone(service)))
+}

@@ -1,0 +1,87 @@
+//! What orders say of themselves beside the events of the port: nobody reacts to these, they are the record.
+
+use serde::Serialize;
+
+use crate::domains::catalog::port::{OfferingId, PriceId};
+use crate::domains::com::port::{OrderId, OrderState};
+use crate::domains::crm::port::CustomerId;
+use crate::platform::outbox::Event;
+
+const AGGREGATE: &str = "product_order";
+
+/// An order was accepted and priced.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderAcknowledged<'a> {
+    pub(super) order_id: &'a OrderId,
+    pub(super) customer_id: &'a CustomerId,
+    pub(super) offering_id: &'a OfferingId,
+    pub(super) price_snapshot: PriceSnapshot<'a>,
+}
+
+/// The contract of the order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PriceSnapshot<'a> {
+    pub(super) price_amount: String,
+    pub(super) price_currency: String,
+    pub(super) price_offering_price_id: &'a PriceId,
+}
+
+impl Event for OrderAcknowledged<'_> {
+    const TYPE: &'static str = "order.acknowledged";
+    const AGGREGATE: &'static str = AGGREGATE;
+    fn aggregate_id(&self) -> &str {
+        self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        1
+    }
+}
+
+/// The line that was ordered is in service.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderCompleted<'a> {
+    pub(super) order_id: &'a OrderId,
+    pub(super) customer_id: &'a CustomerId,
+    pub(super) subscription_id: &'a str,
+    pub(super) cfs_service_id: &'a str,
+    pub(super) payment_attempt_id: &'a str,
+    #[serde(skip)]
+    pub(super) version: i64,
+}
+
+impl Event for OrderCompleted<'_> {
+    const TYPE: &'static str = "order.completed";
+    const AGGREGATE: &'static str = AGGREGATE;
+    fn aggregate_id(&self) -> &str {
+        self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// An order in progress has been so for too long: an operator should look.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderStuck {
+    pub(super) order_id: OrderId,
+    pub(super) customer_id: CustomerId,
+    pub(super) state: OrderState,
+    pub(super) in_progress_since: chrono::DateTime<chrono::Utc>,
+    #[serde(skip)]
+    pub(super) version: i64,
+}
+
+impl Event for OrderStuck {
+    const TYPE: &'static str = "order.stuck";
+    const AGGREGATE: &'static str = AGGREGATE;
+    fn aggregate_id(&self) -> &str {
+        self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}

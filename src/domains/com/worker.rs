@@ -1,0 +1,58 @@
+//! The sweep that finds orders in progress for too long and says so, once per order. It repairs nothing: that is decided by
+//! people.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use crate::domains::com::events::OrderStuck;
+use crate::domains::com::{Service, store};
+use crate::platform::context::Context;
+use crate::platform::error::Result;
+use crate::platform::outbox;
+use crate::platform::scheduler::Ticks;
+
+/// Orders per transaction.
+const BATCH: i64 = 100;
+
+pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
+    let every = service.platform.config.reconciliation_tick;
+    let service = Arc::clone(service);
+    Ticks::default().add("stuck_orders", every, "system:reconciliation", move |cx| {
+        let service = Arc::clone(&service);
+        async move { service.flag_stuck(&cx).await }
+    })
+}
+
+impl Service {
+    /// Flags every order that has been in progress longer than allowed, by product time since it was submitted.
+    async fn flag_stuck(&self, cx: &Context) -> Result<Value> {
+        let allowed = TimeDelta::from_std(self.platform.config.order_stuck_after).unwrap_or(TimeDelta::MAX);
+        let Some(since) = cx.now.checked_sub_signed(allowed) else { return Ok(json!({ "flagged": 0 })) };
+        let mut flagged = 0;
+        loop {
+            let tx = self.platform.db.begin().await?;
+            let orders = store::lock_stuck(&tx, cx, since, BATCH).await?;
+            if orders.is_empty() {
+                return Ok(json!({ "flagged": flagged }));
+            }
+            for mut order in orders {
+                order.stuck_flagged_at = Some(cx.now);
+                order.remark(cx, format!("in progress for more than {} s: flagged as stuck", allowed.num_seconds()));
+                store::save(&tx, cx, &order).await?;
+                tracing::warn!(order.id = %order.id, "order is stuck");
+                let stuck = OrderStuck {
+                    in_progress_since: order.submitted_at.unwrap_or(order.order_date),
+                    order_id: order.id,
+                    customer_id: order.customer_id,
+                    state: order.state,
+                    version: order.version,
+                };
+                outbox::stage(&tx, cx, &stuck).await?;
+                flagged += 1;
+            }
+            tx.commit().await?;
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! One batch: events in, answers out, one transaction, one statement per table.
+//!
+//! The steps are those of any use case, for many at once: find and lock the lines, claim the events' keys, lock the
+//! balances, rate in the order of arrival, write, stage, commit. A usage id is minted before the first attempt and stays
+//! with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use sqlx::PgConnection;
+use tokio::sync::oneshot;
+
+use super::model::NewUsage;
+use super::policy;
+use super::port::{UsageId, UsageRejected, UsageState, UsageView};
+use super::store::{self, Key, NewRow};
+use super::strangers::Strangers;
+use crate::domains::catalog::port::AllowanceType;
+use crate::domains::rating::port::{Bucket, Verdict, rate};
+use crate::domains::subscription::port::{
+    self as lines, Contention, ExhaustedLine, Number, Remaining, SubscriptionId, UsageBalance, UsageLine,
+};
+use crate::platform::Platform;
+use crate::platform::clock::wall;
+use crate::platform::context::Context;
+use crate::platform::crash;
+use crate::platform::error::{Error, Result, Rule};
+use crate::platform::outbox::{self, StagedRow};
+
+/// A line that somebody else holds is waited for this long where the batch waits at all.
+const BEGIN: &str = "begin; set local lock_timeout = '500ms'";
+
+/// An event on its way to its answer.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) cx: Arc<Context>,
+    pub(super) usage: NewUsage,
+    pub(super) id: UsageId,
+    pub(super) reply: oneshot::Sender<Result<UsageView>>,
+}
+
+impl Job {
+    pub(super) fn number(&self) -> Number<'_> {
+        Number { tenant: &self.cx.tenant, msisdn: self.usage.msisdn.as_str() }
+    }
+
+    fn external_id(&self) -> &str {
+        self.usage.external_id.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    fn key<'a>(&'a self, line: &'a UsageLine) -> Key<'a> {
+        Key {
+            tenant: &line.tenant_id,
+            line: &line.id,
+            source: &self.usage.source,
+            external_id: self.external_id(),
+            usage_id: self.id.as_str(),
+        }
+    }
+
+    /// Whether a stored event is the one that this job asks for.
+    fn asks_for(&self, stored: &UsageView) -> bool {
+        let usage = &self.usage;
+        usage.msisdn.as_str() == stored.msisdn
+            && usage.usage_type == stored.event_type
+            && usage.quantity == stored.quantity
+            && usage.roaming == stored.roaming_indicator
+            && usage.event_time.is_none_or(|at| at.trunc_subsecs(6) == stored.event_time)
+    }
+}
+
+/// What became of one event of a batch.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Answered(Result<UsageView>),
+    /// Somebody else holds the line; nothing was done for this event.
+    Busy,
+}
+
+/// Runs one batch to its commit. An error means that nothing, or in doubt everything, was stored.
+pub(super) async fn run(platform: &Platform, strangers: &Strangers, jobs: &[Job], contention: Contention) -> Result<Vec<Outcome>> {
+    let now = platform.clock.now().await?;
+    let recorded_at = wall();
+    let mut tx = platform.db.pool().begin_with(BEGIN).await?;
+    let mut batch = Batch::open(&mut tx, jobs, contention, now).await?;
+    batch.claim(&mut tx, recorded_at).await?;
+    batch.read_balances(&mut tx).await?;
+    batch.rate();
+    let staged = batch.write(&mut tx, platform, strangers, recorded_at).await?;
+    crash::point("usage.batch.before_commit");
+    tx.commit().await?;
+    crash::point("usage.batch.after_commit");
+    if staged {
+        platform.db.wake().staged();
+    }
+    Ok(batch.outcomes())
+}
+
+/// Where an event belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Line(usize),
+    Busy,
+    /// No line has or had the number.
+    Nowhere,
+}
+
+/// How an event gets its answer.
+#[derive(Debug)]
+enum Way {
+    /// Not known yet, or for another reason without one: see its [`Place`].
+    None,
+    /// It is new: this batch rates and stores it.
+    Fresh(Fresh),
+    /// Its key was taken before: by a former attempt of this very batch, or by the event that it repeats.
+    Stored(Box<UsageView>),
+    /// An earlier event of this batch has the same key.
+    Twin { of: usize },
+}
+
+#[derive(Debug)]
+struct Fresh {
+    view: UsageView,
+    applied: i64,
+    exhausted: bool,
+}
+
+/// What is left of one allowance while the batch goes on.
+#[derive(Debug, Clone, Copy)]
+struct Working {
+    total: i64,
+    bucket: Bucket,
+    changed: bool,
+}
+
+struct Batch<'a> {
+    jobs: &'a [Job],
+    now: DateTime<Utc>,
+    lines: Vec<UsageLine>,
+    /// By line and allowance.
+    balances: Vec<[Option<Working>; AllowanceType::ALL.len()]>,
+    /// By job.
+    places: Vec<Place>,
+    ways: Vec<Way>,
+    /// Jobs that won their key, in the order of arrival.
+    fresh: Vec<usize>,
+}
+
+impl<'a> Batch<'a> {
+    async fn open(connection: &mut PgConnection, jobs: &'a [Job], contention: Contention, now: DateTime<Utc>) -> Result<Self> {
+        let distinct: HashSet<Number<'_>> = jobs.iter().map(Job::number).collect();
+        let mut missing: Vec<Number<'_>> = distinct.into_iter().collect();
+        let mut found = lines::lock_lines(connection, &missing, contention).await?;
+        let mut busy = HashSet::new();
+        if found.len() < missing.len() {
+            let locked: HashSet<Number<'_>> = found.iter().map(UsageLine::number).collect();
+            missing.retain(|number| !locked.contains(number));
+            let (ended, held): (Vec<_>, Vec<_>) =
+                lines::find_unlocked(connection, &missing).await?.into_iter().partition(|line| line.state == "terminated");
+            busy.extend(held.into_iter().map(|line| (line.tenant_id, line.msisdn)));
+            found.extend(ended);
+        }
+        let by_number: HashMap<Number<'_>, usize> = found.iter().enumerate().map(|(n, line)| (line.number(), n)).collect();
+        let is_busy = |number: Number<'_>| busy.iter().any(|(tenant, msisdn)| tenant == number.tenant && msisdn == number.msisdn);
+        let places = jobs.iter().map(|job| match by_number.get(&job.number()) {
+            Some(line) => Place::Line(*line),
+            None if is_busy(job.number()) => Place::Busy,
+            None => Place::Nowhere,
+        });
+        let places = places.collect();
+        let balances = vec![[None; AllowanceType::ALL.len()]; found.len()];
+        let ways = jobs.iter().map(|_| Way::None).collect();
+        Ok(Self { jobs, now, lines: found, balances, places, ways, fresh: Vec::new() })
+    }
+
+    /// Decides which events are new: those whose key this batch gets.
+    async fn claim(&mut self, connection: &mut PgConnection, recorded_at: DateTime<Utc>) -> Result<()> {
+        let mut first_with = HashMap::with_capacity(self.jobs.len());
+        let mut firsts = Vec::with_capacity(self.jobs.len());
+        for (n, job) in self.jobs.iter().enumerate() {
+            let Place::Line(line) = self.places[n] else { continue };
+            let of = *first_with.entry((line, job.usage.source.as_str(), job.external_id())).or_insert(n);
+            if of == n {
+                firsts.push((n, line));
+            } else {
+                self.ways[n] = Way::Twin { of };
+            }
+        }
+        if firsts.is_empty() {
+            return Ok(());
+        }
+        let mut keys: Vec<Key<'_>> = firsts.iter().map(|&(n, line)| self.jobs[n].key(&self.lines[line])).collect();
+        keys.sort_unstable_by_key(|key| (key.line, key.source, key.external_id));
+        let won = store::claim(connection, &keys, recorded_at).await?;
+        if won.len() == firsts.len() {
+            self.fresh = firsts.into_iter().map(|(n, _)| n).collect();
+            return Ok(());
+        }
+        let won: HashSet<&str> = won.iter().map(String::as_str).collect();
+        keys.retain(|key| !won.contains(key.usage_id));
+        let mut stored = store::stored(connection, &keys).await?;
+        for (n, line) in firsts {
+            let key = self.jobs[n].key(&self.lines[line]);
+            if won.contains(key.usage_id) {
+                self.fresh.push(n);
+            } else if let Some(view) = stored.remove(&(key.line.to_owned(), key.source.to_owned(), key.external_id.to_owned())) {
+                self.ways[n] = Way::Stored(Box::new(view));
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_balances(&mut self, connection: &mut PgConnection) -> Result<()> {
+        let wanted: HashSet<(&str, AllowanceType)> = self
+            .fresh
+            .iter()
+            .map(|&n| (&self.lines[self.line_of(n)], &self.jobs[n].usage))
+            .filter(|(line, _)| line.is_active())
+            .map(|(line, usage)| (line.id.as_str(), usage.usage_type.allowance(usage.roaming)))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<(&str, AllowanceType)> = wanted.into_iter().collect();
+        let by_id: HashMap<&str, usize> = self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
+        for balance in lines::lock_balances(connection, &wanted, self.now).await? {
+            let UsageBalance { line, allowance, total, remaining, unlimited } = balance;
+            if let Some(&n) = by_id.get(line.as_str()) {
+                self.balances[n][allowance as usize] =
+                    Some(Working { total, bucket: Bucket { remaining, unlimited }, changed: false });
+            }
+        }
+        Ok(())
+    }
+
+    fn line_of(&self, job: usize) -> usize {
+        match self.places[job] {
+            Place::Line(line) => line,
+            Place::Busy | Place::Nowhere => unreachable!("only events of a line are claimed"),
+        }
+    }
+
+    /// Answers the new events one after the other, as they came: what the first took, the second does not find.
+    fn rate(&mut self) {
+        for n in std::mem::take(&mut self.fresh) {
+            let way = self.rate_one(n);
+            self.ways[n] = Way::Fresh(way);
+            self.fresh.push(n);
+        }
+    }
+
+    fn rate_one(&mut self, n: usize) -> Fresh {
+        let job = &self.jobs[n];
+        let at = self.line_of(n);
+        let line = &mut self.lines[at];
+        let event_time = job.usage.event_time.unwrap_or(self.now).trunc_subsecs(6);
+        let allowance = job.usage.usage_type.allowance(job.usage.roaming);
+        let mut fresh = Fresh { view: blank(job, line, event_time), applied: 0, exhausted: false };
+        let view = &mut fresh.view;
+        if let Err(rule) = policy::admit(line, event_time, self.now) {
+            view.reason = Some(rule.id().to_owned());
+            return fresh;
+        }
+        view.allowance_type = Some(allowance);
+        let working = &mut self.balances[at][allowance as usize];
+        match rate(allowance, working.map(|working| working.bucket), job.usage.quantity) {
+            Verdict::Refused { rule, remaining } => {
+                view.remaining = remaining;
+                view.reason = Some(rule.id().to_owned());
+            }
+            Verdict::Served(served) => {
+                view.state = UsageState::Rated;
+                view.rated_quantity = served.served;
+                view.refused_quantity = served.refused;
+                view.remaining = served.remaining;
+                fresh.applied = served.applied;
+                fresh.exhausted = served.exhausts;
+                if let (Some(working), Some(remaining)) = (working, served.remaining) {
+                    working.bucket.remaining = remaining;
+                    working.changed = true;
+                }
+                if served.exhausts {
+                    "blocked".clone_into(&mut line.state);
+                }
+            }
+        }
+        fresh
+    }
+
+    /// Writes everything, and says whether somebody waits for the events.
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        platform: &Platform,
+        strangers: &Strangers,
+        recorded_at: DateTime<Utc>,
+    ) -> Result<bool> {
+        let fresh: Vec<(usize, &Fresh)> = self
+            .fresh
+            .iter()
+            .filter_map(|&n| match &self.ways[n] {
+                Way::Fresh(fresh) => Some((n, fresh)),
+                Way::None | Way::Stored(_) | Way::Twin { .. } => None,
+            })
+            .collect();
+        let mut events = Vec::new();
+        if !fresh.is_empty() {
+            store::insert(connection, &self.rows(&fresh), recorded_at).await?;
+            lines::apply(connection, &self.remainders()).await?;
+            events = lines::block_exhausted(connection, &self.exhausted(&fresh), self.now).await?;
+        }
+        for (n, fresh) in &fresh {
+            if fresh.view.state == UsageState::Refused {
+                events.push(StagedRow::new(&self.jobs[*n].cx, self.now, &self.rejected(*n, Some(&fresh.view)))?);
+            }
+        }
+        for (n, job) in self.jobs.iter().enumerate() {
+            if self.places[n] == Place::Nowhere && strangers.admit() {
+                events.push(StagedRow::new(&job.cx, self.now, &self.rejected(n, None))?);
+            }
+        }
+        outbox::stage_rows(connection, platform.db.subscribers(), &events).await
+    }
+
+    fn rows<'b>(&'b self, fresh: &[(usize, &'b Fresh)]) -> Vec<NewRow<'b>> {
+        let row = |&(n, fresh): &(usize, &'b Fresh)| {
+            let line = &self.lines[self.line_of(n)];
+            NewRow {
+                cx: &self.jobs[n].cx,
+                view: &fresh.view,
+                tenant: &line.tenant_id,
+                offering_id: &line.offering_id,
+                period_index: line.period_index,
+                applied: fresh.applied,
+            }
+        };
+        fresh.iter().map(row).collect()
+    }
+
+    fn remainders(&self) -> Vec<Remaining<'_>> {
+        let mut remainders = Vec::new();
+        for (line, balances) in self.lines.iter().zip(&self.balances) {
+            for allowance in AllowanceType::ALL {
+                if let Some(working) = balances[allowance as usize].filter(|working| working.changed) {
+                    remainders.push(Remaining { line: &line.id, allowance, remaining: working.bucket.remaining });
+                }
+            }
+        }
+        remainders
+    }
+
+    fn exhausted<'b>(&'b self, fresh: &[(usize, &'b Fresh)]) -> Vec<ExhaustedLine<'b>> {
+        let exhausted = |&(n, fresh): &(usize, &'b Fresh)| {
+            let at = self.line_of(n);
+            let data = self.balances[at][AllowanceType::Data as usize]?;
+            fresh.exhausted.then(|| ExhaustedLine {
+                line: &self.lines[at].id,
+                total: data.total,
+                usage_id: fresh.view.id.as_str(),
+                cx: Arc::clone(&self.jobs[n].cx),
+            })
+        };
+        fresh.iter().filter_map(exhausted).collect()
+    }
+
+    fn rejected(&self, n: usize, stored: Option<&UsageView>) -> UsageRejected {
+        let Job { usage, .. } = &self.jobs[n];
+        let reason = stored.and_then(|view| view.reason.clone());
+        UsageRejected {
+            usage_event_id: stored.map(|view| view.id.clone()),
+            subscription_id: stored.map(|view| view.subscription_id.clone()),
+            msisdn: usage.msisdn.clone(),
+            state: stored.map(|_| self.lines[self.line_of(n)].state.clone()),
+            event_type: usage.usage_type,
+            event_time: stored.map_or_else(|| usage.event_time.unwrap_or(self.now), |view| view.event_time),
+            quantity: usage.quantity,
+            unit: usage.unit(),
+            roaming_indicator: usage.roaming,
+            source: usage.source.clone(),
+            external_id: self.jobs[n].external_id().to_owned(),
+            allowance_type: stored.and_then(|view| view.allowance_type),
+            reason: reason.unwrap_or_else(|| policy::LINE_MUST_EXIST.id().to_owned()),
+        }
+    }
+
+    /// After the commit: every event's answer.
+    fn outcomes(self) -> Vec<Outcome> {
+        (0..self.jobs.len()).map(|n| self.outcome(n)).collect()
+    }
+
+    fn outcome(&self, n: usize) -> Outcome {
+        let job = &self.jobs[n];
+        Outcome::Answered(match (self.places[n], &self.ways[n]) {
+            (Place::Busy, _) => return Outcome::Busy,
+            (Place::Nowhere, _) => Err(policy::refusal(policy::LINE_MUST_EXIST).with("msisdn", &job.usage.msisdn).into()),
+            (Place::Line(line), Way::Fresh(fresh)) => answer(fresh.view.clone(), Some(&self.lines[line].state)),
+            (Place::Line(_), Way::Stored(view)) if view.id == job.id => answer((**view).clone(), None),
+            (Place::Line(_), Way::Stored(view)) => replay(job, view),
+            (Place::Line(_), Way::Twin { of }) => match &self.ways[*of] {
+                Way::Fresh(fresh) => replay(job, &fresh.view),
+                Way::Stored(view) => replay(job, view),
+                Way::None | Way::Twin { .. } => Err(lost(job)),
+            },
+            (Place::Line(_), Way::None) => Err(lost(job)),
+        })
+    }
+}
+
+/// The key exists, its row does not: something deleted history.
+fn lost(job: &Job) -> Error {
+    Error::Internal(format!("the key of {} {} has no usage row", job.usage.source, job.external_id()))
+}
+
+/// The event as refused, before anything was looked at.
+fn blank(job: &Job, line: &UsageLine, event_time: DateTime<Utc>) -> UsageView {
+    let usage = &job.usage;
+    UsageView {
+        id: job.id.clone(),
+        subscription_id: SubscriptionId::from(line.id.clone()),
+        customer_id: line.customer_id.clone(),
+        msisdn: line.msisdn.clone(),
+        source: usage.source.clone(),
+        external_id: job.external_id().to_owned(),
+        event_type: usage.usage_type,
+        event_time,
+        quantity: usage.quantity,
+        unit: usage.unit(),
+        roaming_indicator: usage.roaming,
+        state: UsageState::Refused,
+        allowance_type: None,
+        rated_quantity: 0,
+        refused_quantity: usage.quantity,
+        remaining: None,
+        reason: None,
+    }
+}
+
+/// The stored answer again, if the event is the same.
+fn replay(job: &Job, stored: &UsageView) -> Result<UsageView> {
+    if job.asks_for(stored) {
+        return answer(stored.clone(), None);
+    }
+    Err(policy::refusal(policy::REPLAY_DIFFERS).with("usageId", &stored.id).with("externalId", &stored.external_id).into())
+}
+
+/// A refused event is a broken rule for its caller. `state` is the line's, where this batch has just seen it.
+fn answer(view: UsageView, state: Option<&str>) -> Result<UsageView> {
+    let Some(reason) = &view.reason else { return Ok(view) };
+    let rule: Rule = policy::named(reason).ok_or_else(|| Error::Internal(format!("{} was refused by {reason}", view.id)))?;
+    let mut violation = policy::refusal(rule).with("usageId", &view.id).with("subscriptionId", &view.subscription_id);
+    if let Some(state) = state.filter(|_| rule == policy::LINE_MUST_BE_ACTIVE) {
+        violation = violation.with("state", state);
+    }
+    if let Some(allowance) = view.allowance_type {
+        violation = violation.with("allowanceType", allowance).with("remaining", view.remaining.unwrap_or(0));
+    }
+    Err(violation.into())
+}

@@ -1,0 +1,315 @@
+//! Usage is online: one request, one answer, durable when it answers. Requests that come at the same time share a
+//! transaction, since the commit is what costs.
+//!
+//! Events queue up in a few lanes; a line always has the same lane, so two batches of this process never fight for it. A
+//! lane takes what waits, runs it as one batch, answers, and takes what has gathered meanwhile. What could not be done
+//! there (the line is held by somebody else, the batch failed) is finished beside the lane, so that neighbours never wait
+//! for it. Every queue is bounded: when one is full the answer is "unavailable", at once.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::batch::{self, Job, Outcome};
+use super::model::NewUsage;
+use super::port::{UsageId, UsageView};
+use super::store;
+use super::strangers::Strangers;
+use crate::domains::subscription::port::Contention;
+use crate::platform::Platform;
+use crate::platform::context::Context;
+use crate::platform::error::{Error, Result, is_contention, is_outage};
+
+/// Batches of this process that are in work at once.
+const LANES: usize = 2;
+
+/// Events that wait, over all lanes.
+const QUEUE_MAX: usize = 4096;
+
+/// Events of one batch.
+const BATCH_MAX: usize = 256;
+
+/// How long a batch waits for company, counted from its first event.
+const LINGER: Duration = Duration::from_millis(2);
+
+/// Usage ids that a lane takes from the sequence at once.
+const MINT_BLOCK: usize = 256;
+
+/// Batches that are finished beside the lanes at once; each takes a database connection.
+const REPAIRS_MAX: usize = 4;
+
+/// An event and the caller who waits for its answer.
+#[derive(Debug)]
+struct Arrival {
+    cx: Arc<Context>,
+    usage: NewUsage,
+    reply: oneshot::Sender<Result<UsageView>>,
+}
+
+/// The lanes' entrance. They end when it is dropped, after the events that wait.
+#[derive(Debug)]
+pub(super) struct Batcher {
+    lanes: Vec<mpsc::Sender<Arrival>>,
+}
+
+impl Batcher {
+    /// Starts the lanes. Call inside a runtime.
+    pub(super) fn start(platform: &Platform) -> Self {
+        let engine = Arc::new(Engine {
+            platform: platform.clone(),
+            strangers: Strangers::default(),
+            repairs: Arc::new(Semaphore::new(REPAIRS_MAX)),
+        });
+        let lanes = (0..LANES).map(|_| {
+            let (entrance, queue) = mpsc::channel(QUEUE_MAX / LANES);
+            let lane = Lane { engine: Arc::clone(&engine), queue, minted: Vec::new(), company: 1 };
+            tokio::spawn(lane.run());
+            entrance
+        });
+        Self { lanes: lanes.collect() }
+    }
+
+    /// Queues one event and waits for its answer, until the caller's deadline.
+    pub(super) async fn submit(&self, cx: &Context, usage: NewUsage) -> Result<UsageView> {
+        let (reply, answer) = oneshot::channel();
+        let lane = &self.lanes[lane_of(usage.msisdn.as_str(), self.lanes.len())];
+        let arrival = Arrival { cx: Arc::new(cx.clone()), usage, reply };
+        lane.try_send(arrival).map_err(|_| {
+            metrics::counter!("bss_usage_shed_total").increment(1);
+            Error::unavailable("Too much usage waits; try again shortly")
+        })?;
+        match tokio::time::timeout_at(cx.deadline, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Error::Internal("a usage event was dropped without an answer".into())),
+            Err(_) => Err(pending()),
+        }
+    }
+}
+
+fn lane_of(msisdn: &str, lanes: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    msisdn.hash(&mut hasher);
+    usize::try_from(hasher.finish() % lanes as u64).unwrap_or_default()
+}
+
+fn pending() -> Error {
+    Error::unavailable("It is not known yet whether the usage was recorded; send it again with the same external id to get its answer")
+}
+
+struct Lane {
+    engine: Arc<Engine>,
+    queue: mpsc::Receiver<Arrival>,
+    /// Numbers of usage ids in stock.
+    minted: Vec<i64>,
+    /// Size of the last batch: about so many callers are to be expected again.
+    company: usize,
+}
+
+impl Lane {
+    async fn run(mut self) {
+        let mut arrivals = Vec::with_capacity(BATCH_MAX);
+        while self.gather(&mut arrivals).await {
+            // Who has gone was told so, and may ask again: nothing is recorded for them.
+            arrivals.retain(|arrival| !arrival.reply.is_closed());
+            if arrivals.is_empty() {
+                continue;
+            }
+            match self.mint(arrivals.len()).await {
+                Ok(()) => {
+                    let jobs = self.name(&mut arrivals);
+                    self.engine.first_try(jobs).await;
+                }
+                Err(error) => fail(arrivals.drain(..).map(|arrival| arrival.reply), &error),
+            }
+        }
+    }
+
+    /// Fills `arrivals` with what waits, and with what comes within [`LINGER`] while fewer came than last time.
+    async fn gather(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
+        if self.queue.recv_many(arrivals, BATCH_MAX).await == 0 {
+            return false;
+        }
+        let until = Instant::now() + LINGER;
+        while arrivals.len() < self.company.min(BATCH_MAX) {
+            let room = BATCH_MAX - arrivals.len();
+            match tokio::time::timeout_at(until, self.queue.recv_many(arrivals, room)).await {
+                Ok(more) if more > 0 => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        self.company = arrivals.len();
+        true
+    }
+
+    async fn mint(&mut self, count: usize) -> Result<()> {
+        if self.minted.len() < count {
+            let block = i64::try_from(MINT_BLOCK.max(count)).unwrap_or(i64::MAX);
+            let mut connection = self.engine.platform.db.pool().acquire().await?;
+            self.minted = store::mint(&mut connection, block).await?;
+            // Taken from the end: the lowest first.
+            self.minted.reverse();
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, arrivals: &mut Vec<Arrival>) -> Vec<Job> {
+        let numbers = self.minted.split_off(self.minted.len() - arrivals.len());
+        let named = arrivals.drain(..).zip(numbers.into_iter().rev()).map(|(arrival, number)| {
+            let id = UsageId::from(format!("UE-{number:06}"));
+            Job { cx: arrival.cx, usage: arrival.usage, id, reply: arrival.reply }
+        });
+        named.collect()
+    }
+}
+
+/// Runs batches and deals with what fails.
+struct Engine {
+    platform: Platform,
+    strangers: Strangers,
+    repairs: Arc<Semaphore>,
+}
+
+impl Engine {
+    async fn first_try(self: &Arc<Self>, jobs: Vec<Job>) {
+        #[expect(clippy::cast_precision_loss, reason = "a batch has a few hundred events")]
+        metrics::histogram!("bss_usage_batch_events").record(jobs.len() as f64);
+        match self.run(&jobs, Contention::Skip).await {
+            Ok(outcomes) => self.deliver(jobs, outcomes),
+            Err(error) => {
+                tracing::warn!(events = jobs.len(), error = cause(&error), "usage batch failed, run again");
+                let engine = Arc::clone(self);
+                tokio::spawn(async move { engine.repair(jobs).await });
+            }
+        }
+    }
+
+    /// A panic is a failed batch like any other: the lane and the neighbours live on.
+    async fn run(&self, jobs: &[Job], contention: Contention) -> Result<Vec<Outcome>> {
+        let running = AssertUnwindSafe(batch::run(&self.platform, &self.strangers, jobs, contention)).catch_unwind();
+        running.await.unwrap_or_else(|_| Err(Error::Internal("a usage batch panicked".into())))
+    }
+
+    /// Hands out the answers; events of held lines go on beside the lane, each line for itself.
+    fn deliver(self: &Arc<Self>, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
+        let mut held: Vec<Vec<Job>> = Vec::new();
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            match outcome {
+                // A caller who has gone does not want the answer any more.
+                Outcome::Answered(answer) => drop(job.reply.send(answer)),
+                Outcome::Busy => match held.iter_mut().find(|line| line[0].number() == job.number()) {
+                    Some(line) => line.push(job),
+                    None => held.push(vec![job]),
+                },
+            }
+        }
+        for line in held {
+            let engine = Arc::clone(self);
+            tokio::spawn(async move { engine.wait_for_line(line).await });
+        }
+    }
+
+    /// The line's holder is given time to finish; then the answer is "unavailable".
+    async fn wait_for_line(self: Arc<Self>, jobs: Vec<Job>) {
+        let Ok(_permit) = self.repairs.acquire().await else { return };
+        match self.run(&jobs, Contention::Wait).await {
+            Ok(outcomes) => self.deliver(jobs, outcomes),
+            Err(error) => fail(jobs.into_iter().map(|job| job.reply), &error),
+        }
+    }
+
+    /// A failed batch is run again as it was: if its commit was in doubt, it finds itself. If it fails again, halves of it
+    /// are tried, so that in the end only the events fail that cannot be answered.
+    async fn repair(self: Arc<Self>, jobs: Vec<Job>) {
+        let Ok(_permit) = self.repairs.acquire().await else { return };
+        let mut parts = vec![jobs];
+        while let Some(mut part) = parts.pop() {
+            match self.run(&part, Contention::Skip).await {
+                Ok(outcomes) => self.deliver(part, outcomes),
+                Err(error) if part.len() == 1 || is_away(&error) => fail(part.into_iter().map(|job| job.reply), &error),
+                Err(_) => {
+                    let rest = part.split_off(part.len() / 2);
+                    parts.push(rest);
+                    parts.push(part);
+                }
+            }
+        }
+    }
+}
+
+/// Smaller batches do not help against a database that is away.
+fn is_away(error: &Error) -> bool {
+    matches!(error, Error::Database(cause) if is_outage(cause))
+}
+
+fn fail(replies: impl Iterator<Item = oneshot::Sender<Result<UsageView>>>, error: &Error) {
+    let cause = cause(error);
+    let busy = matches!(error, Error::Database(cause) if is_contention(cause));
+    let mut failed = 0;
+    for reply in replies {
+        failed += 1;
+        // A caller who has gone does not want the answer any more.
+        let _ = reply.send(Err(if busy {
+            Error::unavailable("The line is being changed by somebody else; try again shortly")
+        } else if error.is_transient() {
+            pending()
+        } else {
+            Error::Internal(cause.clone())
+        }));
+    }
+    tracing::warn!(events = failed, error = cause, "usage not answered");
+}
+
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Database(cause) => cause.to_string(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::domains::rating::port::UsageType;
+    use crate::platform::error::Error;
+
+    use super::*;
+
+    fn usage(msisdn: &str) -> NewUsage {
+        NewUsage {
+            msisdn: msisdn.parse().unwrap(),
+            usage_type: UsageType::Data,
+            quantity: 1,
+            roaming: false,
+            event_time: None,
+            source: "test".to_owned(),
+            external_id: None,
+        }
+    }
+
+    fn context(longest: Duration) -> Context {
+        let mut cx = Context::system("test", "r-1".to_owned(), crate::platform::clock::wall());
+        cx.deadline = Instant::now() + longest;
+        cx
+    }
+
+    #[tokio::test]
+    async fn a_full_lane_answers_unavailable_at_once() {
+        let (entrance, _queue) = mpsc::channel(1);
+        let batcher = Batcher { lanes: vec![entrance] };
+        let first = batcher.submit(&context(Duration::from_millis(20)), usage("90000001")).await.unwrap_err();
+        assert!(matches!(first, Error::Unavailable { .. }), "nobody answers: {first}");
+        let second = batcher.submit(&context(Duration::from_secs(60)), usage("90000002")).now_or_never();
+        assert!(matches!(second, Some(Err(Error::Unavailable { .. }))), "the queue is full: {second:?}");
+    }
+
+    #[test]
+    fn a_line_keeps_its_lane_and_all_lanes_are_used() {
+        let lanes: Vec<usize> = (0..1_000).map(|n| lane_of(&format!("9000{n:04}"), LANES)).collect();
+        assert_eq!(lanes, (0..1_000).map(|n| lane_of(&format!("9000{n:04}"), LANES)).collect::<Vec<_>>());
+        assert!((0..LANES).all(|lane| lanes.contains(&lane)));
+    }
+}

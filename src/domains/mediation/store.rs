@@ -1,0 +1,265 @@
+//! The tables of mediation: usage rows and the keys that make them unique.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
+use sqlx::{FromRow, PgConnection};
+
+use super::port::{UsageFilter, UsageId, UsageState, UsageView};
+use crate::domains::catalog::port::AllowanceType;
+use crate::domains::rating::port::UsageType;
+use crate::platform::context::Context;
+use crate::platform::db::{self, Db};
+use crate::platform::error::{Error, Result};
+use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
+use crate::platform::tmf::query::ListQuery;
+
+/// How long a key is kept, by the wall clock: the window in which a replay is recognised.
+pub(super) const KEY_WINDOW_DAYS: i32 = 45;
+
+/// Keys deleted per statement, and statements per run: a run is bounded, the next one goes on.
+const PURGE_BATCH: i64 = 5_000;
+const PURGE_BATCHES_MAX: usize = 200;
+
+/// `state` as TMF635 writes it.
+pub(super) const STATUS: &[(&str, &[&str])] = &[("rated", &["rated"]), ("rejected", &["refused"])];
+
+const LISTING: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("u.id") },
+        Attribute { path: "status", column: Column::text("u.state").named(STATUS) },
+        Attribute { path: "usageType", column: Column::text("u.event_type") },
+        Attribute { path: "usageDate", column: Column::timestamp("u.event_time") },
+        Attribute { path: "relatedParty.id", column: Column::text("u.customer_id") },
+        Attribute { path: "ratedProductUsage.productRef.id", column: Column::text("u.subscription_id") },
+    ],
+    default_order: "u.recorded_at desc",
+    tiebreak: "u.id",
+};
+
+const COLUMNS: &str = "u.id, u.subscription_id, u.customer_id, u.msisdn, u.source, u.external_id, u.event_type, u.event_time,
+    u.quantity, u.roaming_indicator, u.state, u.allowance_type, u.rated_quantity, u.refused_quantity, u.remaining, u.reason";
+
+/// A stored event as everybody may see it.
+#[derive(Debug, FromQueryResult, FromRow)]
+pub(super) struct UsageRow {
+    id: String,
+    subscription_id: String,
+    customer_id: String,
+    msisdn: String,
+    source: String,
+    external_id: String,
+    event_type: String,
+    event_time: DateTime<Utc>,
+    quantity: i64,
+    roaming_indicator: bool,
+    state: String,
+    allowance_type: Option<String>,
+    rated_quantity: i64,
+    refused_quantity: i64,
+    remaining: Option<i64>,
+    reason: Option<String>,
+}
+
+impl UsageRow {
+    pub(super) fn view(self) -> Result<UsageView> {
+        let unreadable = |what: &str| Error::Internal(format!("{} has an unknown {what}", self.id));
+        let event_type = UsageType::parse(&self.event_type).ok_or_else(|| unreadable("event type"))?;
+        let allowance_type = match &self.allowance_type {
+            Some(text) => Some(AllowanceType::parse(text).ok_or_else(|| unreadable("allowance type"))?),
+            None => None,
+        };
+        Ok(UsageView {
+            event_type,
+            allowance_type,
+            unit: event_type.allowance(false).unit(),
+            state: if self.state == "rated" { UsageState::Rated } else { UsageState::Refused },
+            id: self.id.into(),
+            subscription_id: self.subscription_id.into(),
+            customer_id: self.customer_id,
+            msisdn: self.msisdn,
+            source: self.source,
+            external_id: self.external_id,
+            event_time: self.event_time,
+            quantity: self.quantity,
+            roaming_indicator: self.roaming_indicator,
+            rated_quantity: self.rated_quantity,
+            refused_quantity: self.refused_quantity,
+            remaining: self.remaining,
+            reason: self.reason,
+        })
+    }
+}
+
+/// One event by id.
+pub(super) async fn usage(db: &Db, cx: &Context, id: &UsageId) -> Result<Option<UsageRow>> {
+    let text = format!("select {COLUMNS} from mediation.usage_event u where u.id = $1 and u.tenant_id = $2");
+    let statement = db::sql!(text, id, cx.tenant.as_ref());
+    Ok(UsageRow::find_by_statement(statement).one(db.connection()).await?)
+}
+
+/// A page of TMF635, and how many events fit in all.
+pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<UsageRow>)> {
+    let filter = SqlFilter::new(query, &LISTING, 2)?;
+    db::list(db.connection(), COLUMNS, "mediation.usage_event u where u.tenant_id = $1", &cx.tenant, &filter).await
+}
+
+/// Events of `lines` (None: of all lines), newest first.
+pub(super) async fn history(db: &Db, cx: &Context, filter: &UsageFilter, lines: Option<Vec<String>>) -> Result<Vec<UsageRow>> {
+    let msisdn = filter.msisdn.as_ref().map(|msisdn| msisdn.as_str().to_owned());
+    let event_type = filter.event_type.map(UsageType::as_str);
+    // With lines the primary key finds the rows; without, the newest ones are read off the index of their recording.
+    let (which, order) = match lines {
+        Some(_) => ("u.subscription_id = any($2)", "u.event_time desc, u.recorded_at desc"),
+        None => ("$2::text[] is null", "u.recorded_at desc"),
+    };
+    let text = format!(
+        "select {COLUMNS} from mediation.usage_event u
+         where u.tenant_id = $1 and {which} and ($3::text is null or u.msisdn = $3) and ($4::text is null or u.event_type = $4)
+           and ($5::timestamptz is null or u.event_time >= $5)
+         order by {order}, u.id desc limit $6"
+    );
+    let statement = db::sql!(text, cx.tenant.as_ref(), lines, msisdn, event_type, filter.since, i64::from(filter.limit));
+    Ok(UsageRow::find_by_statement(statement).all(db.connection()).await?)
+}
+
+/// Takes `count` numbers of usage ids.
+pub(super) async fn mint(connection: &mut PgConnection, count: i64) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar("select nextval('mediation.usage_event_id_seq') from generate_series(1, $1)")
+        .bind(count)
+        .fetch_all(connection)
+        .await?)
+}
+
+/// The identity of an event on its line, and the row that wants it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key<'a> {
+    pub(super) tenant: &'a str,
+    pub(super) line: &'a str,
+    pub(super) source: &'a str,
+    pub(super) external_id: &'a str,
+    pub(super) usage_id: &'a str,
+}
+
+/// Claims the keys; answers the usage ids that got theirs. `keys` are distinct and sorted, so that two batches never wait
+/// for each other both ways.
+pub(super) async fn claim(connection: &mut PgConnection, keys: &[Key<'_>], recorded_at: DateTime<Utc>) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "insert into mediation.usage_key (subscription_id, source, external_id, tenant_id, usage_id, recorded_at)
+         select k.*, $6 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as k
+         on conflict do nothing returning usage_id",
+    )
+    .bind(column(keys, |key| key.line))
+    .bind(column(keys, |key| key.source))
+    .bind(column(keys, |key| key.external_id))
+    .bind(column(keys, |key| key.tenant))
+    .bind(column(keys, |key| key.usage_id))
+    .bind(recorded_at)
+    .fetch_all(connection)
+    .await?)
+}
+
+/// The stored events behind keys, by line, source and external id.
+pub(super) async fn stored(
+    connection: &mut PgConnection,
+    keys: &[Key<'_>],
+) -> Result<HashMap<(String, String, String), UsageView>> {
+    // The key knows when its row was recorded, and so in which partition it stands.
+    let text = format!(
+        "select {COLUMNS} from unnest($1::text[], $2::text[], $3::text[]) as n (subscription_id, source, external_id)
+         join mediation.usage_key k using (subscription_id, source, external_id)
+         join mediation.usage_event u
+           on u.subscription_id = k.subscription_id and u.id = k.usage_id and u.recorded_at = k.recorded_at"
+    );
+    let rows: Vec<UsageRow> = sqlx::query_as(sqlx::AssertSqlSafe(text))
+        .bind(column(keys, |key| key.line))
+        .bind(column(keys, |key| key.source))
+        .bind(column(keys, |key| key.external_id))
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok(((row.subscription_id.clone(), row.source.clone(), row.external_id.clone()), row.view()?)))
+        .collect()
+}
+
+/// An event with its answer, as it is to be stored.
+#[derive(Debug)]
+pub(super) struct NewRow<'a> {
+    pub(super) cx: &'a Context,
+    pub(super) view: &'a UsageView,
+    pub(super) tenant: &'a str,
+    pub(super) offering_id: &'a str,
+    pub(super) period_index: i32,
+    /// Taken off the balance.
+    pub(super) applied: i64,
+}
+
+/// Stores the events of a batch.
+pub(super) async fn insert(connection: &mut PgConnection, rows: &[NewRow<'_>], recorded_at: DateTime<Utc>) -> Result<()> {
+    sqlx::query(
+        "insert into mediation.usage_event (recorded_at, subscription_id, id, tenant_id, source, external_id, msisdn, customer_id,
+             offering_id, event_type, event_time, quantity, unit, roaming_indicator, state, allowance_type, period_index, applied,
+             rated_quantity, refused_quantity, remaining, reason, actor, channel, service_identity, request_id)
+         select $1, r.* from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+             $10::text[], $11::timestamptz[], $12::bigint[], $13::text[], $14::boolean[], $15::text[], $16::text[], $17::integer[],
+             $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
+             $26::text[]) as r",
+    )
+    .bind(recorded_at)
+    .bind(column(rows, |row| row.view.subscription_id.as_str()))
+    .bind(column(rows, |row| row.view.id.as_str()))
+    .bind(column(rows, |row| row.tenant))
+    .bind(column(rows, |row| row.view.source.as_str()))
+    .bind(column(rows, |row| row.view.external_id.as_str()))
+    .bind(column(rows, |row| row.view.msisdn.as_str()))
+    .bind(column(rows, |row| row.view.customer_id.as_str()))
+    .bind(column(rows, |row| row.offering_id))
+    .bind(column(rows, |row| row.view.event_type.as_str()))
+    .bind(column(rows, |row| row.view.event_time))
+    .bind(column(rows, |row| row.view.quantity))
+    .bind(column(rows, |row| row.view.unit.as_str()))
+    .bind(column(rows, |row| row.view.roaming_indicator))
+    .bind(column(rows, |row| row.view.state.as_str()))
+    .bind(column(rows, |row| row.view.allowance_type.map(AllowanceType::as_str)))
+    .bind(column(rows, |row| row.period_index))
+    .bind(column(rows, |row| row.applied))
+    .bind(column(rows, |row| row.view.rated_quantity))
+    .bind(column(rows, |row| row.view.refused_quantity))
+    .bind(column(rows, |row| row.view.remaining))
+    .bind(column(rows, |row| row.view.reason.as_deref()))
+    .bind(column(rows, |row| row.cx.actor.as_ref()))
+    .bind(column(rows, |row| row.cx.channel.as_str()))
+    .bind(column(rows, |row| row.cx.service_identity.as_ref()))
+    .bind(column(rows, |row| row.cx.request_id.as_ref()))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn column<'a, R, T>(rows: &'a [R], read: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(read).collect()
+}
+
+/// Forgets the keys that are past the window.
+pub(super) async fn purge_keys(db: &Db) -> Result<u64> {
+    let mut purged = 0;
+    for _ in 0..PURGE_BATCHES_MAX {
+        let deleted = sqlx::query(
+            "delete from mediation.usage_key k using (
+                 select subscription_id, source, external_id from mediation.usage_key
+                 where recorded_at < clock_timestamp() - make_interval(days => $1) limit $2) d
+             where (k.subscription_id, k.source, k.external_id) = (d.subscription_id, d.source, d.external_id)",
+        )
+        .bind(KEY_WINDOW_DAYS)
+        .bind(PURGE_BATCH)
+        .execute(db.pool())
+        .await?
+        .rows_affected();
+        purged += deleted;
+        if deleted < PURGE_BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    Ok(purged)
+}

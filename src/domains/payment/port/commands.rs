@@ -1,0 +1,179 @@
+//! The commands and views of payment's operations.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::card::CardNumber;
+use super::{AttemptId, PaymentMethodId, Purpose, RefundId};
+use crate::domains::crm::port::CustomerId;
+
+/// Put a card on file. The first card of a customer becomes the default.
+///
+/// The number goes to the payment gateway and is not kept. Test cards: 4242424242424242 approves, 4000000000000002 declines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddCard {
+    pub customer_id: CustomerId,
+    pub card_number: CardNumber,
+    /// 1 to 12.
+    #[serde(default = "december")]
+    pub exp_month: u8,
+    /// Four digits.
+    #[serde(default = "year_2030")]
+    pub exp_year: u16,
+}
+
+const fn december() -> u8 {
+    12
+}
+
+const fn year_2030() -> u16 {
+    2030
+}
+
+/// List the active cards of a customer, newest first.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListMethods {
+    pub customer_id: CustomerId,
+}
+
+/// Make a card the one that renewals and top-ups are charged to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetDefaultMethod {
+    pub payment_method_id: PaymentMethodId,
+}
+
+/// Take a card off file. When it was the default, the newest of the others takes its place.
+///
+/// The last card cannot be removed while the customer has a line that is not terminated.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoveMethod {
+    pub payment_method_id: PaymentMethodId,
+}
+
+/// List charge attempts, newest first.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListAttempts {
+    pub customer_id: Option<CustomerId>,
+    /// What was paid for: a line, an order, a purchase.
+    pub subject_id: Option<String>,
+    pub status: Option<AttemptStatus>,
+    /// 1 to 1000.
+    #[serde(default = "page")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u32,
+    #[serde(default)]
+    pub offset: u32,
+}
+
+const fn page() -> u32 {
+    50
+}
+
+/// Show one charge attempt, with its refund.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GetAttempt {
+    pub payment_attempt_id: AttemptId,
+}
+
+/// Give the whole amount of a charge back to the card. What was paid for is not taken back.
+///
+/// A charge that is still pending is refunded as soon as it is approved.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefundAttempt {
+    pub payment_attempt_id: AttemptId,
+    /// Why, for the books; 1 to 200 characters.
+    #[schemars(length(min = 1, max = 200))]
+    pub reason: String,
+}
+
+/// A card on file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MethodView {
+    pub id: PaymentMethodId,
+    pub customer_id: CustomerId,
+    /// `card`.
+    #[serde(rename = "type")]
+    pub method_type: String,
+    /// The gateway that knows the card.
+    pub token_provider: String,
+    pub brand: String,
+    pub last4: String,
+    pub exp_month: i16,
+    pub exp_year: i16,
+    pub is_default: bool,
+    /// `active`, `removed` or `expired`.
+    pub status: String,
+}
+
+/// How far a charge has come. Everything but `pending` is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptStatus {
+    /// Not yet known: the gateway is asked, with the same key, until it answers.
+    Pending,
+    Approved,
+    /// The issuer refused.
+    Declined,
+    /// The gateway refused the request itself; no money moved.
+    Errored,
+}
+
+/// How far a refund has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundStatus {
+    /// Waits for the charge's outcome, or for the gateway.
+    Pending,
+    Succeeded,
+    /// Nothing had been charged, or the gateway refused.
+    Failed,
+}
+
+/// One charge attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptView {
+    pub id: AttemptId,
+    pub customer_id: CustomerId,
+    /// Null where there was nothing to charge.
+    pub payment_method_id: Option<PaymentMethodId>,
+    /// Decimal text, such as `25.00`.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency: String,
+    pub purpose: Purpose,
+    pub subject_id: String,
+    pub business_key: String,
+    /// Counts the attempts with the same business key.
+    pub attempt_number: i32,
+    /// The idempotency key that the gateway sees.
+    pub gateway_key: String,
+    pub status: AttemptStatus,
+    pub gateway_ref: Option<String>,
+    pub decline_code: Option<String>,
+    pub decline_reason: Option<String>,
+    pub attempted_at: DateTime<Utc>,
+    /// Null while pending.
+    pub finished_at: Option<DateTime<Utc>>,
+    pub refund: Option<RefundView>,
+}
+
+/// The refund of a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundView {
+    pub id: RefundId,
+    pub status: RefundStatus,
+    /// Decimal text, in the currency of the charge.
+    pub amount: String,
+    pub reason: String,
+}

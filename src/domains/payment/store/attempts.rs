@@ -1,0 +1,170 @@
+//! Charge attempts: booking, locking, settling.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+
+use super::{money, word};
+use crate::domains::payment::model::{Attempt, Outcome, gateway_key};
+use crate::domains::payment::port::{AttemptId, AttemptStatus, ChargeRequest, PaymentMethodId, Purpose};
+use crate::platform::context::Context;
+use crate::platform::db::{Tx, sql};
+use crate::platform::error::{Error, Result};
+
+/// Of the table under the name `a`.
+pub(super) const COLUMNS: &str = "a.id, a.customer_id, a.payment_method_id, a.amount_minor, a.currency, a.purpose, a.subject_id,
+    a.business_key, a.attempt_number, a.gateway_key, a.description, a.status, a.gateway_ref, a.decline_code, a.decline_reason,
+    a.attempted_at, a.finished_at, a.version";
+
+/// How long a fresh attempt is left to its own delivery before the sweep looks at it, in seconds of wall time.
+const DELIVERY_GRACE_SECONDS: f64 = 5.0;
+
+#[derive(Debug, FromQueryResult)]
+pub(super) struct Row {
+    id: String,
+    customer_id: String,
+    payment_method_id: Option<String>,
+    amount_minor: i64,
+    currency: String,
+    purpose: String,
+    subject_id: String,
+    business_key: String,
+    attempt_number: i32,
+    gateway_key: String,
+    description: Option<String>,
+    status: String,
+    gateway_ref: Option<String>,
+    decline_code: Option<String>,
+    decline_reason: Option<String>,
+    attempted_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    version: i64,
+}
+
+impl TryFrom<Row> for Attempt {
+    type Error = Error;
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            id: row.id.into(),
+            customer_id: row.customer_id.into(),
+            method_id: row.payment_method_id.map(PaymentMethodId::from),
+            amount: money(row.amount_minor, &row.currency)?,
+            purpose: word(&row.purpose, Purpose::parse)?,
+            subject_id: row.subject_id,
+            business_key: row.business_key,
+            number: row.attempt_number,
+            gateway_key: row.gateway_key,
+            description: row.description,
+            status: word(&row.status, AttemptStatus::parse)?,
+            gateway_ref: row.gateway_ref,
+            decline_code: row.decline_code,
+            decline_reason: row.decline_reason,
+            attempted_at: row.attempted_at,
+            finished_at: row.finished_at,
+            version: row.version,
+        })
+    }
+}
+
+/// The attempt with this business key that is pending or approved.
+pub(in crate::domains::payment) async fn live(tx: &Tx, cx: &Context, business_key: &str) -> Result<Option<Attempt>> {
+    let query = format!(
+        "select {COLUMNS} from payment.payment_attempt a
+         where a.tenant_id = $1 and a.business_key = $2 and a.status in ('pending', 'approved')"
+    );
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), business_key)).one(&**tx).await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+/// Books an attempt, approved at once when there is nothing to charge. None when somebody else has just booked one with
+/// the same business key: then it can be read.
+pub(in crate::domains::payment) async fn insert(
+    tx: &Tx,
+    cx: &Context,
+    id: &AttemptId,
+    method_id: Option<&PaymentMethodId>,
+    request: &ChargeRequest,
+    description: Option<&str>,
+) -> Result<Option<Attempt>> {
+    #[derive(FromQueryResult)]
+    struct Last {
+        number: i32,
+    }
+    let last = sql!(
+        "select coalesce(max(attempt_number), 0) as number from payment.payment_attempt where tenant_id = $1 and business_key = $2",
+        cx.tenant.as_ref(),
+        request.business_key.as_str()
+    );
+    let number = Last::find_by_statement(last).one(&**tx).await?.map_or(0, |last| last.number) + 1;
+    let settled = request.amount.is_zero();
+    let query = format!(
+        "insert into payment.payment_attempt as a
+             (id, tenant_id, customer_id, payment_method_id, amount_minor, currency, purpose, subject_id, business_key,
+              attempt_number, gateway_key, description, status, attempted_at, finished_at, next_attempt_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                 clock_timestamp() + make_interval(secs => $16))
+         on conflict do nothing returning {COLUMNS}"
+    );
+    let status = if settled { AttemptStatus::Approved } else { AttemptStatus::Pending };
+    let statement = sql!(
+        query,
+        id,
+        cx.tenant.as_ref(),
+        &request.customer_id,
+        method_id.map(PaymentMethodId::as_str),
+        request.amount.minor,
+        request.amount.currency.as_str(),
+        request.purpose.as_str(),
+        request.subject_id.as_str(),
+        request.business_key.as_str(),
+        number,
+        gateway_key(&request.business_key, number),
+        description,
+        status.as_str(),
+        cx.now,
+        settled.then_some(cx.now),
+        DELIVERY_GRACE_SECONDS
+    );
+    let row = Row::find_by_statement(statement).one(&**tx).await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+pub(in crate::domains::payment) async fn find(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    id: &AttemptId,
+) -> Result<Option<Attempt>> {
+    let query = format!("select {COLUMNS} from payment.payment_attempt a where a.tenant_id = $1 and a.id = $2");
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(connection).await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+/// The attempt, which nobody else changes until the end of `tx`.
+pub(in crate::domains::payment) async fn lock(tx: &Tx, cx: &Context, id: &AttemptId) -> Result<Option<Attempt>> {
+    let query = format!("select {COLUMNS} from payment.payment_attempt a where a.tenant_id = $1 and a.id = $2 for update");
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(&**tx).await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+/// Writes the outcome into a locked attempt and frees its lease.
+pub(in crate::domains::payment) async fn settle(
+    tx: &Tx,
+    cx: &Context,
+    id: &AttemptId,
+    status: AttemptStatus,
+    outcome: &Outcome,
+) -> Result<Attempt> {
+    let (gateway_ref, code, reason) = match outcome {
+        Outcome::Approved { gateway_ref } => (Some(gateway_ref.as_str()), None, None),
+        Outcome::Declined { code, reason } => (None, Some(code.as_str()), Some(reason.as_str())),
+        Outcome::Errored { reason } => (None, Some(Outcome::REFUSED), Some(reason.as_str())),
+    };
+    let query = format!(
+        "update payment.payment_attempt a
+         set status = $3, gateway_ref = $4, decline_code = $5, decline_reason = $6, finished_at = $7, leased_by = null,
+             lease_until = null, last_error = null, version = version + 1, updated_at = clock_timestamp()
+         where a.tenant_id = $1 and a.id = $2 and a.status = 'pending' returning {COLUMNS}"
+    );
+    let statement = sql!(query, cx.tenant.as_ref(), id, status.as_str(), gateway_ref, code, reason, cx.now);
+    let row = Row::find_by_statement(statement).one(&**tx).await?;
+    row.ok_or_else(|| Error::Internal(format!("{id} was locked as pending and is not")))?.try_into()
+}

@@ -1,0 +1,159 @@
+//! Cards on file.
+
+use sea_orm::{ConnectionTrait, FromQueryResult};
+
+use crate::domains::crm::port::CustomerId;
+use crate::domains::payment::model::Method;
+use crate::domains::payment::port::PaymentMethodId;
+use crate::domains::payment::port::gateway::Tokenized;
+use crate::platform::context::Context;
+use crate::platform::db::{Tx, execute, sql};
+use crate::platform::error::{Error, Result};
+use crate::platform::ids;
+
+const COLUMNS: &str =
+    "id, customer_id, type as method_type, token_provider, last4, brand, exp_month, exp_year, is_default, status, version";
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    id: String,
+    customer_id: String,
+    method_type: String,
+    token_provider: String,
+    last4: String,
+    brand: String,
+    exp_month: i16,
+    exp_year: i16,
+    is_default: bool,
+    status: String,
+    version: i64,
+}
+
+impl From<Row> for Method {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id.into(),
+            customer_id: row.customer_id.into(),
+            method_type: row.method_type,
+            token_provider: row.token_provider,
+            last4: row.last4,
+            brand: row.brand,
+            exp_month: row.exp_month,
+            exp_year: row.exp_year,
+            is_default: row.is_default,
+            status: row.status,
+            version: row.version,
+        }
+    }
+}
+
+/// A card to be written.
+pub(in crate::domains::payment) struct NewMethod<'a> {
+    pub(in crate::domains::payment) customer_id: &'a CustomerId,
+    pub(in crate::domains::payment) provider: &'a str,
+    pub(in crate::domains::payment) tokenized: &'a Tokenized,
+    pub(in crate::domains::payment) exp_month: i16,
+    pub(in crate::domains::payment) exp_year: i16,
+    pub(in crate::domains::payment) is_default: bool,
+}
+
+/// Until the end of `tx` nobody else changes which cards this customer has: there may be no row yet that could be locked.
+pub(in crate::domains::payment) async fn lock_customer(tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<()> {
+    let key = format!("payment_method:{}:{customer_id}", cx.tenant);
+    execute(&**tx, sql!("select pg_advisory_xact_lock(hashtextextended($1, 0))", key)).await.map(drop)
+}
+
+pub(in crate::domains::payment) async fn find(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    id: &PaymentMethodId,
+) -> Result<Option<Method>> {
+    let query = format!("select {COLUMNS} from payment.payment_method where tenant_id = $1 and id = $2");
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(connection).await?;
+    Ok(row.map(Method::from))
+}
+
+/// The active cards of a customer, newest first. A customer has few.
+pub(in crate::domains::payment) async fn active(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    customer_id: &CustomerId,
+) -> Result<Vec<Method>> {
+    let query = format!(
+        "select {COLUMNS} from payment.payment_method
+         where tenant_id = $1 and customer_id = $2 and status = 'active' order by created_at desc, id desc limit 100"
+    );
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customer_id)).all(connection).await?;
+    Ok(rows.into_iter().map(Method::from).collect())
+}
+
+/// The card that is charged when nobody says which: the default, else the newest active one.
+pub(in crate::domains::payment) async fn chargeable(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    customer_id: &CustomerId,
+) -> Result<Option<Method>> {
+    let query = format!(
+        "select {COLUMNS} from payment.payment_method
+         where tenant_id = $1 and customer_id = $2 and status = 'active'
+         order by is_default desc, created_at desc, id desc limit 1"
+    );
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customer_id)).one(connection).await?;
+    Ok(row.map(Method::from))
+}
+
+pub(in crate::domains::payment) async fn insert(tx: &Tx, cx: &Context, new: NewMethod<'_>) -> Result<Method> {
+    let id = ids::next(&**tx, "payment.payment_method_id_seq", "PM", 4).await?;
+    let query = format!(
+        "insert into payment.payment_method
+             (id, tenant_id, customer_id, token, token_provider, last4, brand, exp_month, exp_year, is_default, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, clock_timestamp())
+         returning {COLUMNS}"
+    );
+    let statement = sql!(
+        query,
+        id,
+        cx.tenant.as_ref(),
+        new.customer_id,
+        new.tokenized.token.as_str(),
+        new.provider,
+        new.tokenized.last4.as_str(),
+        new.tokenized.brand.as_str(),
+        new.exp_month,
+        new.exp_year,
+        new.is_default
+    );
+    let row = Row::find_by_statement(statement).one(&**tx).await?;
+    row.map(Method::from).ok_or_else(|| Error::Internal("an insert with returning gave no row".into()))
+}
+
+/// Makes `id` the customer's default. Two statements: the unique index allows no moment with two.
+pub(in crate::domains::payment) async fn make_default(
+    tx: &Tx,
+    cx: &Context,
+    customer_id: &CustomerId,
+    id: &PaymentMethodId,
+) -> Result<Method> {
+    let statement = sql!(
+        "update payment.payment_method set is_default = false, version = version + 1, updated_at = clock_timestamp()
+         where tenant_id = $1 and customer_id = $2 and is_default",
+        cx.tenant.as_ref(),
+        customer_id
+    );
+    execute(&**tx, statement).await?;
+    changed(tx, cx, id, "is_default = true").await
+}
+
+/// Takes the card off file; the row stays, attempts refer to it.
+pub(in crate::domains::payment) async fn remove(tx: &Tx, cx: &Context, id: &PaymentMethodId) -> Result<Method> {
+    changed(tx, cx, id, "status = 'removed', is_default = false").await
+}
+
+async fn changed(tx: &Tx, cx: &Context, id: &PaymentMethodId, set: &'static str) -> Result<Method> {
+    let query = format!(
+        "update payment.payment_method set {set}, version = version + 1, updated_at = clock_timestamp()
+         where tenant_id = $1 and id = $2 returning {COLUMNS}"
+    );
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(&**tx).await?;
+    row.map(Method::from).ok_or_else(|| Error::not_found("payment method", id))
+}

@@ -1,0 +1,179 @@
+//! Network tasks as values: the state machine of one row that is tried again and again. Pure.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::domains::provisioning::policy::rule;
+use crate::domains::provisioning::port::{TaskId, TaskState, TaskType, TaskView};
+use crate::platform::error::Violation;
+
+/// What can happen to a task once it is taken. Taking one (pending, or running under an ended lease) is one statement of the
+/// store, since only the database's clock knows whose lease has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trigger {
+    /// The attempt worked.
+    Complete,
+    /// The attempt failed and another one follows.
+    AttemptAgain,
+    /// The last attempt failed.
+    Fail,
+    /// The network does not answer.
+    Stick,
+    /// An operator starts it again.
+    Restart,
+}
+
+impl Trigger {
+    const fn leads_to(self) -> TaskState {
+        match self {
+            Self::Complete => TaskState::Completed,
+            Self::AttemptAgain | Self::Restart => TaskState::Pending,
+            Self::Fail => TaskState::Failed,
+            Self::Stick => TaskState::Stuck,
+        }
+    }
+}
+
+impl TaskState {
+    /// The state after `trigger`.
+    pub(super) fn after(self, trigger: Trigger) -> Result<Self, Violation> {
+        match (self, trigger) {
+            (Self::Running, Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick)
+            | (Self::Failed | Self::Stuck, Trigger::Restart) => Ok(trigger.leads_to()),
+            (Self::Pending, Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick | Trigger::Restart)
+            | (Self::Running, Trigger::Restart)
+            | (Self::Failed | Self::Stuck, Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick)
+            | (Self::Completed, _) => Err(rule::TRANSITION_INVALID
+                .violated(format!("A task that is {} cannot become {}", self.as_str(), trigger.leads_to().as_str()))
+                .with("state", self)
+                .with("targetState", trigger.leads_to())),
+        }
+    }
+}
+
+/// How an attempt ended, and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Completed,
+    /// Tried again after this long.
+    Again { error: String, after: Duration },
+    Failed { error: String },
+    /// No attempt was made.
+    Stuck { error: String },
+}
+
+impl Outcome {
+    pub(super) const fn trigger(&self) -> Trigger {
+        match self {
+            Self::Completed => Trigger::Complete,
+            Self::Again { .. } => Trigger::AttemptAgain,
+            Self::Failed { .. } => Trigger::Fail,
+            Self::Stuck { .. } => Trigger::Stick,
+        }
+    }
+
+    pub(super) fn error(&self) -> Option<&str> {
+        match self {
+            Self::Completed => None,
+            Self::Again { error, .. } | Self::Failed { error } | Self::Stuck { error } => Some(error),
+        }
+    }
+}
+
+/// The wait after a failed attempt: 50 ms, 200 ms, 800 ms, … up to 10 s.
+pub(super) fn pause_after(attempt: i16) -> Duration {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(8) * 2;
+    Duration::from_millis(50 << doublings).min(Duration::from_secs(10))
+}
+
+/// A task for the network.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    pub(super) id: TaskId,
+    pub(super) service_id: String,
+    pub(super) service_order_id: String,
+    pub(super) commercial_order_id: Option<String>,
+    pub(super) subscription_id: Option<String>,
+    pub(super) task_type: TaskType,
+    pub(super) state: TaskState,
+    pub(super) attempts: i16,
+    pub(super) max_attempts: i16,
+    pub(super) payload: Value,
+    pub(super) last_error: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) started_at: Option<DateTime<Utc>>,
+    pub(super) completed_at: Option<DateTime<Utc>>,
+    pub(super) version: i64,
+}
+
+impl Task {
+    /// Whether a task that was just taken was never tried before: it was booked (version 1) and taken (2), nothing else.
+    pub(super) const fn is_new(&self) -> bool {
+        self.version == 2
+    }
+}
+
+impl From<Task> for TaskView {
+    fn from(task: Task) -> Self {
+        Self {
+            id: task.id,
+            service_id: task.service_id,
+            service_order_id: task.service_order_id,
+            commercial_order_id: task.commercial_order_id,
+            subscription_id: task.subscription_id,
+            task_type: task.task_type,
+            state: task.state,
+            attempts: task.attempts,
+            max_attempts: task.max_attempts,
+            last_error: task.last_error,
+            created_at: task.created_at,
+            started_at: task.started_at,
+            completed_at: task.completed_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TRIGGERS: [Trigger; 5] =
+        [Trigger::Complete, Trigger::AttemptAgain, Trigger::Fail, Trigger::Stick, Trigger::Restart];
+
+    #[test]
+    fn every_pair_of_state_and_trigger_is_defined() {
+        let machine = [
+            //                     complete again fail stick restart
+            (TaskState::Pending, [false; 5]),
+            (TaskState::Running, [true, true, true, true, false]),
+            (TaskState::Completed, [false; 5]),
+            (TaskState::Failed, [false, false, false, false, true]),
+            (TaskState::Stuck, [false, false, false, false, true]),
+        ];
+        assert_eq!(machine.map(|(state, _)| state), TaskState::ALL);
+        for (state, row) in machine {
+            for (trigger, open) in TRIGGERS.into_iter().zip(row) {
+                assert_eq!(state.after(trigger).ok(), open.then(|| trigger.leads_to()), "{state:?} {trigger:?}");
+            }
+            assert_eq!(TaskState::parse(state.as_str()), Some(state));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pauses_grow_and_are_bounded(attempt in -5_i16..200) {
+            let (this, next) = (pause_after(attempt), pause_after(attempt + 1));
+            prop_assert!(this <= next && next <= Duration::from_secs(10));
+            prop_assert!(this >= Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn the_first_pauses_are_short() {
+        assert_eq!([1, 2, 3].map(pause_after), [50, 200, 800].map(Duration::from_millis));
+    }
+}

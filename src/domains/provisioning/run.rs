@@ -1,0 +1,141 @@
+//! Running a task: lease the row, tell the network outside any transaction, record the answer in a second one.
+//!
+//! The row is the work item. Whoever finds it due takes it by a lease; a process that dies leaves a lease that ends, and the
+//! task is taken over with its next attempt. An answer is recorded only by the lease that asked for it, so however often a
+//! task is delivered, it ends once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::domains::provisioning::model::{Outcome, Task, pause_after};
+use crate::domains::provisioning::port::{NetworkError, NetworkTask, TaskCompleted, TaskFailed, TaskId, TaskState, TaskStuck};
+use crate::domains::provisioning::store::{self, Claim};
+use crate::domains::provisioning::Service;
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+use crate::platform::{crash, outbox};
+
+/// How long a network element may take for one attempt.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Tasks that recovery runs at once, and most of them in one sweep.
+const RECOVERED_AT_ONCE: usize = 8;
+const RECOVERED_MAX: i64 = 400;
+
+impl Service {
+    /// Runs the task to its end, or as far as it goes; does nothing when it has ended or another process runs it.
+    pub(super) async fn run(&self, cx: &Context, id: &TaskId) -> Result<()> {
+        loop {
+            match store::claim(&self.platform, cx, id).await? {
+                Claim::NotDue => return Ok(()),
+                Claim::Later(wait) => tokio::time::sleep(wait).await,
+                Claim::Taken(task) => {
+                    let outcome = self.attempt(cx, &task).await;
+                    self.record(cx, task, outcome).await?;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, cx: &Context, task: &Task) -> Outcome {
+        let order = NetworkTask {
+            task_id: task.id.clone(),
+            tenant: cx.tenant.to_string(),
+            task_type: task.task_type,
+            service_id: task.service_id.clone(),
+            service_order_id: task.service_order_id.clone(),
+            commercial_order_id: task.commercial_order_id.clone(),
+            attempt: task.attempts,
+            is_new: task.is_new(),
+            payload: task.payload.clone(),
+        };
+        crash::point("provisioning.task.before_call");
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.network.execute(&order)).await;
+        crash::point("provisioning.task.after_call");
+        let answer = answer.unwrap_or_else(|_| {
+            Err(NetworkError::Failed(format!("the network did not answer within {} s", ANSWER_TIMEOUT.as_secs())))
+        });
+        match answer {
+            Ok(()) => Outcome::Completed,
+            Err(NetworkError::Stuck(error)) => Outcome::Stuck { error },
+            Err(NetworkError::Failed(error)) if task.attempts < task.max_attempts => {
+                Outcome::Again { error, after: pause_after(task.attempts) }
+            }
+            Err(NetworkError::Failed(error)) => Outcome::Failed { error },
+        }
+    }
+
+    /// Writes how the attempt ended, with its event when the task has ended. An answer whose lease was taken over is dropped:
+    /// the one who took over asks again.
+    async fn record(&self, cx: &Context, mut task: Task, outcome: Outcome) -> Result<()> {
+        let mut cx = cx.clone();
+        cx.now = self.platform.clock.now().await?;
+        task.state = task.state.after(outcome.trigger())?;
+        task.last_error = outcome.error().map(str::to_owned).or(task.last_error);
+        match &outcome {
+            Outcome::Completed => task.completed_at = Some(cx.now),
+            // No attempt was made.
+            Outcome::Stuck { .. } => task.attempts = 0,
+            Outcome::Again { .. } | Outcome::Failed { .. } => {}
+        }
+        task.version += 1;
+        let tx = self.platform.db.begin().await?;
+        let pause = match &outcome {
+            Outcome::Again { after, .. } => *after,
+            _ => Duration::ZERO,
+        };
+        if !store::record(&tx, &self.platform, &cx, &task, pause).await? {
+            tracing::info!(task.id = %task.id, "answer of the network dropped: another process has taken the task over");
+            return Ok(());
+        }
+        stage_end(&tx, &cx, &task).await?;
+        crash::point("provisioning.task.before_commit");
+        tx.commit().await?;
+        crash::point("provisioning.task.after_commit");
+        if let Some(error) = outcome.error() {
+            tracing::warn!(task.id = %task.id, task.kind = task.task_type.as_str(), state = task.state.as_str(), error, "network task");
+        }
+        Ok(())
+    }
+
+    /// Runs what nobody runs: tasks that are due for a while, or whose process died.
+    pub(super) async fn recover(&self, cx: &Context) -> Result<Value> {
+        use futures::StreamExt as _;
+        let due = store::forgotten(&self.platform, cx, RECOVERED_MAX).await?;
+        let found = due.len();
+        let outcomes = futures::stream::iter(due)
+            .map(|id| async move { self.run(cx, &id).await })
+            .buffer_unordered(RECOVERED_AT_ONCE)
+            .collect::<Vec<_>>()
+            .await;
+        let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        outcomes.into_iter().collect::<Result<Vec<()>>>()?;
+        Ok(json!({ "recovered": found - failed }))
+    }
+}
+
+async fn stage_end(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
+    macro_rules! ended {
+        ($event:ident) => {
+            $event {
+                task_id: task.id.clone(),
+                task_type: task.task_type,
+                service_id: task.service_id.clone(),
+                service_order_id: task.service_order_id.clone(),
+                commercial_order_id: task.commercial_order_id.clone(),
+                attempts: task.attempts,
+                last_error: task.last_error.clone(),
+                version: task.version,
+            }
+        };
+    }
+    match task.state {
+        TaskState::Completed => outbox::stage(tx, cx, &ended!(TaskCompleted)).await?,
+        TaskState::Failed => outbox::stage(tx, cx, &ended!(TaskFailed)).await?,
+        TaskState::Stuck => outbox::stage(tx, cx, &ended!(TaskStuck)).await?,
+        TaskState::Pending | TaskState::Running => return Ok(()),
+    };
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! What the network answered to a service order's tasks.
+//!
+//! The service order's row is locked first, so answers that come at the same instant are counted one after the other, and
+//! exactly one of them is the last. An order that has ended is not changed by a late answer.
+
+use crate::domains::provisioning::port::{TaskCompleted, TaskFailed, TaskId, TaskStuck, TaskType};
+use crate::domains::som::events::{ServiceActivated, ServiceTerminated};
+use crate::domains::som::model::{Graph, OrderTrigger, ServiceOrder, ServiceTrigger};
+use crate::domains::som::port::{
+    ServiceOrderCompleted, ServiceOrderFailed, ServiceOrderId, ServiceOrderKind, ServiceOrderState, ServiceState,
+};
+use crate::domains::som::store::TaskState;
+use crate::domains::som::{Service, store};
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, Result};
+use crate::platform::outbox;
+
+/// One answer, of whichever kind.
+struct Answer {
+    service_order_id: ServiceOrderId,
+    task_type: TaskType,
+    task_id: TaskId,
+    state: TaskState,
+}
+
+impl Service {
+    pub(super) async fn task_completed(&self, tx: &Tx, cx: &Context, done: TaskCompleted) -> Result<()> {
+        let answer = Answer {
+            service_order_id: done.service_order_id.into(),
+            task_type: done.task_type,
+            task_id: done.task_id,
+            state: TaskState::Completed,
+        };
+        match note(tx, cx, &answer).await? {
+            Some(order) if store::open_tasks(tx, cx, &order.id).await? == 0 => complete(tx, cx, order).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// An activation fails with its first failed task and gives back what it holds. A cessation waits for an operator: the
+    /// line has ended whatever the network says.
+    pub(super) async fn task_failed(&self, tx: &Tx, cx: &Context, failed: TaskFailed) -> Result<()> {
+        let answer = Answer {
+            service_order_id: failed.service_order_id.into(),
+            task_type: failed.task_type,
+            task_id: failed.task_id,
+            state: TaskState::Failed,
+        };
+        match note(tx, cx, &answer).await? {
+            Some(order) if order.kind == ServiceOrderKind::Activation => {
+                let reason = format!("provisioning task {} failed permanently", failed.task_type.as_str());
+                self.fail(tx, cx, order, reason).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn task_stuck(&self, tx: &Tx, cx: &Context, stuck: TaskStuck) -> Result<()> {
+        let answer = Answer {
+            service_order_id: stuck.service_order_id.into(),
+            task_type: stuck.task_type,
+            task_id: stuck.task_id,
+            state: TaskState::Stuck,
+        };
+        note(tx, cx, &answer).await?;
+        Ok(())
+    }
+
+    async fn fail(&self, tx: &Tx, cx: &Context, mut order: ServiceOrder, reason: String) -> Result<()> {
+        let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+        order.step(cx, OrderTrigger::Fail, Some(&reason))?;
+        graph.step(cx, ServiceTrigger::Fail, &reason)?;
+        store::save_order(tx, cx, &order).await?;
+        store::save_graph(tx, cx, &graph).await?;
+        self.inventory.release(tx, cx, order.commercial_order_id.as_str()).await?;
+        let failed = ServiceOrderFailed {
+            service_order_id: Some(order.id),
+            commercial_order_id: order.commercial_order_id,
+            reason,
+            version: order.version,
+        };
+        outbox::stage(tx, cx, &failed).await?;
+        Ok(())
+    }
+}
+
+/// Locks the service order and marks the task. None: the order has ended (or the task was done before), nothing changes.
+async fn note(tx: &Tx, cx: &Context, answer: &Answer) -> Result<Option<ServiceOrder>> {
+    let order = store::lock_order(tx, cx, &answer.service_order_id).await?;
+    if order.state != ServiceOrderState::InProgress {
+        tracing::info!(
+            service_order.id = %order.id, task.id = %answer.task_id, state = order.state.as_str(),
+            "answer of the network came after the service order had ended"
+        );
+        return Ok(None);
+    }
+    let marked = store::mark_task(tx, cx, &order.id, answer.task_type, &answer.task_id, answer.state).await?;
+    Ok(marked.then_some(order))
+}
+
+async fn complete(tx: &Tx, cx: &Context, mut order: ServiceOrder) -> Result<()> {
+    let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+    order.step(cx, OrderTrigger::Complete, None)?;
+    store::save_order(tx, cx, &order).await?;
+    match order.kind {
+        ServiceOrderKind::Activation => {
+            graph.step(cx, ServiceTrigger::Activate, "all network tasks are done")?;
+            store::save_graph(tx, cx, &graph).await?;
+            outbox::stage(tx, cx, &ServiceActivated::of(&order, &graph)).await?;
+        }
+        // Services that were withdrawn ended before the network knew of it.
+        ServiceOrderKind::Cessation if graph.cfs.state == ServiceState::Activated => {
+            graph.step(cx, ServiceTrigger::Terminate, "taken out of the network")?;
+            store::save_graph(tx, cx, &graph).await?;
+            outbox::stage(tx, cx, &ServiceTerminated::of(&order, &graph)).await?;
+        }
+        ServiceOrderKind::Cessation | ServiceOrderKind::Change => {}
+    }
+    outbox::stage(tx, cx, &completed(order, graph)?).await?;
+    Ok(())
+}
+
+fn completed(order: ServiceOrder, graph: Graph) -> Result<ServiceOrderCompleted> {
+    let known = graph.cfs.characteristics;
+    let (Some(msisdn), Some(offering_id)) = (known.msisdn, known.offering_id) else {
+        return Err(Error::Internal(format!("service {} has no number or plan", graph.cfs.id)));
+    };
+    Ok(ServiceOrderCompleted {
+        service_order_id: order.id,
+        kind: order.kind,
+        commercial_order_id: order.commercial_order_id,
+        customer_id: order.customer_id,
+        offering_id,
+        msisdn,
+        cfs_service_id: graph.cfs.id,
+        version: order.version,
+    })
+}

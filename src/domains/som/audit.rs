@@ -1,0 +1,75 @@
+//! What `bss audit verify` proves of service orders and services. Each holds at any moment between two transactions.
+
+use crate::platform::audit::Check;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "som.completed_exactly_with_its_tasks",
+        description: "A service order is completed exactly when all network tasks that it waits for are done.",
+        offenders: "
+            select o.id, o.state || ' with ' || count(*) filter (where t.state <> 'completed') || ' of ' || count(*) || ' tasks open'
+            from service_inventory.service_order o
+            join service_inventory.service_order_task t on t.service_order_id = o.id
+            group by o.id
+            having (o.state = 'completed') <> (count(*) filter (where t.state <> 'completed') = 0)",
+    },
+    Check {
+        name: "som.order_has_tasks_and_services",
+        description: "Every service order waits for network tasks and is about a service.",
+        offenders: "
+            select o.id, o.kind || ' without tasks or services'
+            from service_inventory.service_order o
+            where not exists (select 1 from service_inventory.service_order_task t where t.service_order_id = o.id)
+               or not exists (select 1 from service_inventory.service_order_item i where i.service_order_id = o.id)",
+    },
+    Check {
+        name: "som.tasks_are_known_to_the_network",
+        description: "Every task that a service order waits for is a task of the network, which says the same of it or is about to.",
+        offenders: "
+            select w.service_order_id, w.task_type || ' is ' || w.state || ' here and ' || coalesce(t.state, 'unknown') || ' there'
+            from service_inventory.service_order_task w
+            join service_inventory.service_order o on o.id = w.service_order_id
+            left join provisioning.provisioning_task t
+                on t.service_order_id = w.service_order_id and t.task_type = w.task_type
+            where t.id is null
+               or (o.state in ('in_progress', 'completed') and (t.state = 'completed') <> (w.state = 'completed')
+                   and not exists (select 1 from audit.delivery d where d.aggregate_id = t.id and d.state in ('pending', 'parked')))",
+    },
+    Check {
+        name: "som.no_service_under_a_lost_order",
+        description: "No service is active under a service order that failed or was cancelled, nor reserved under one that has ended.",
+        offenders: "
+            select s.id, s.state || ' under ' || o.id || ', which is ' || o.state
+            from service_inventory.service s
+            join service_inventory.service_order o on o.id = s.service_order_id
+            where (o.state in ('failed', 'cancelled') and s.state not in ('failed', 'terminated'))
+               or (o.state = 'completed' and s.state not in ('activated', 'terminated'))
+               or (o.state = 'in_progress' and s.state <> 'reserved')",
+    },
+    Check {
+        name: "som.services_of_a_line_move_together",
+        description: "The services below a customer-facing service are in its state and belong to its line.",
+        offenders: "
+            select r.id, r.state || ' below ' || c.id || ', which is ' || c.state
+            from service_inventory.service r
+            join service_inventory.service c on c.id = r.parent_service_id
+            where r.state <> c.state or r.subscription_id is distinct from c.subscription_id",
+    },
+    Check {
+        name: "som.service_is_wanted",
+        description: "An active service belongs to a line that has not ended or to an order in progress, or its end is under way.",
+        offenders: "
+            select s.id, 'active for ' || coalesce(s.subscription_id, o.commercial_order_id)
+            from service_inventory.service s
+            join service_inventory.service_order o on o.id = s.service_order_id
+            join order_mgmt.product_order p on p.id = o.commercial_order_id
+            left join subscription.subscription l on l.commercial_order_id = p.id and l.tenant_id = p.tenant_id
+            where s.type = 'CFS' and s.state = 'activated' and p.state <> 'in_progress'
+              and (l.id is null or l.state = 'terminated')
+              and not exists (select 1 from audit.delivery d where d.aggregate_id in (p.id, l.id) and d.state in ('pending', 'parked'))
+              and not exists (
+                  select 1 from service_inventory.service_order_item i
+                  join service_inventory.service_order c on c.id = i.service_order_id
+                  where i.target_service_id = s.id and c.kind = 'cessation' and c.state in ('acknowledged', 'in_progress'))",
+    },
+];

@@ -1,0 +1,131 @@
+//! What the service order management does when orders, the network or lines say something.
+
+use std::sync::Arc;
+
+use crate::domains::com::port::{OrderCancelled, OrderFailed, OrderInProgress};
+use crate::domains::provisioning::port::{TaskCompleted, TaskFailed, TaskStuck};
+use crate::domains::som::Service;
+use crate::domains::subscription::port::{SubscriptionActivated, SubscriptionTerminated};
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::delivery::{Consumer, Failure, Handlers, Subscribers};
+
+/// `order.in_progress`: services and tasks are made.
+struct Decompose(Arc<Service>);
+
+impl Consumer for Decompose {
+    const NAME: &'static str = "som.decompose";
+    type Payload = OrderInProgress;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: OrderInProgress) -> Result<(), Failure> {
+        Ok(self.0.decompose(tx, cx, event).await?)
+    }
+}
+
+/// `order.cancelled`: nothing of it is given.
+struct WithdrawCancelled(Arc<Service>);
+
+impl Consumer for WithdrawCancelled {
+    const NAME: &'static str = "som.withdraw_cancelled_order";
+    type Payload = OrderCancelled;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: OrderCancelled) -> Result<(), Failure> {
+        Ok(self.0.withdraw(tx, cx, &event.order_id, "the order was cancelled").await?)
+    }
+}
+
+/// `order.failed`: what was given is taken back.
+struct WithdrawFailed(Arc<Service>);
+
+impl Consumer for WithdrawFailed {
+    const NAME: &'static str = "som.withdraw_failed_order";
+    type Payload = OrderFailed;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: OrderFailed) -> Result<(), Failure> {
+        Ok(self.0.withdraw(tx, cx, &event.order_id, &event.reason).await?)
+    }
+}
+
+/// `provisioning.task.completed`.
+struct NoteCompletedTask(Arc<Service>);
+
+impl Consumer for NoteCompletedTask {
+    const NAME: &'static str = "som.note_completed_task";
+    type Payload = TaskCompleted;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: TaskCompleted) -> Result<(), Failure> {
+        Ok(self.0.task_completed(tx, cx, event).await?)
+    }
+}
+
+/// `provisioning.task.failed`.
+struct NoteFailedTask(Arc<Service>);
+
+impl Consumer for NoteFailedTask {
+    const NAME: &'static str = "som.note_failed_task";
+    type Payload = TaskFailed;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: TaskFailed) -> Result<(), Failure> {
+        Ok(self.0.task_failed(tx, cx, event).await?)
+    }
+}
+
+/// `provisioning.task.stuck`.
+struct NoteStuckTask(Arc<Service>);
+
+impl Consumer for NoteStuckTask {
+    const NAME: &'static str = "som.note_stuck_task";
+    type Payload = TaskStuck;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: TaskStuck) -> Result<(), Failure> {
+        Ok(self.0.task_stuck(tx, cx, event).await?)
+    }
+}
+
+/// `subscription.activated`: the services say whose they are.
+struct LinkLine(Arc<Service>);
+
+impl Consumer for LinkLine {
+    const NAME: &'static str = "som.link_line";
+    type Payload = SubscriptionActivated;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionActivated) -> Result<(), Failure> {
+        Ok(self.0.link(tx, cx, &event).await?)
+    }
+}
+
+/// `subscription.terminated`: the network is told to forget the line.
+struct CeaseLine(Arc<Service>);
+
+impl Consumer for CeaseLine {
+    const NAME: &'static str = "som.cease_line";
+    type Payload = SubscriptionTerminated;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionTerminated) -> Result<(), Failure> {
+        Ok(self.0.cease_line(tx, cx, event).await?)
+    }
+}
+
+pub(super) fn subscribe(subscribers: Subscribers) -> Subscribers {
+    subscribers
+        .consumer::<Decompose>()
+        .consumer::<WithdrawCancelled>()
+        .consumer::<WithdrawFailed>()
+        .consumer::<NoteCompletedTask>()
+        .consumer::<NoteFailedTask>()
+        .consumer::<NoteStuckTask>()
+        .consumer::<LinkLine>()
+        .consumer::<CeaseLine>()
+}
+
+pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
+    Handlers::default()
+        .consumer(Decompose(Arc::clone(service)))
+        .consumer(WithdrawCancelled(Arc::clone(service)))
+        .consumer(WithdrawFailed(Arc::clone(service)))
+        .consumer(NoteCompletedTask(Arc::clone(service)))
+        .consumer(NoteFailedTask(Arc::clone(service)))
+        .consumer(NoteStuckTask(Arc::clone(service)))
+        .consumer(LinkLine(Arc::clone(service)))
+        .consumer(CeaseLine(Arc::clone(service)))
+}

@@ -1,0 +1,101 @@
+//! Operations on commercial orders.
+
+use std::time::Duration;
+
+use crate::domains::com::port::{
+    CancelOrder, CreateOrder, GetOrder, ListOrders, OrderView, SubmitOrder, WaitUntilOrder, rule,
+};
+use crate::operations::services::Services;
+use crate::operations::{Effect, Operation, Registry};
+use crate::platform::context::Context;
+use crate::platform::error::{Result, Rule};
+
+/// Adds the operations on orders.
+pub fn register(registry: Registry<Services>) -> Registry<Services> {
+    registry
+        .with::<CreateOrder>()
+        .with::<GetOrder>()
+        .with::<ListOrders>()
+        .with::<SubmitOrder>()
+        .with::<CancelOrder>()
+        .with::<WaitUntilOrder>()
+}
+
+impl Operation<Services> for CreateOrder {
+    const NAME: &'static str = "order.create";
+    const EFFECT: Effect = Effect::Write;
+    const RULES: &'static [Rule] = &[
+        rule::CUSTOMER_NOT_FOUND,
+        rule::CUSTOMER_CLOSED,
+        rule::REQUIRES_VERIFIED_CUSTOMER,
+        rule::OFFERING_NOT_FOUND,
+        rule::NOT_SELLABLE_NOW,
+        rule::NO_PAYMENT_METHOD,
+    ];
+    const EXAMPLE: &'static str = r#"{"customerId": "CUST-4be1709c0d2f", "offeringId": "PLAN_M"}"#;
+    type Output = OrderView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
+        services.orders.create(cx, self).await
+    }
+}
+
+impl Operation<Services> for GetOrder {
+    const NAME: &'static str = "order.get";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"orderId": "ORD-0042"}"#;
+    type Output = OrderView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
+        services.orders.get(cx, self).await
+    }
+}
+
+impl Operation<Services> for ListOrders {
+    const NAME: &'static str = "order.list";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"state": "in_progress", "limit": 20}"#;
+    type Output = Vec<OrderView>;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<Vec<OrderView>> {
+        services.orders.list(cx, self).await
+    }
+}
+
+impl Operation<Services> for SubmitOrder {
+    const NAME: &'static str = "order.submit";
+    const EFFECT: Effect = Effect::Write;
+    const RULES: &'static [Rule] = &[rule::TRANSITION_INVALID];
+    const EXAMPLE: &'static str = r#"{"orderId": "ORD-0042"}"#;
+    type Output = OrderView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
+        services.orders.submit(cx, self).await
+    }
+}
+
+impl Operation<Services> for CancelOrder {
+    const NAME: &'static str = "order.cancel";
+    const EFFECT: Effect = Effect::Destructive;
+    const RULES: &'static [Rule] = &[rule::TRANSITION_INVALID, rule::CANCEL_FORBIDDEN];
+    const EXAMPLE: &'static str = r#"{"orderId": "ORD-0042", "reason": "changed my mind"}"#;
+    type Output = OrderView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
+        services.orders.cancel(cx, self).await
+    }
+}
+
+impl Operation<Services> for WaitUntilOrder {
+    const NAME: &'static str = "order.wait_until";
+    const EFFECT: Effect = Effect::Read;
+    const RULES: &'static [Rule] = &[rule::OTHER_TERMINAL_STATE];
+    const EXAMPLE: &'static str = r#"{"orderId": "ORD-0042", "state": "completed", "timeoutSeconds": 30}"#;
+    /// Nine tenths of it, the caller's deadline, are more than the longest wait.
+    const TIMEOUT: Duration = Duration::from_secs(68);
+    type Output = OrderView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
+        services.orders.wait_until(cx, self).await
+    }
+}
