@@ -18,12 +18,14 @@ create table subscription.subscription (
     block_reasons              text[]      not null default '{}', -- exhausted, payment, requested, fraud; empty unless blocked
     activated_at               timestamptz,
     period_kind                text        not null default 'days_30' check (period_kind in ('days_30', 'calendar_month')),
-    anchor_day                 smallint check (anchor_day between 1 and 31),
+    anchor_day                 smallint check (anchor_day between 1 and 31), -- calendar_month: day and wall time of boundaries
+    anchor_time                time,
     period_index               integer     not null default 0, -- 0: not yet active; 1: the activation period
     current_period_start       timestamptz,
     current_period_end         timestamptz,
     next_renewal_at            timestamptz,
     terminated_at              timestamptz,
+    renewal_attempt_id         text, -- the charge for the next period that is not settled; null: none
     renewal_attempted_for      timestamptz, -- the period end whose renewal was last attempted or skipped
     renewal_next_attempt_at    timestamptz, -- wall clock: backoff after a transient failure
     renewal_reminder_sent_for  timestamptz, -- the period end that was reminded of
@@ -50,6 +52,7 @@ create unique index uq_subscription_iccid on subscription.subscription (tenant_i
 create index ix_subscription_msisdn_ended on subscription.subscription (tenant_id, msisdn, terminated_at) where state = 'terminated';
 create index ix_subscription_customer on subscription.subscription (customer_id, created_at desc, id);
 create index ix_subscription_renewal on subscription.subscription (next_renewal_at) where state in ('active', 'blocked');
+create index ix_subscription_renewal_attempt on subscription.subscription (renewal_attempt_id) where renewal_attempt_id is not null;
 
 -- The contract of the period: what the plan granted when the period began. Catalog edits never touch it.
 create table subscription.allowance_snapshot (
@@ -74,7 +77,7 @@ create table subscription.period (
     payment_attempt_id text,
     created_at         timestamptz not null default now(),
     primary key (subscription_id, period_index),
-    check (period_start < period_end),
+    check (period_start <= period_end), -- equal: renewed early at the instant it began
     check (amount_minor = 0 or payment_attempt_id is not null)
 );
 create unique index uq_period_attempt on subscription.period (payment_attempt_id) where payment_attempt_id is not null;
@@ -104,7 +107,7 @@ create table subscription.quota_entry (
     period_index    integer     not null,
     kind            text        not null check (kind in ('grant', 'expiry', 'reset', 'correction')),
     amount          bigint      not null, -- signed: what it adds to the balance
-    source          text        not null, -- activation, renewal, vas:<purchase>, period_end
+    source          text        not null, -- activation, renewal, vas:<purchase>, period_end, termination
     occurred_at     timestamptz not null,
     recorded_at     timestamptz not null default clock_timestamp(),
     primary key (subscription_id, allowance_type, id)

@@ -14,12 +14,13 @@ use crate::app::compose::{self, App};
 use crate::app::error::StartError;
 use crate::app::metrics::{self, Metrics};
 use crate::app::open::{self, Opened, Prepare};
+use crate::app::openapi;
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
 use crate::platform::http::{Edge, Limits, bounds, health, layers};
 use crate::platform::perimeter::TokenMap;
-use crate::platform::{Platform, replica, telemetry};
+use crate::platform::{Platform, clock, partitions, replica, telemetry};
 
 /// How long requests and deliveries in work may take to end after a signal; the private cluster stops after that.
 const DRAIN: Duration = Duration::from_millis(2_500);
@@ -65,7 +66,9 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
     let tokens = TokenMap::new(&tokens).map_err(StartError::Perimeter)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let app = compose::app(platform, &stop, &tasks);
+    // The first row of a month must find its partition.
+    partitions::ensure(&platform.db, clock::wall()).await?;
+    let app = compose::app(platform);
     // Before the first claim: leases of a process that is not alive are taken away.
     replica::renew(&platform.db, platform.boot_id, config.role.as_str()).await?;
     tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, config.role.as_str(), stop.clone()));
@@ -79,7 +82,9 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let listener = listen(config.api_addr).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
         let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
-        let router = layered(app.router(), edge, platform, metrics);
+        let document = openapi::document(&app.registry);
+        let routes = app.router().merge(openapi::router(&document));
+        let router = layered(routes, edge, platform, metrics);
         let stopping = stop.clone();
         tasks.spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;

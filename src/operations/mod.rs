@@ -15,6 +15,7 @@ pub mod platform;
 pub mod provisioning;
 pub mod services;
 pub mod som;
+pub mod subscription;
 pub mod usage;
 
 use std::collections::BTreeMap;

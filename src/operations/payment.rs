@@ -2,8 +2,8 @@
 
 use crate::domains::payment::port::{
     AddCard, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt, RemoveMethod, SetDefaultMethod,
+    rule,
 };
-use crate::domains::payment::rules;
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
@@ -25,12 +25,12 @@ impl Operation<Services> for AddCard {
     const NAME: &'static str = "payment.add_card";
     const EFFECT: Effect = Effect::Write;
     const RULES: &'static [Rule] = &[
-        rules::ADD_CUSTOMER_EXISTS,
-        rules::ADD_CUSTOMER_STATE,
-        rules::ADD_CARD_NUMBER,
-        rules::ADD_CARD_EXPIRED,
-        rules::ADD_CARD_REFUSED,
-        rules::ADD_TOO_MANY,
+        rule::ADD_CUSTOMER_EXISTS,
+        rule::ADD_CUSTOMER_STATE,
+        rule::ADD_CARD_NUMBER,
+        rule::ADD_CARD_EXPIRED,
+        rule::ADD_CARD_REFUSED,
+        rule::ADD_TOO_MANY,
     ];
     const EXAMPLE: &'static str = r#"{"customerId": "CUST-4be1709c0d2f", "cardNumber": "4242424242424242"}"#;
     type Output = MethodView;
@@ -52,7 +52,7 @@ impl Operation<Services> for ListMethods {
 impl Operation<Services> for SetDefaultMethod {
     const NAME: &'static str = "payment.set_default_method";
     const EFFECT: Effect = Effect::Write;
-    const RULES: &'static [Rule] = &[rules::DEFAULT_REMOVED, rules::DEFAULT_EXPIRED];
+    const RULES: &'static [Rule] = &[rule::DEFAULT_REMOVED, rule::DEFAULT_EXPIRED];
     const EXAMPLE: &'static str = r#"{"paymentMethodId": "PM-0001"}"#;
     type Output = MethodView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
@@ -63,7 +63,7 @@ impl Operation<Services> for SetDefaultMethod {
 impl Operation<Services> for RemoveMethod {
     const NAME: &'static str = "payment.remove_method";
     const EFFECT: Effect = Effect::Destructive;
-    const RULES: &'static [Rule] = &[rules::REMOVE_TWICE, rules::REMOVE_LAST];
+    const RULES: &'static [Rule] = &[rule::REMOVE_TWICE, rule::REMOVE_LAST];
     const EXAMPLE: &'static str = r#"{"paymentMethodId": "PM-0001"}"#;
     type Output = MethodView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
@@ -94,7 +94,7 @@ impl Operation<Services> for GetAttempt {
 impl Operation<Services> for RefundAttempt {
     const NAME: &'static str = "payment.refund";
     const EFFECT: Effect = Effect::Destructive;
-    const RULES: &'static [Rule] = &[rules::REFUND_NOTHING];
+    const RULES: &'static [Rule] = &[rule::REFUND_NOTHING];
     const EXAMPLE: &'static str = r#"{"paymentAttemptId": "PAY-000001", "reason": "Charged by mistake"}"#;
     type Output = AttemptView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

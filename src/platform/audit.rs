@@ -17,6 +17,16 @@ pub struct Check {
     pub offenders: &'static str,
 }
 
+/// What the platform itself must hold.
+pub const CHECKS: &[Check] = &[Check {
+    name: "platform.deliveries_move",
+    description: "Every event is delivered, parked, or due within the next minutes",
+    // A delivery that is due for long has nobody who takes it: a subscriber that no running version knows.
+    offenders: "select d.event_id::text || ' to ' || d.consumer, d.event_type || ' of ' || d.aggregate_id || ', due since ' || d.next_attempt_at
+                from audit.delivery d
+                where d.state = 'pending' and d.next_attempt_at < clock_timestamp() - interval '5 minutes'",
+}];
+
 /// Most offenders that one check prints.
 const OFFENDERS_MAX: i64 = 100;
 

@@ -23,7 +23,7 @@ const EMPTIED: &[(&str, &[&str])] = &[
     ("service_inventory", &["service_state_history", "service_order_task", "service_order_item", "service", "service_order"]),
     ("order_mgmt", &["order_state_history", "order_item", "product_order"]),
     ("payment", &["journal_line", "refund", "payment_attempt", "payment_method"]),
-    ("mock_gateway", &["charge", "refund"]),
+    ("mock_gateway", &["charge", "refund", "lost_call"]),
     ("crm", &["interaction", "customer_identity", "customer", "contact_medium", "individual", "party"]),
     ("platform", &["idempotency_key"]),
     ("audit", &["delivery", "delivery_history"]),

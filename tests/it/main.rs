@@ -3,7 +3,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
+mod crm;
 mod delivery;
 mod embedded_cluster;
+mod inventory;
 mod mediation;
+mod openapi;
+mod payment;
+mod perimeter;
+mod refused_start;
+mod tidy;
 mod tmf_gate;

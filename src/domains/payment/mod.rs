@@ -42,7 +42,6 @@ use crate::platform::scheduler::Ticks;
 pub use audit::CHECKS;
 use consumers::{Charge, GiveBack};
 pub use http::router;
-pub use policy as rules;
 use port::gateway::Gateway;
 use port::{
     AddCard, AttemptId, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentMethodId, Payments, RefundAttempt,

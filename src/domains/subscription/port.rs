@@ -1,11 +1,14 @@
 //! What others may ask the subscription domain, and the events they may react to.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId};
+pub use super::policy::rule;
+use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId, Unit, VasId};
 use crate::domains::com::port::OrderId;
-use crate::domains::crm::port::{CustomerId, Iccid, Msisdn};
+use crate::domains::crm::port::{CustomerId, EsimActivation, Iccid, Msisdn};
 use crate::domains::payment::port::{AttemptId, RefundId};
 use crate::domains::som::port::ServiceId;
 use crate::id_type;
@@ -16,6 +19,61 @@ use crate::platform::money::Money;
 use crate::platform::outbox::Event;
 
 id_type!(pub SubscriptionId, "subscription (a customer's line), SUB-…");
+id_type!(pub VasPurchaseId, "purchase of a top-up, VP-…");
+
+/// The state of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineStatus {
+    /// Booked; its first charge is not settled.
+    Pending,
+    Active,
+    /// Out of service, for one or more block reasons.
+    Blocked,
+    Terminated,
+}
+
+impl LineStatus {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Blocked => "blocked",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+/// Why a line is blocked, which decides about its way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockReason {
+    /// Home data is used up: a data top-up or a renewal lifts it.
+    Exhausted,
+    /// A renewal was declined: only a paid renewal lifts it.
+    Payment,
+    /// The customer asked for it (lost, stolen).
+    Requested,
+    /// The operator suspects abuse.
+    Fraud,
+}
+
+impl BlockReason {
+    pub const ALL: [Self; 4] = [Self::Exhausted, Self::Payment, Self::Requested, Self::Fraud];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Payment => "payment",
+            Self::Requested => "requested",
+            Self::Fraud => "fraud",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
 
 /// A line that is to be booked for an order whose network side stands.
 #[derive(Debug, Clone)]
@@ -43,6 +101,123 @@ pub trait Subscriptions: Send + Sync {
     /// Lines of the customer that are not terminated: while there are some, the customer cannot be closed and the last card
     /// cannot be removed.
     async fn open_lines(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionId>>;
+
+    /// Not found when there is no such line.
+    async fn line(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
+
+    /// All lines of the customer, newest first, terminated ones included.
+    async fn lines_of(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionView>>;
+
+    /// The line that holds the number; else the one that held it last. Not found when there never was one.
+    async fn line_by_number(&self, cx: &Context, msisdn: &Msisdn) -> Result<SubscriptionView>;
+
+    /// What is left of each allowance; empty for a line that was never active.
+    async fn balances(&self, cx: &Context, id: &SubscriptionId) -> Result<Vec<BalanceView>>;
+
+    /// Every change of state or block reason, oldest first.
+    async fn history(&self, cx: &Context, id: &SubscriptionId) -> Result<Vec<StateChangeView>>;
+
+    /// The activation data of the line's eSIM, in full. Leaves an audit event.
+    async fn esim_activation(&self, cx: &Context, id: &SubscriptionId) -> Result<EsimActivation>;
+
+    /// Charges a top-up and waits for it to be applied. Unavailable, with `paymentAttemptId`, when the charge is not
+    /// settled at the caller's deadline; it is applied when it settles.
+    async fn purchase_vas(&self, cx: &Context, id: &SubscriptionId, vas_id: &VasId) -> Result<SubscriptionView>;
+
+    /// Charges the next period and waits for the outcome. A decline is an outcome: the line is then blocked.
+    async fn renew_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
+
+    /// Renews every line that is due and waits until those renewals are settled, or for the caller's deadline.
+    async fn renew_due(&self, cx: &Context) -> Result<RenewalReport>;
+
+    /// Ends the line: its number rests, its eSIM is recycled, the network forgets it. Nothing is paid back.
+    async fn terminate(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView>;
+}
+
+/// A line, flat.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionView {
+    pub id: SubscriptionId,
+    pub customer_id: CustomerId,
+    pub offering_id: OfferingId,
+    pub commercial_order_id: OrderId,
+    pub msisdn: Msisdn,
+    /// Masked to its last four digits.
+    pub iccid: String,
+    pub cfs_service_id: ServiceId,
+    pub state: LineStatus,
+    /// Why it is in this state.
+    pub state_reason: Option<String>,
+    /// Empty unless blocked.
+    pub block_reasons: Vec<BlockReason>,
+    pub activated_at: Option<DateTime<Utc>>,
+    pub current_period_start: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub current_period_end: Option<DateTime<Utc>>,
+    /// Null for a line that will not be renewed.
+    pub next_renewal_at: Option<DateTime<Utc>>,
+    pub terminated_at: Option<DateTime<Utc>>,
+    /// The full price of the contract, decimal text; later edits of the catalog do not touch it.
+    pub price_amount: String,
+    pub price_currency: String,
+    pub price_offering_price_id: PriceId,
+    /// What the coming charge is.
+    pub effective_amount: String,
+    /// `percent` or `absolute`.
+    pub discount_type: Option<String>,
+    pub discount_value: Option<String>,
+    /// Discounted charges to come; 0 none, -1 for ever.
+    pub discount_periods_remaining: i32,
+    pub balances: Vec<BalanceView>,
+    pub version: i64,
+}
+
+/// What is left of one allowance in the current period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BalanceView {
+    pub allowance_type: AllowanceType,
+    /// Granted in this period, in `unit`; -1 is unlimited.
+    pub total: i64,
+    pub consumed: i64,
+    /// -1 is unlimited.
+    pub remaining: i64,
+    pub unit: Unit,
+    pub period_start: DateTime<Utc>,
+    pub period_end: DateTime<Utc>,
+}
+
+/// A step in the life of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StateChangeView {
+    /// Null where the line began.
+    pub from_state: Option<LineStatus>,
+    pub to_state: LineStatus,
+    /// The reasons after the step.
+    pub block_reasons: Vec<BlockReason>,
+    /// The actor.
+    pub changed_by: String,
+    pub reason: Option<String>,
+    pub event_time: DateTime<Utc>,
+}
+
+/// What a renewal sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewalReport {
+    /// Lines whose renewal was begun.
+    pub due: u64,
+    pub renewed: u64,
+    /// Lines that are blocked for payment now.
+    pub declined: u64,
+    /// Charges that are not settled yet; they settle by themselves.
+    pub pending: u64,
+    /// Overdue lines that are blocked for something that a renewal does not lift.
+    pub skipped: u64,
+    /// Lines whose renewal could not be begun now; they are tried again.
+    pub failed: u64,
 }
 
 /// The line is paid for and in service.
@@ -153,10 +328,10 @@ pub struct SubscriptionBlocked {
     pub customer_id: CustomerId,
     pub cfs_service_id: ServiceId,
     pub msisdn: Msisdn,
-    /// What blocked it now: `exhausted`, `payment`, `requested` or `fraud`.
-    pub reason: String,
+    /// The reason that was added now.
+    pub reason: BlockReason,
     /// Everything that blocks it.
-    pub block_reasons: Vec<String>,
+    pub block_reasons: Vec<BlockReason>,
     /// The row version after the change.
     pub version: i64,
 }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, PgConnection};
 
-use super::port::{SubscriptionBlocked, SubscriptionExhausted, SubscriptionId};
+use super::port::{BlockReason, SubscriptionBlocked, SubscriptionExhausted, SubscriptionId};
+use super::state::{State, Trigger};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::domains::som::port::ServiceId;
@@ -220,24 +221,27 @@ pub async fn block_exhausted(
     if exhausted.is_empty() {
         return Ok(Vec::new());
     }
+    let state = State::Active.after(Trigger::Exhaust)?;
     let lines: Vec<&str> = exhausted.iter().map(|line| line.line).collect();
     let actors: Vec<&str> = exhausted.iter().map(|line| line.cx.actor.as_ref()).collect();
     let blocked: Vec<Blocked> = sqlx::query_as(
         "with blocked as (
              update subscription.subscription s
-             set state = 'blocked', state_reason = $3, block_reasons = '{exhausted}', version = version + 1, updated_at = clock_timestamp()
+             set state = $5, state_reason = $3, block_reasons = $6, version = version + 1, updated_at = clock_timestamp()
              from unnest($1::text[], $2::text[]) as n (id, actor) where s.id = n.id and s.state = 'active'
              returning s.id, s.tenant_id, s.customer_id, s.msisdn, s.cfs_service_id, s.version, n.actor),
          history as (
              insert into subscription.subscription_state_history
                  (tenant_id, subscription_id, from_state, to_state, block_reasons, changed_by, reason, event_time)
-             select tenant_id, id, 'active', 'blocked', '{exhausted}', actor, $3, $4 from blocked)
+             select tenant_id, id, 'active', $5, $6, actor, $3, $4 from blocked)
          select id, customer_id, msisdn, cfs_service_id, version from blocked",
     )
     .bind(lines)
     .bind(actors)
     .bind(EXHAUSTED)
     .bind(now)
+    .bind(state.status().as_str())
+    .bind(state.reasons().texts())
     .fetch_all(connection)
     .await?;
     let mut events = Vec::with_capacity(2 * exhausted.len());
@@ -258,8 +262,8 @@ pub async fn block_exhausted(
             customer_id: ran_out.customer_id.clone(),
             cfs_service_id: ServiceId::from(row.cfs_service_id.clone()),
             msisdn: Msisdn::from(row.msisdn.clone()),
-            reason: "exhausted".to_owned(),
-            block_reasons: vec!["exhausted".to_owned()],
+            reason: BlockReason::Exhausted,
+            block_reasons: state.reasons().iter().collect(),
             version: row.version,
         };
         events.push(StagedRow::new(&line.cx, now, &ran_out)?);

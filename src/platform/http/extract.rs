@@ -14,6 +14,7 @@ use crate::platform::context::{Context, DEADLINE, Scope};
 use crate::platform::error::Error;
 use crate::platform::http::ApiError;
 use crate::platform::http::layers::{Caller, Edge};
+use crate::platform::idempotency::IdempotencyRequest;
 use crate::platform::ids::MalformedId;
 use crate::platform::tmf::query;
 
@@ -47,6 +48,28 @@ fn caller(parts: &Parts) -> Result<(Arc<Caller>, Arc<Edge>), ApiError> {
     let caller = parts.extensions.get::<Arc<Caller>>().cloned();
     let edge = parts.extensions.get::<Arc<Edge>>().cloned();
     caller.zip(edge).ok_or_else(|| ApiError::from(Error::Internal("a route outside the perimeter asked for a context".into())))
+}
+
+/// A POST that creates something: who acts, with the `Idempotency-Key` bound to the very bytes that were sent, and the body.
+#[derive(Debug)]
+pub struct Submission<T> {
+    pub cx: Context,
+    pub body: T,
+}
+
+impl<T: DeserializeOwned> Submission<T> {
+    /// Reads a request of an identity that may write. `operation` names the route: the same key on another one is another key.
+    pub async fn of(operation: &str, request: Request) -> Result<Self, ApiError> {
+        let (mut parts, body) = request.into_parts();
+        let mut cx = Context::from_request_parts(&mut parts, &()).await?;
+        cx.require(Scope::Write)?;
+        let key = parts.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
+        let bytes = read_body(Request::from_parts(parts, body)).await?;
+        if let Some(key) = key {
+            cx.idempotency = Some(Arc::new(IdempotencyRequest::new(&key, operation, &bytes)?));
+        }
+        Ok(Self { cx, body: parse_json(&bytes)? })
+    }
 }
 
 /// A JSON body. UTF-8, bounded, no NUL characters; unknown fields are the business of `T`.

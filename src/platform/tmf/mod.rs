@@ -16,6 +16,7 @@ pub mod filter;
 pub mod money;
 pub mod page;
 pub mod query;
+pub mod shape;
 pub mod time;
 
 impl From<query::QueryError> for crate::platform::error::Error {

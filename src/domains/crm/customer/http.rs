@@ -1,4 +1,157 @@
-//! stub
-pub fn router(_: std::sync::Arc<crate::domains::crm::Service>) -> axum::Router {
-    axum::Router::new()
+//! TMF629 Customer Management: `customer`, made and read.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+
+use super::body::{self, VALUE_KEYS};
+use super::model::{Customer, Medium};
+use super::store;
+use crate::domains::crm::Service;
+use crate::domains::crm::port::CustomerId;
+use crate::platform::error::Error;
+use crate::platform::http::extract::Submission;
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::tmf::{shape, time};
+
+const COLLECTION: &str = "/tmf-api/customerManagement/v4/customer";
+
+/// The routes of TMF629 that we serve.
+pub fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route(COLLECTION, get(list).post(create))
+        .route("/tmf-api/customerManagement/v4/customer/{id}", get(retrieve))
+        .with_state(service)
+}
+
+async fn create(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
+    let Submission { cx, body } = Submission::of("POST customer", request).await?;
+    let new = body::new_customer(body, cx.now.date_naive())?;
+    let customer = service.create_checked(&cx, new).await?;
+    let version = customer.version;
+    Ok(resource::created(resource_of(customer), Some(version)))
+}
+
+async fn list(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
+    let mut query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
+    // The same address in whatever case it is written, as everywhere.
+    for filter in query.filters.iter_mut().filter(|filter| filter.path.join(".") == store::EMAIL_PATH) {
+        filter.values.iter_mut().for_each(|value| *value = value.to_lowercase());
+    }
+    let (total, customers) = store::page(&service.platform.db, &cx, &query).await?;
+    Ok(resource::listed(COLLECTION, &pairs, &query, total, customers.into_iter().map(resource_of).collect()))
+}
+
+async fn retrieve(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiPath(id): ApiPath<CustomerId>,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
+    let customer = service.found(&cx, &id).await?;
+    let version = customer.version;
+    resource::item(&pairs, resource_of(customer), Some(version))
+}
+
+/// The resource: ours, then what the caller sent and we only keep.
+fn resource_of(mut customer: Customer) -> Value {
+    let name = customer.full_name();
+    let mut valid_for = json!({ "startDateTime": time::format(customer.customer_since) });
+    if let Some(closed_at) = customer.closed_at {
+        valid_for["endDateTime"] = json!(time::format(closed_at));
+    }
+    let mut resource = json!({
+        "id": customer.id,
+        "href": format!("{COLLECTION}/{}", customer.id),
+        "name": name,
+        "status": customer.status.as_str(),
+    });
+    if let Some(reason) = &customer.status_reason {
+        resource["statusReason"] = json!(reason);
+    }
+    resource["validFor"] = valid_for;
+    resource["engagedParty"] = json!({
+        "id": customer.party_id,
+        "name": name,
+        "role": "customer",
+        "@type": "RelatedParty",
+        "@referredType": "Individual",
+    });
+    resource["account"] = json!([{
+        "id": customer.account_id,
+        "name": "Prepaid account",
+        "@type": "AccountRef",
+        "@referredType": "PartyAccount",
+    }]);
+    resource["characteristic"] = characteristics(&mut customer);
+    if !customer.media.is_empty() {
+        resource["contactMedium"] = customer.media.into_iter().map(medium).collect();
+    }
+    if let Value::Object(attributes) = &mut resource {
+        keep(attributes, customer.attributes);
+        attributes.insert("@type".to_owned(), json!("Customer"));
+    }
+    resource
+}
+
+/// Adds what the caller sent; what is ours stays ours.
+fn keep(ours: &mut Map<String, Value>, theirs: Map<String, Value>) {
+    for (name, value) in theirs {
+        ours.entry(name).or_insert(value);
+    }
+}
+
+fn characteristics(customer: &mut Customer) -> Value {
+    let mut all = vec![json!({
+        "name": body::KYC_STATUS,
+        "valueType": "string",
+        "value": customer.kyc_status.as_str(),
+        "@type": "Characteristic",
+    })];
+    if let Some(verified_at) = customer.kyc_verified_at {
+        all.push(json!({
+            "name": body::KYC_VERIFIED_AT,
+            "valueType": "dateTime",
+            "value": time::format(verified_at),
+            "@type": "Characteristic",
+        }));
+    }
+    if let Some(Value::Array(theirs)) = customer.attributes.remove("characteristic") {
+        all.extend(theirs.into_iter().map(|mut characteristic| {
+            if characteristic.get("valueType").is_none() {
+                characteristic["valueType"] = shape::value_type(&characteristic["value"]);
+            }
+            characteristic
+        }));
+    }
+    Value::Array(all)
+}
+
+fn medium(mut medium: Medium) -> Value {
+    let mut characteristic = Map::new();
+    characteristic.insert(VALUE_KEYS[medium.medium_type as usize].to_owned(), json!(medium.value));
+    if let Some(Value::Object(more)) = medium.attributes.remove("characteristic") {
+        keep(&mut characteristic, more);
+    }
+    characteristic.entry("@type").or_insert_with(|| json!("MediumCharacteristic"));
+    let mut resource = json!({
+        "mediumType": medium.medium_type.as_str(),
+        "preferred": medium.is_primary,
+        "characteristic": characteristic,
+        "validFor": { "startDateTime": time::format(medium.valid_from) },
+    });
+    if let Value::Object(attributes) = &mut resource {
+        keep(attributes, medium.attributes);
+        attributes.insert("@type".to_owned(), json!("ContactMedium"));
+    }
+    resource
 }

@@ -6,6 +6,7 @@
 //! - `closed` is terminal, and a closed customer has no line that is not terminated.
 
 mod attest_kyc;
+mod body;
 mod close;
 mod contact;
 mod create;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::events::{Cause, NumberReleased};
 use super::number::store as numbers;
 use super::profile::store as profiles;
+use super::watch::Pool;
 use crate::domains::crm::Service;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
@@ -27,7 +28,9 @@ impl Service {
             let by_profile = expired_profiles.iter().filter_map(|profile| profile.reserved_for());
             let orders: BTreeSet<String> = by_number.chain(by_profile).map(str::to_owned).collect();
             if orders.is_empty() {
-                // The reset empties tables behind our back; here the watch notices at the latest.
+                // Orders that took the last numbers at the same moment did not see each other: here it is seen at the latest.
+                self.watch(&tx, cx, Pool::Numbers).await?;
+                self.watch(&tx, cx, Pool::Profiles).await?;
                 self.rearm(&tx, cx).await?;
                 tx.commit().await?;
                 return Ok(released);

@@ -1,0 +1,156 @@
+//! What `audit verify` proves of the lines. Each holds at any moment between two transactions.
+
+use crate::platform::audit::Check;
+
+/// All statements about lines, their periods and their quota.
+pub const CHECKS: &[Check] = &[
+    Check {
+        name: "subscription.balance_is_sum_of_entries",
+        description: "What is left of an allowance is the sum of its entries less what was used in the period.",
+        offenders: "
+            select b.subscription_id || '/' || b.allowance_type,
+                   b.remaining || ' left; entries ' || coalesce(e.amount, 0) || ', used ' || coalesce(u.applied, 0)
+            from subscription.bundle_balance b
+            left join (select subscription_id, allowance_type, period_index, sum(amount) as amount
+                       from subscription.quota_entry group by 1, 2, 3) e using (subscription_id, allowance_type, period_index)
+            left join (select subscription_id, allowance_type, period_index, sum(applied) as applied
+                       from mediation.usage_event group by 1, 2, 3) u using (subscription_id, allowance_type, period_index)
+            where not b.unlimited and b.remaining <> coalesce(e.amount, 0) - coalesce(u.applied, 0)",
+    },
+    Check {
+        name: "subscription.balance_is_of_the_period",
+        description: "Every balance belongs to the period that its line is in.",
+        offenders: "
+            select b.subscription_id || '/' || b.allowance_type, 'of period ' || b.period_index || ', the line is in ' || s.period_index
+            from subscription.bundle_balance b join subscription.subscription s on s.id = b.subscription_id
+            where (b.period_index, b.period_start, b.period_end)
+                is distinct from (s.period_index, s.current_period_start, s.current_period_end)",
+    },
+    Check {
+        name: "subscription.every_period_is_paid",
+        description: "Every period of every line was paid by an approved charge of its amount, or cost nothing.",
+        offenders: "
+            select p.subscription_id || '/' || p.period_index,
+                   p.amount_minor || ' ' || p.currency || ' by ' || coalesce(p.payment_attempt_id, 'nothing') || ': '
+                   || coalesce(a.status || ' ' || a.purpose || ' of ' || a.amount_minor || ' ' || a.currency, 'no such charge')
+            from subscription.period p left join payment.payment_attempt a on a.id = p.payment_attempt_id
+            where not (p.payment_attempt_id is null and p.amount_minor = 0)
+              and (a.status, a.amount_minor, a.currency, a.purpose) is distinct from
+                  ('approved', p.amount_minor, p.currency, case when p.period_index = 1 then 'activation' else 'renewal' end)",
+    },
+    Check {
+        name: "subscription.periods_are_contiguous",
+        description: "The periods of a line are numbered without a hole, do not overlap, and leave a gap only where whole periods \
+                      were missed or the line was blocked for payment; the line is in the last one.",
+        offenders: "
+            select s.id, 'in period ' || s.period_index || ', has ' || count(p.*) || ' up to ' || coalesce(max(p.period_index), 0)
+            from subscription.subscription s left join subscription.period p on p.subscription_id = s.id
+            group by s.id
+            having s.period_index <> count(p.*) or s.period_index <> coalesce(max(p.period_index), 0)
+            union all
+            select s.id, 'says ' || s.current_period_start || ' to ' || s.current_period_end || ', the period is another one'
+            from subscription.subscription s
+            join subscription.period p on p.subscription_id = s.id and p.period_index = s.period_index
+            where (p.period_start, p.period_end) is distinct from (s.current_period_start, s.current_period_end)
+            union all
+            select n.subscription_id || '/' || n.period_index, 'starts ' || n.period_start || ', the one before ends ' || p.period_end
+            from subscription.period n
+            join subscription.period p on p.subscription_id = n.subscription_id and p.period_index = n.period_index - 1
+            join subscription.subscription s on s.id = n.subscription_id
+            where n.period_start < p.period_end
+               or (n.period_start > p.period_end
+                   and not (s.period_kind = 'days_30'
+                            and mod(extract(epoch from n.period_start - p.period_end), 2592000) = 0)
+                   and not exists (select 1 from subscription.subscription_state_history h
+                                   where h.subscription_id = n.subscription_id and 'payment' = any(h.block_reasons)))",
+    },
+    Check {
+        name: "subscription.renewal_comes_to_an_end",
+        description: "A line that waits for a renewal charge waits for one that is under way; an active line whose renewal was \
+                      attempted waits for it.",
+        offenders: "
+            select s.id, 'waits for ' || s.renewal_attempt_id || ', which is ' || coalesce(a.status, 'unknown')
+            from subscription.subscription s left join payment.payment_attempt a on a.id = s.renewal_attempt_id
+            where s.renewal_attempt_id is not null and a.status is distinct from 'pending'
+              and not exists (select 1 from audit.delivery d
+                              where d.aggregate_id = s.renewal_attempt_id and d.state in ('pending', 'parked'))
+            union all
+            select s.id, 'active after ' || s.next_renewal_at || ', attempted and not settled'
+            from subscription.subscription s
+            where s.state = 'active' and s.renewal_attempt_id is null and s.renewal_attempted_for = s.next_renewal_at
+              and not exists (select 1 from subscription.subscription_state_history h
+                              where h.subscription_id = s.id and h.from_state = 'blocked' and h.event_time >= s.next_renewal_at)",
+    },
+    Check {
+        name: "subscription.renewal_date_is_period_end",
+        description: "A line is renewed at the end of its period, and only while it is active or blocked.",
+        offenders: "
+            select s.id, s.state || ', renewal ' || coalesce(s.next_renewal_at::text, 'never')
+            from subscription.subscription s
+            where s.next_renewal_at is distinct from case when s.state in ('active', 'blocked') then s.current_period_end end",
+    },
+    Check {
+        name: "subscription.history_tells_the_state",
+        description: "The last step of a line's history says its state and its block reasons; it is blocked exactly with a reason.",
+        offenders: "
+            select s.id, s.state || ' ' || s.block_reasons::text || ', the history says ' || coalesce(h.to_state || ' ' || h.block_reasons::text, 'nothing')
+            from subscription.subscription s
+            left join lateral (select to_state, block_reasons from subscription.subscription_state_history h
+                               where h.subscription_id = s.id order by h.id desc limit 1) h on true
+            where (s.state, s.block_reasons) is distinct from (h.to_state, h.block_reasons)
+               or (s.state = 'blocked') <> (cardinality(s.block_reasons) > 0)",
+    },
+    Check {
+        name: "subscription.booked_line_is_being_paid",
+        description: "A line that is not active yet has its first charge under way.",
+        offenders: "
+            select s.id, 'pending without a charge for ' || s.commercial_order_id
+            from subscription.subscription s
+            where s.state = 'pending' and not exists (
+                select 1 from payment.payment_attempt a
+                where a.subject_id = s.id and a.purpose = 'activation'
+                  and (a.status = 'pending'
+                       or exists (select 1 from audit.delivery d where d.aggregate_id = a.id and d.state in ('pending', 'parked'))))",
+    },
+    Check {
+        name: "subscription.every_charge_bought_something",
+        description: "Every approved charge for a line bought a period or a top-up, is paid back, or is about to be either.",
+        offenders: "
+            select a.id, a.purpose || ' of ' || a.subject_id || ' was paid and nothing was given'
+            from payment.payment_attempt a
+            where a.status = 'approved' and a.purpose in ('activation', 'renewal', 'vas') and a.amount_minor > 0
+              and not exists (select 1 from subscription.period p where p.payment_attempt_id = a.id)
+              and not exists (select 1 from subscription.vas_purchase v
+                              where v.id = a.subject_id and v.payment_attempt_id = a.id and v.state = 'applied')
+              and not exists (select 1 from payment.refund r where r.attempt_id = a.id)
+              and not exists (select 1 from audit.delivery d where d.aggregate_id = a.id and d.state in ('pending', 'parked'))",
+    },
+    Check {
+        name: "subscription.top_up_is_what_was_paid",
+        description: "A top-up is applied exactly when its charge was approved, and then it is an entry of its line; \
+                      one that waits has its charge under way.",
+        offenders: "
+            select v.id, v.state || ', its charge is ' || coalesce(a.status, 'unknown')
+            from subscription.vas_purchase v left join payment.payment_attempt a on a.id = v.payment_attempt_id
+            where not case v.state
+                when 'applied' then coalesce(a.status = 'approved', false)
+                when 'declined' then coalesce(a.status in ('declined', 'errored'), false)
+                when 'refunded' then coalesce(a.status = 'approved', false)
+                    and (a.amount_minor = 0 or exists (select 1 from payment.refund r where r.attempt_id = a.id))
+                else coalesce(a.status = 'pending', false)
+                    or exists (select 1 from audit.delivery d where d.aggregate_id = a.id and d.state in ('pending', 'parked')) end
+            union all
+            select v.id, 'applied without an entry of ' || v.allowance_added
+            from subscription.vas_purchase v
+            where v.state = 'applied' and not exists (
+                select 1 from subscription.quota_entry e
+                where e.subscription_id = v.subscription_id and e.allowance_type = v.allowance_type and e.kind = 'grant'
+                  and e.source = 'vas:' || v.id and e.amount in (v.allowance_added, 0))
+            union all
+            select e.source, 'an entry of ' || e.subscription_id || ' without an applied purchase'
+            from subscription.quota_entry e
+            where e.source like 'vas:%' and not exists (
+                select 1 from subscription.vas_purchase v
+                where 'vas:' || v.id = e.source and v.subscription_id = e.subscription_id and v.state = 'applied')",
+    },
+];

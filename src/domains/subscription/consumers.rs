@@ -1,0 +1,46 @@
+//! What this domain does when a charge is settled. One consumer per outcome, whatever was charged for: a payment is one
+//! delivery.
+
+use std::sync::Arc;
+
+use super::Service;
+use crate::domains::payment::port::{PaymentApproved, PaymentDeclined, Purpose};
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::delivery::{Consumer, Failure};
+
+/// What was paid for is given, or the money goes back.
+pub(super) struct ApplyPayment(pub(super) Arc<Service>);
+
+impl Consumer for ApplyPayment {
+    const NAME: &'static str = "subscription.apply_payment";
+    type Payload = PaymentApproved;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, paid: PaymentApproved) -> Result<(), Failure> {
+        match paid.purpose {
+            Purpose::Activation => self.0.activation_paid(tx, cx, paid).await?,
+            Purpose::Renewal => self.0.renewal_paid(tx, cx, paid).await?,
+            Purpose::Vas => self.0.top_up_paid(tx, cx, paid).await?,
+            Purpose::Manual => {}
+        }
+        Ok(())
+    }
+}
+
+/// What was not paid for is not given.
+pub(super) struct ApplyDecline(pub(super) Arc<Service>);
+
+impl Consumer for ApplyDecline {
+    const NAME: &'static str = "subscription.apply_decline";
+    type Payload = PaymentDeclined;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, declined: PaymentDeclined) -> Result<(), Failure> {
+        match declined.purpose {
+            Purpose::Activation => self.0.activation_declined(tx, cx, declined).await?,
+            Purpose::Renewal => self.0.renewal_declined(tx, cx, declined).await?,
+            Purpose::Vas => self.0.top_up_declined(tx, cx, declined).await?,
+            Purpose::Manual => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! The facts about a line that this domain alone states. Those that others react to are in the port.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::port::{LineStatus, SubscriptionId, VasPurchaseId};
+use super::state::Reasons;
+use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId, VasId};
+use crate::domains::com::port::OrderId;
+use crate::domains::crm::port::{CustomerId, Msisdn};
+use crate::domains::payment::port::AttemptId;
+use crate::domains::som::port::ServiceId;
+use crate::platform::outbox::Event;
+
+macro_rules! line_event {
+    ($(#[$meta:meta])* $name:ident, $type:literal, { $($(#[$field_meta:meta])* $field:ident: $kind:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub(super) struct $name {
+            pub(super) subscription_id: SubscriptionId,
+            pub(super) customer_id: CustomerId,
+            $($(#[$field_meta])* pub(super) $field: $kind,)*
+            /// The version of the line's row after the change.
+            pub(super) version: i64,
+        }
+
+        impl Event for $name {
+            const TYPE: &'static str = $type;
+            const AGGREGATE: &'static str = "subscription";
+            fn aggregate_id(&self) -> &str {
+                self.subscription_id.as_str()
+            }
+            fn aggregate_version(&self) -> i64 {
+                self.version
+            }
+        }
+    };
+}
+
+line_event!(
+    /// A line was booked for an order; its first charge is under way.
+    SubscriptionBooked,
+    "subscription.booked",
+    {
+        offering_id: OfferingId,
+        commercial_order_id: OrderId,
+        msisdn: Msisdn,
+        iccid_last4: String,
+        /// What the first period costs, decimal text.
+        amount: String,
+        currency: String,
+        payment_attempt_id: AttemptId,
+    }
+);
+
+line_event!(
+    /// The order was cancelled before its line went live.
+    BookingCancelled,
+    "subscription.booking_cancelled",
+    {
+        commercial_order_id: OrderId,
+    }
+);
+
+line_event!(
+    /// No reason to block the line is left: it is in service again.
+    SubscriptionUnblocked,
+    "subscription.unblocked",
+    {
+        cfs_service_id: ServiceId,
+        /// `vas_top_up` or `renewed`.
+        reason: &'static str,
+    }
+);
+
+line_event!(
+    /// A top-up was paid and added.
+    VasPurchased,
+    "subscription.vas_purchased",
+    {
+        vas_purchase_id: VasPurchaseId,
+        vas_offering_id: VasId,
+        payment_attempt_id: AttemptId,
+        allowance_type: AllowanceType,
+        allowance_added: i64,
+        amount_charged: String,
+        currency: String,
+        previous_state: LineStatus,
+        /// What still blocks the line.
+        block_reasons: Reasons,
+    }
+);
+
+/// The contract that a period was charged by.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PriceSnapshot {
+    pub(super) price_amount: String,
+    pub(super) price_currency: String,
+    pub(super) price_offering_price_id: PriceId,
+}
+
+line_event!(
+    /// The next period was paid and has begun.
+    SubscriptionRenewed,
+    "subscription.renewed",
+    {
+        offering_id: OfferingId,
+        payment_attempt_id: AttemptId,
+        period_index: i32,
+        period_start: DateTime<Utc>,
+        period_end: DateTime<Utc>,
+        price_snapshot: PriceSnapshot,
+        amount_charged: String,
+        discount_applied: bool,
+    }
+);
+
+line_event!(
+    /// The next period could not be charged; the line is blocked for payment.
+    RenewFailed,
+    "subscription.renew_failed",
+    {
+        /// `payment_declined` or `no_payment_method`.
+        reason: &'static str,
+        payment_attempt_id: Option<AttemptId>,
+        decline_code: Option<String>,
+    }
+);
+
+line_event!(
+    /// An overdue line was not charged, since it is blocked for something that a renewal does not lift.
+    RenewalSkipped,
+    "subscription.renewal_skipped",
+    {
+        /// Always `blocked`.
+        reason: &'static str,
+        block_reasons: Reasons,
+        skipped_at: DateTime<Utc>,
+    }
+);

@@ -1,0 +1,342 @@
+//! The tables of this domain. Nothing else in it knows SQL.
+//!
+//! The row of a line is locked before anything that belongs to the line is read or changed, its balances included. What is
+//! read under that lock is read by a statement of its own: one that had to wait for the lock would see the others' tables
+//! as they were before it waited.
+
+pub(super) mod period;
+pub(super) mod purchase;
+pub(super) mod quota;
+pub(super) mod renewal;
+
+use chrono::{DateTime, NaiveTime, Utc};
+use sea_orm::{FromQueryResult, Statement};
+use serde_json::Value;
+
+use super::model::Line;
+use super::period::{Period, PeriodKind};
+use super::port::{BlockReason, Booking, LineStatus, StateChangeView, SubscriptionId};
+use super::state::{Change, Reasons, State};
+use crate::domains::com::port::OrderId;
+use crate::domains::crm::port::{CustomerId, Msisdn};
+use crate::platform::context::Context;
+use crate::platform::db::{Db, Tx, execute, sql};
+use crate::platform::error::{Error, Result};
+use crate::platform::ids;
+use crate::platform::money::{Discount, Money};
+
+/// Most lines of one customer, or steps of one history, that an answer holds.
+const ROWS_MAX: u32 = 1_000;
+
+/// The columns of [`LineRow`].
+const LINE: &str = "s.id, s.customer_id, s.offering_id, s.commercial_order_id, s.msisdn, s.iccid, s.cfs_service_id, s.state,
+    s.state_reason, s.block_reasons, s.activated_at, s.terminated_at, s.period_kind, s.anchor_day, s.anchor_time, s.period_index,
+    s.current_period_start, s.current_period_end, s.renewal_attempt_id, s.renewal_attempted_for, s.price_amount_minor,
+    s.price_currency, s.price_offering_price_id, s.discount_type, s.discount_value::text as discount_value,
+    s.discount_periods_remaining, s.version";
+
+/// The balances of a line in the same snapshot as its row.
+const BALANCES: &str = "(select coalesce(jsonb_agg(jsonb_build_object('kind', b.allowance_type, 'unlimited', b.unlimited,
+        'total', b.total, 'remaining', b.remaining, 'start', b.period_start, 'end', b.period_end) order by b.allowance_type), '[]')
+    from subscription.bundle_balance b where b.subscription_id = s.id) as balances";
+
+#[derive(Debug, FromQueryResult)]
+struct LineRow {
+    id: String,
+    customer_id: String,
+    offering_id: String,
+    commercial_order_id: String,
+    msisdn: String,
+    iccid: String,
+    cfs_service_id: String,
+    state: String,
+    state_reason: Option<String>,
+    block_reasons: Vec<String>,
+    activated_at: Option<DateTime<Utc>>,
+    terminated_at: Option<DateTime<Utc>>,
+    period_kind: String,
+    anchor_day: Option<i16>,
+    anchor_time: Option<NaiveTime>,
+    period_index: i32,
+    current_period_start: Option<DateTime<Utc>>,
+    current_period_end: Option<DateTime<Utc>>,
+    renewal_attempt_id: Option<String>,
+    renewal_attempted_for: Option<DateTime<Utc>>,
+    price_amount_minor: i64,
+    price_currency: String,
+    price_offering_price_id: String,
+    discount_type: Option<String>,
+    discount_value: Option<String>,
+    discount_periods_remaining: i32,
+    version: i64,
+}
+
+/// A line with its balances, read at one instant.
+#[derive(Debug, FromQueryResult)]
+struct ShownRow {
+    #[sea_orm(nested)]
+    line: LineRow,
+    balances: Value,
+}
+
+/// A line with its balances, read at one instant.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) line: Line,
+    pub(super) balances: Vec<quota::Held>,
+}
+
+fn corrupt(what: &str, text: &str) -> Error {
+    Error::Internal(format!("the row of a line holds the {what} {text}"))
+}
+
+/// Money as a row holds it.
+fn money(minor: i64, currency: &str) -> Result<Money> {
+    let currency = currency.parse().map_err(|_| corrupt("currency", currency))?;
+    Ok(Money::new(minor, currency))
+}
+
+fn reasons(texts: &[String]) -> Result<Reasons> {
+    texts.iter().map(|text| BlockReason::parse(text).ok_or_else(|| corrupt("block reason", text))).collect()
+}
+
+fn status(text: &str) -> Result<LineStatus> {
+    let all = [LineStatus::Pending, LineStatus::Active, LineStatus::Blocked, LineStatus::Terminated];
+    all.into_iter().find(|status| status.as_str() == text).ok_or_else(|| corrupt("state", text))
+}
+
+impl LineRow {
+    fn line(self) -> Result<Line> {
+        let price = money(self.price_amount_minor, &self.price_currency)?;
+        let (discount, period_kind, state) = (self.discount(price)?, self.period_kind(), self.state()?);
+        Ok(Line {
+            id: self.id.into(),
+            customer_id: self.customer_id.into(),
+            offering_id: self.offering_id.into(),
+            order_id: self.commercial_order_id.into(),
+            msisdn: self.msisdn.into(),
+            iccid: self.iccid.into(),
+            cfs_service_id: self.cfs_service_id.into(),
+            state,
+            state_reason: self.state_reason,
+            activated_at: self.activated_at,
+            terminated_at: self.terminated_at,
+            period_kind,
+            period_index: self.period_index,
+            period: self.current_period_start.zip(self.current_period_end).map(|(start, end)| Period { start, end }),
+            renewal_attempt_id: self.renewal_attempt_id.map(Into::into),
+            renewal_attempted_for: self.renewal_attempted_for,
+            price,
+            price_id: self.price_offering_price_id.into(),
+            discount,
+            discount_periods_remaining: self.discount_periods_remaining,
+            version: self.version,
+        })
+    }
+
+    fn state(&self) -> Result<State> {
+        Ok(match status(&self.state)? {
+            LineStatus::Pending => State::Pending,
+            LineStatus::Active => State::Active,
+            LineStatus::Blocked => State::Blocked(reasons(&self.block_reasons)?),
+            LineStatus::Terminated => State::Terminated,
+        })
+    }
+
+    fn period_kind(&self) -> PeriodKind {
+        if self.period_kind == "days_30" {
+            return PeriodKind::Days30;
+        }
+        // A line that was never active has no anchor yet; going live gives it one.
+        let day = self.anchor_day.and_then(|day| u32::try_from(day).ok()).unwrap_or(1);
+        PeriodKind::CalendarMonth { day, time: self.anchor_time.unwrap_or_default() }
+    }
+
+    fn discount(&self, price: Money) -> Result<Option<Discount>> {
+        let (Some(kind), Some(value)) = (&self.discount_type, &self.discount_value) else { return Ok(None) };
+        let malformed = || corrupt("discount", value);
+        let discount = match kind.as_str() {
+            "percent" => Discount::Percent(value.parse().map_err(|_| malformed())?),
+            "absolute" => Discount::Absolute(Money::parse(value, price.currency).map_err(|_| malformed())?.minor),
+            _ => return Err(corrupt("discount type", kind)),
+        };
+        Ok(Some(discount))
+    }
+}
+
+async fn shown(db: &Db, statement: Statement) -> Result<Vec<Shown>> {
+    let rows = ShownRow::find_by_statement(statement).all(db.connection()).await?;
+    let shown = |row: ShownRow| Ok(Shown { line: row.line.line()?, balances: quota::held(row.balances)? });
+    rows.into_iter().map(shown).collect()
+}
+
+/// One line with its balances.
+pub(super) async fn show(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<Shown> {
+    let query = format!("select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.id = $2");
+    let found = shown(db, sql!(query, cx.tenant.as_ref(), id)).await?;
+    found.into_iter().next().ok_or_else(|| Error::not_found("subscription", id))
+}
+
+/// The lines of a customer, newest first.
+pub(super) async fn show_lines_of(db: &Db, cx: &Context, customer: &CustomerId) -> Result<Vec<Shown>> {
+    let query = format!(
+        "select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.customer_id = $2
+         order by s.created_at desc, s.id desc limit {ROWS_MAX}"
+    );
+    shown(db, sql!(query, cx.tenant.as_ref(), customer)).await
+}
+
+/// The line that holds the number, else the last one that held it.
+pub(super) async fn show_by_number(db: &Db, cx: &Context, msisdn: &Msisdn) -> Result<Shown> {
+    let query = format!(
+        "select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.msisdn = $2
+         order by s.state = 'terminated', s.created_at desc, s.id desc limit 1"
+    );
+    let found = shown(db, sql!(query, cx.tenant.as_ref(), msisdn)).await?;
+    found.into_iter().next().ok_or_else(|| Error::not_found("subscription with the number", msisdn))
+}
+
+/// The lines of a customer that have not ended.
+pub(super) async fn open_lines(db: &Db, cx: &Context, customer: &CustomerId) -> Result<Vec<SubscriptionId>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+    }
+    let statement = sql!(
+        "select id from subscription.subscription
+         where tenant_id = $1 and customer_id = $2 and state <> 'terminated' order by created_at desc, id desc",
+        cx.tenant.as_ref(),
+        customer
+    );
+    let rows = Row::find_by_statement(statement).all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+}
+
+/// Every step of a line, oldest first.
+pub(super) async fn history(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<Vec<StateChangeView>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        from_state: Option<String>,
+        to_state: String,
+        block_reasons: Vec<String>,
+        changed_by: String,
+        reason: Option<String>,
+        event_time: DateTime<Utc>,
+    }
+    let query = format!(
+        "select from_state, to_state, block_reasons, changed_by, reason, event_time
+         from subscription.subscription_state_history where tenant_id = $1 and subscription_id = $2 order by id limit {ROWS_MAX}"
+    );
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).all(db.connection()).await?;
+    let view = |row: Row| {
+        Ok(StateChangeView {
+            from_state: row.from_state.as_deref().map(status).transpose()?,
+            to_state: status(&row.to_state)?,
+            block_reasons: reasons(&row.block_reasons)?.iter().collect(),
+            changed_by: row.changed_by,
+            reason: row.reason,
+            event_time: row.event_time,
+        })
+    };
+    rows.into_iter().map(view).collect()
+}
+
+/// The line of an order, if it is booked.
+pub(super) async fn line_of_order(tx: &Tx, cx: &Context, order: &OrderId) -> Result<Option<SubscriptionId>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+    }
+    let statement = sql!(
+        "select id from subscription.subscription where tenant_id = $1 and commercial_order_id = $2",
+        cx.tenant.as_ref(),
+        order
+    );
+    Ok(Row::find_by_statement(statement).one(&**tx).await?.map(|row| row.id.into()))
+}
+
+/// Locks a line for this unit of work.
+pub(super) async fn lock(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<Line> {
+    let query = format!("select {LINE} from subscription.subscription s where s.tenant_id = $1 and s.id = $2 for no key update");
+    let row = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(&**tx).await?;
+    row.ok_or_else(|| Error::not_found("subscription", id))?.line()
+}
+
+/// Inserts a booked line, with the first step of its history. None when the order has a line already.
+pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking) -> Result<Option<Line>> {
+    let id = ids::next(&**tx, "subscription.subscription_id_seq", "SUB", 4).await?;
+    let query = format!(
+        "with s as (
+             insert into subscription.subscription (id, tenant_id, customer_id, offering_id, commercial_order_id, msisdn, iccid,
+                 cfs_service_id, state, price_amount_minor, price_currency, price_offering_price_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11)
+             on conflict (tenant_id, commercial_order_id) do nothing
+             returning *),
+         history as (
+             insert into subscription.subscription_state_history (tenant_id, subscription_id, to_state, changed_by, reason, event_time)
+             select $2, s.id, s.state, $12, 'booked', $13 from s)
+         select {LINE} from s"
+    );
+    let statement = sql!(
+        query,
+        id,
+        cx.tenant.as_ref(),
+        &booking.customer_id,
+        &booking.offering_id,
+        &booking.order_id,
+        &booking.msisdn,
+        &booking.iccid,
+        &booking.cfs_service_id,
+        booking.price.minor,
+        booking.price.currency.as_str(),
+        &booking.price_id,
+        cx.actor.as_ref(),
+        cx.now
+    );
+    LineRow::find_by_statement(statement).one(&**tx).await?.map(LineRow::line).transpose()
+}
+
+/// Writes a line that this unit of work has locked, and the step it took; counts its version up.
+pub(super) async fn save(tx: &Tx, cx: &Context, line: &mut Line, step: Option<Change>) -> Result<()> {
+    let (anchor_day, anchor_time) = match line.period_kind {
+        PeriodKind::Days30 => (None, None),
+        PeriodKind::CalendarMonth { day, time } => (i16::try_from(day).ok(), Some(time)),
+    };
+    let step = step.filter(|step| step.is_visible());
+    let statement = sql!(
+        "with history as (
+             insert into subscription.subscription_state_history (tenant_id, subscription_id, from_state, to_state, block_reasons,
+                 changed_by, reason, event_time)
+             select $2, $1, $16, $3, $4, $17, $5, $18 where $16::text is not null)
+         update subscription.subscription
+         set state = $3, block_reasons = $4, state_reason = $5, activated_at = $6, terminated_at = $7, anchor_day = $8,
+             anchor_time = $9, period_index = $10, current_period_start = $11, current_period_end = $12, next_renewal_at = $13,
+             renewal_attempt_id = $14, renewal_attempted_for = $15, discount_periods_remaining = $19,
+             renewal_next_attempt_at = null, version = version + 1, updated_at = clock_timestamp()
+         where id = $1 and tenant_id = $2",
+        &line.id,
+        cx.tenant.as_ref(),
+        line.state.status().as_str(),
+        line.state.reasons().texts(),
+        line.state_reason.as_deref(),
+        line.activated_at,
+        line.terminated_at,
+        anchor_day,
+        anchor_time,
+        line.period_index,
+        line.period.map(|period| period.start),
+        line.period.map(|period| period.end),
+        line.next_renewal_at(),
+        line.renewal_attempt_id.as_ref().map(|id| id.as_str()),
+        line.renewal_attempted_for,
+        step.map(|step| step.from.status().as_str()),
+        cx.actor.as_ref(),
+        cx.now,
+        line.discount_periods_remaining
+    );
+    if execute(&**tx, statement).await? != 1 {
+        return Err(Error::Internal(format!("the line {} was not there to be saved", line.id)));
+    }
+    line.version += 1;
+    Ok(())
+}

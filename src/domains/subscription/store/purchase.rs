@@ -1,0 +1,158 @@
+//! Purchases of top-ups.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, FromQueryResult};
+
+use super::corrupt;
+use crate::domains::catalog::port::{AllowanceType, VasId};
+use crate::domains::payment::port::AttemptId;
+use crate::domains::subscription::port::{SubscriptionId, VasPurchaseId};
+use crate::platform::context::Context;
+use crate::platform::db::{Tx, execute, sql};
+use crate::platform::error::{Error, Result};
+use crate::platform::ids;
+use crate::platform::money::Money;
+
+/// How far a purchase has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::domains::subscription) enum PurchaseState {
+    Pending,
+    Applied,
+    Declined,
+    /// Paid, but the line had ended.
+    Refunded,
+}
+
+impl PurchaseState {
+    const ALL: [Self; 4] = [Self::Pending, Self::Applied, Self::Declined, Self::Refunded];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Applied => "applied",
+            Self::Declined => "declined",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+/// A top-up that somebody bought.
+#[derive(Debug, Clone)]
+pub(in crate::domains::subscription) struct Purchase {
+    pub(in crate::domains::subscription) id: VasPurchaseId,
+    pub(in crate::domains::subscription) line_id: SubscriptionId,
+    pub(in crate::domains::subscription) vas_id: VasId,
+    pub(in crate::domains::subscription) state: PurchaseState,
+    /// Why it was declined or refunded.
+    pub(in crate::domains::subscription) state_reason: Option<String>,
+    pub(in crate::domains::subscription) attempt_id: Option<AttemptId>,
+    pub(in crate::domains::subscription) allowance: AllowanceType,
+    pub(in crate::domains::subscription) quantity: i64,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Row {
+    id: String,
+    subscription_id: String,
+    vas_offering_id: String,
+    state: String,
+    state_reason: Option<String>,
+    payment_attempt_id: Option<String>,
+    allowance_type: String,
+    allowance_added: i64,
+}
+
+impl Row {
+    fn purchase(self) -> Result<Purchase> {
+        let state = PurchaseState::ALL.into_iter().find(|state| state.as_str() == self.state);
+        Ok(Purchase {
+            state: state.ok_or_else(|| corrupt("purchase state", &self.state))?,
+            allowance: AllowanceType::parse(&self.allowance_type).ok_or_else(|| corrupt("allowance type", &self.allowance_type))?,
+            id: self.id.into(),
+            line_id: self.subscription_id.into(),
+            vas_id: self.vas_offering_id.into(),
+            state_reason: self.state_reason,
+            attempt_id: self.payment_attempt_id.map(Into::into),
+            quantity: self.allowance_added,
+        })
+    }
+}
+
+pub(in crate::domains::subscription) async fn mint(tx: &Tx) -> Result<VasPurchaseId> {
+    Ok(ids::next(&**tx, "subscription.vas_purchase_id_seq", "VP", 4).await?.into())
+}
+
+/// A purchase that is about to be charged.
+#[derive(Debug)]
+pub(in crate::domains::subscription) struct NewPurchase<'a> {
+    pub(in crate::domains::subscription) id: &'a VasPurchaseId,
+    pub(in crate::domains::subscription) line_id: &'a SubscriptionId,
+    pub(in crate::domains::subscription) customer_id: &'a str,
+    pub(in crate::domains::subscription) vas_id: &'a VasId,
+    pub(in crate::domains::subscription) attempt_id: &'a AttemptId,
+    pub(in crate::domains::subscription) price: Money,
+    pub(in crate::domains::subscription) allowance: AllowanceType,
+    pub(in crate::domains::subscription) quantity: i64,
+}
+
+pub(in crate::domains::subscription) async fn insert(tx: &Tx, cx: &Context, purchase: &NewPurchase<'_>) -> Result<()> {
+    let statement = sql!(
+        "insert into subscription.vas_purchase (id, tenant_id, subscription_id, customer_id, vas_offering_id, payment_attempt_id,
+             price_amount_minor, price_currency, allowance_type, allowance_added, unit, requested_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        purchase.id,
+        cx.tenant.as_ref(),
+        purchase.line_id,
+        purchase.customer_id,
+        purchase.vas_id,
+        purchase.attempt_id,
+        purchase.price.minor,
+        purchase.price.currency.as_str(),
+        purchase.allowance.as_str(),
+        purchase.quantity,
+        purchase.allowance.unit().as_str(),
+        cx.now
+    );
+    execute(&**tx, statement).await.map(drop)
+}
+
+/// Reads a purchase. Its state changes only under the lock of its line.
+pub(in crate::domains::subscription) async fn find(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    id: &VasPurchaseId,
+) -> Result<Purchase> {
+    let statement = sql!(
+        "select id, subscription_id, vas_offering_id, state, state_reason, payment_attempt_id, allowance_type, allowance_added
+         from subscription.vas_purchase where tenant_id = $1 and id = $2",
+        cx.tenant.as_ref(),
+        id
+    );
+    let row = Row::find_by_statement(statement).one(connection).await?;
+    row.ok_or_else(|| Error::not_found("top-up purchase", id))?.purchase()
+}
+
+/// Records the outcome of a purchase.
+pub(in crate::domains::subscription) async fn settle(
+    tx: &Tx,
+    cx: &Context,
+    id: &VasPurchaseId,
+    state: PurchaseState,
+    reason: Option<&str>,
+) -> Result<()> {
+    let applied_at: Option<DateTime<Utc>> = (state == PurchaseState::Applied).then_some(cx.now);
+    let statement = sql!(
+        "update subscription.vas_purchase
+         set state = $3, state_reason = $4, applied_at = $5, updated_at = clock_timestamp()
+         where tenant_id = $1 and id = $2 and state = 'pending'",
+        cx.tenant.as_ref(),
+        id,
+        state.as_str(),
+        reason,
+        applied_at
+    );
+    if execute(&**tx, statement).await? != 1 {
+        return Err(Error::Internal(format!("the purchase {id} was settled twice")));
+    }
+    Ok(())
+}

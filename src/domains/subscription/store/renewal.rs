@@ -1,0 +1,115 @@
+//! What is due, what is in flight, and what became of it.
+
+use sea_orm::FromQueryResult;
+
+use super::{LINE, LineRow};
+use crate::domains::payment::port::AttemptId;
+use crate::domains::subscription::model::Line;
+use crate::domains::subscription::port::SubscriptionId;
+use crate::platform::context::Context;
+use crate::platform::db::{Db, Tx, execute, sql};
+use crate::platform::error::Result;
+
+/// An overdue line that a renewal would bring back, or keep, in service. What it must not name: `requested`, `fraud`, and
+/// `payment`, whose way back is asked for.
+const RENEWABLE: &str = "(s.state = 'active' or s.state = 'blocked' and s.block_reasons <@ '{exhausted}')";
+
+/// Locks up to `limit` lines that are due and have no charge in flight, oldest boundary first. Lines that somebody else
+/// holds are passed over; with `only`, just that line is looked at.
+pub(in crate::domains::subscription) async fn lock_due(
+    tx: &Tx,
+    cx: &Context,
+    limit: i64,
+    only: Option<&SubscriptionId>,
+) -> Result<Vec<Line>> {
+    let query = format!(
+        "select {LINE} from subscription.subscription s
+         where s.tenant_id = $1 and s.state in ('active', 'blocked') and s.next_renewal_at <= $2 and {RENEWABLE}
+           and s.renewal_attempt_id is null and ($4::text is null or s.id = $4)
+           and (s.renewal_next_attempt_at is null or s.renewal_next_attempt_at <= clock_timestamp())
+         order by s.next_renewal_at limit $3 for no key update skip locked"
+    );
+    let statement = sql!(query, cx.tenant.as_ref(), cx.now, limit, only.map(SubscriptionId::as_str));
+    let rows = LineRow::find_by_statement(statement).all(&**tx).await?;
+    rows.into_iter().map(LineRow::line).collect()
+}
+
+/// Locks up to `limit` overdue lines that are blocked for something that a renewal does not lift, once per boundary.
+pub(in crate::domains::subscription) async fn lock_skipped(tx: &Tx, cx: &Context, limit: i64) -> Result<Vec<Line>> {
+    let query = format!(
+        "select {LINE} from subscription.subscription s
+         where s.tenant_id = $1 and s.state = 'blocked' and s.next_renewal_at <= $2 and not {RENEWABLE}
+           and s.renewal_attempt_id is null and s.renewal_attempted_for is distinct from s.next_renewal_at
+         order by s.next_renewal_at limit $3 for no key update skip locked"
+    );
+    let rows = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), cx.now, limit)).all(&**tx).await?;
+    rows.into_iter().map(LineRow::line).collect()
+}
+
+/// Notes the charges that are in flight now, and the boundary that they are for.
+pub(in crate::domains::subscription) async fn mark_requested(
+    tx: &Tx,
+    cx: &Context,
+    requested: &[(SubscriptionId, AttemptId)],
+) -> Result<()> {
+    let statement = sql!(
+        "update subscription.subscription s
+         set renewal_attempt_id = r.attempt_id, renewal_next_attempt_at = null, version = s.version + 1,
+             renewal_attempted_for = case when s.next_renewal_at <= $4 then s.next_renewal_at else s.renewal_attempted_for end,
+             updated_at = clock_timestamp()
+         from unnest($2::text[], $3::text[]) as r (id, attempt_id) where s.id = r.id and s.tenant_id = $1",
+        cx.tenant.as_ref(),
+        requested.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        requested.iter().map(|(_, attempt)| attempt.to_string()).collect::<Vec<_>>(),
+        cx.now
+    );
+    execute(&**tx, statement).await.map(drop)
+}
+
+/// Leaves lines alone until the next sweep but one: their renewal could not be begun.
+pub(in crate::domains::subscription) async fn postpone(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<()> {
+    /// By the wall clock.
+    const BACKOFF_SECONDS: f64 = 60.0;
+    let statement = sql!(
+        "update subscription.subscription
+         set renewal_next_attempt_at = clock_timestamp() + make_interval(secs => $3)
+         where tenant_id = $1 and id = $2 and renewal_attempt_id is null",
+        cx.tenant.as_ref(),
+        id,
+        BACKOFF_SECONDS
+    );
+    execute(db.connection(), statement).await.map(drop)
+}
+
+/// The charge for the line's next period that is in flight.
+pub(in crate::domains::subscription) async fn in_flight(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<Option<AttemptId>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        renewal_attempt_id: Option<String>,
+    }
+    let statement = sql!(
+        "select renewal_attempt_id from subscription.subscription where tenant_id = $1 and id = $2",
+        cx.tenant.as_ref(),
+        id
+    );
+    let row = Row::find_by_statement(statement).one(db.connection()).await?;
+    Ok(row.and_then(|row| row.renewal_attempt_id).map(Into::into))
+}
+
+/// What became of charges that a sweep began.
+#[derive(Debug, Clone, Copy, FromQueryResult)]
+pub(in crate::domains::subscription) struct Outcome {
+    pub(in crate::domains::subscription) pending: i64,
+    pub(in crate::domains::subscription) renewed: i64,
+}
+
+pub(in crate::domains::subscription) async fn outcome(db: &Db, cx: &Context, attempts: &[AttemptId]) -> Result<Outcome> {
+    let statement = sql!(
+        "select (select count(*) from subscription.subscription where tenant_id = $1 and renewal_attempt_id = any($2)) as pending,
+                (select count(*) from subscription.period where tenant_id = $1 and payment_attempt_id = any($2)) as renewed",
+        cx.tenant.as_ref(),
+        attempts.iter().map(ToString::to_string).collect::<Vec<_>>()
+    );
+    let outcome = Outcome::find_by_statement(statement).one(db.connection()).await?;
+    Ok(outcome.unwrap_or(Outcome { pending: 0, renewed: 0 }))
+}

@@ -1,0 +1,47 @@
+//! Ending a line.
+
+use super::Service;
+use super::policy;
+use super::port::{SubscriptionId, SubscriptionTerminated, SubscriptionView, Subscriptions as _};
+use super::state::Trigger;
+use super::store;
+use crate::platform::context::Context;
+use crate::platform::error::{Error, Result};
+use crate::platform::outbox;
+
+/// Longest reason that is kept, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
+impl Service {
+    /// See [`Subscriptions::terminate`](super::port::Subscriptions::terminate). A charge that is still under way is paid
+    /// back when it is approved.
+    pub(super) async fn end_line(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView> {
+        if reason.trim().is_empty() || reason.chars().count() > REASON_LENGTH_MAX {
+            return Err(Error::invalid("/reason", format!("must be 1 to {REASON_LENGTH_MAX} characters")));
+        }
+        let tx = self.platform.db.begin().await?;
+        let mut line = store::lock(&tx, cx, id).await?;
+        policy::terminable(&line)?;
+        let ledger = store::quota::ledger(&tx, cx, &line).await?;
+        let step = line.apply(Trigger::Terminate, reason)?;
+        line.terminated_at = Some(cx.now);
+        store::save(&tx, cx, &mut line, Some(step)).await?;
+        if let Some(mut ledger) = ledger {
+            ledger.close("termination");
+            store::quota::save(&tx, cx, &line.id, &ledger).await?;
+        }
+        self.inventory.retire(&tx, cx, line.id.as_str()).await?;
+        self.note(&tx, cx, &line.customer_id, &format!("Line {} was terminated: {reason}", line.id)).await?;
+        let terminated = SubscriptionTerminated {
+            iccid_last4: line.iccid_last4(),
+            subscription_id: line.id,
+            customer_id: line.customer_id,
+            cfs_service_id: line.cfs_service_id,
+            msisdn: line.msisdn,
+            reason: reason.to_owned(),
+        };
+        outbox::stage(&tx, cx, &terminated).await?;
+        tx.commit().await?;
+        self.line(cx, id).await
+    }
+}

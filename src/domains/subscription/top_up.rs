@@ -1,0 +1,113 @@
+//! Buying a top-up: the purchase and its charge are booked together. The outcome is in `top_up_outcome`.
+
+use serde::{Deserialize, Serialize};
+
+use super::Service;
+use super::ledger::Balance;
+use super::policy::{self, rule};
+use super::port::{SubscriptionId, SubscriptionView, Subscriptions as _, VasPurchaseId};
+use super::store;
+use super::store::purchase::{NewPurchase, Purchase, PurchaseState};
+use super::wait::payment_pending;
+use crate::domains::catalog::port::{VasId, VasView};
+use crate::domains::payment::port::{ChargeRequest, Purpose};
+use crate::platform::context::Context;
+use crate::platform::crash;
+use crate::platform::error::{Error, Result};
+use crate::platform::idempotency;
+
+/// What a repetition with the same `Idempotency-Key` goes on waiting for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    vas_purchase_id: VasPurchaseId,
+}
+
+impl Service {
+    /// See [`Subscriptions::purchase_vas`](super::port::Subscriptions::purchase_vas).
+    pub(super) async fn top_up(&self, cx: &Context, id: &SubscriptionId, vas_id: &VasId) -> Result<SubscriptionView> {
+        if let Some(begun) = idempotency::replayed::<Begun>(&self.platform.db, cx).await? {
+            return self.top_up_settled(cx, id, &begun.vas_purchase_id).await;
+        }
+        let seen = store::show(&self.platform.db, cx, id).await?;
+        policy::can_top_up(&seen.line)?;
+        let vas = self.vas(cx, vas_id).await?;
+        let balances: Vec<Balance> = seen.balances.iter().map(|held| held.balance).collect();
+        let quantity = policy::sellable(vas_id, vas.as_ref(), &balances)?;
+        let vas = vas.ok_or_else(|| Error::Internal("a top-up that does not exist was found sellable".into()))?;
+        if !vas.money.is_zero() && !self.payments.has_method(cx, &seen.line.customer_id).await? {
+            return Err(policy::top_up_without_card(&seen.line.customer_id).into());
+        }
+
+        let tx = self.platform.db.begin().await?;
+        let line = store::lock(&tx, cx, id).await?;
+        policy::can_top_up(&line)?;
+        let purchase_id = store::purchase::mint(&tx).await?;
+        let charge = ChargeRequest {
+            customer_id: line.customer_id.clone(),
+            amount: vas.money,
+            purpose: Purpose::Vas,
+            subject_id: purchase_id.to_string(),
+            business_key: format!("vas:{purchase_id}"),
+        };
+        let attempt_id = self.payments.request_charge(&tx, cx, charge).await.map_err(|error| {
+            if policy::is_no_method(&error) { policy::top_up_without_card(&line.customer_id).into() } else { error }
+        })?;
+        let purchase = NewPurchase {
+            id: &purchase_id,
+            line_id: &line.id,
+            customer_id: line.customer_id.as_str(),
+            vas_id: &vas.id,
+            attempt_id: &attempt_id,
+            price: vas.money,
+            allowance: vas.allowance_type,
+            quantity,
+        };
+        store::purchase::insert(&tx, cx, &purchase).await?;
+        let begun = Begun { vas_purchase_id: purchase_id };
+        idempotency::keep(&tx, cx, begun.vas_purchase_id.as_str(), &begun).await?;
+        crash::point("vas.begin.before_commit");
+        tx.commit().await?;
+        crash::point("vas.begin.after_commit");
+        self.top_up_settled(cx, id, &begun.vas_purchase_id).await
+    }
+
+    /// None for a top-up that does not exist or is not on sale now.
+    async fn vas(&self, cx: &Context, id: &VasId) -> Result<Option<VasView>> {
+        match self.catalog.vas_offering(cx, id).await {
+            Ok(vas) => Ok(Some(vas)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn top_up_settled(&self, cx: &Context, id: &SubscriptionId, purchase_id: &VasPurchaseId) -> Result<SubscriptionView> {
+        let settled = self.settled(cx, || async {
+            let purchase = store::purchase::find(self.platform.db.connection(), cx, purchase_id).await?;
+            Ok::<_, Error>((purchase.state != PurchaseState::Pending).then_some(purchase))
+        });
+        let Some(purchase) = settled.await? else {
+            let attempt = store::purchase::find(self.platform.db.connection(), cx, purchase_id).await.ok();
+            return Err(payment_pending(attempt.and_then(|purchase| purchase.attempt_id).as_ref()));
+        };
+        match purchase.state {
+            PurchaseState::Applied => self.line(cx, id).await,
+            PurchaseState::Refunded => Err(ended_meanwhile(&purchase).into()),
+            PurchaseState::Declined | PurchaseState::Pending => Err(declined(&purchase).into()),
+        }
+    }
+}
+
+fn declined(purchase: &Purchase) -> crate::platform::error::Violation {
+    rule::VAS_CARD
+        .violated("The card was declined; nothing was charged and nothing has changed")
+        .with("paymentStatus", "declined")
+        .with("declineReason", &purchase.state_reason)
+        .with("paymentAttemptId", &purchase.attempt_id)
+}
+
+fn ended_meanwhile(purchase: &Purchase) -> crate::platform::error::Violation {
+    rule::VAS_TERMINATED
+        .violated("The line ended while the top-up was paid; the money goes back")
+        .with("subscriptionId", &purchase.line_id)
+        .with("paymentAttemptId", &purchase.attempt_id)
+}

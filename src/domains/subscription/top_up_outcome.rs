@@ -1,0 +1,83 @@
+//! The outcome of a top-up's charge: the quota is added, or the purchase is over.
+
+use super::Service;
+use super::events::VasPurchased;
+use super::model::Line;
+use super::port::VasPurchaseId;
+use super::state::{Change, State, Trigger};
+use super::store;
+use super::store::purchase::{Purchase, PurchaseState};
+use crate::domains::payment::port::{PaymentApproved, PaymentDeclined};
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::error::Result;
+use crate::platform::outbox;
+
+impl Service {
+    /// The top-up is paid: it counts in the period that the line is in now. Top-ups at once wait for the line's lock, so
+    /// each of them counts.
+    pub(super) async fn top_up_paid(&self, tx: &Tx, cx: &Context, paid: PaymentApproved) -> Result<()> {
+        let (mut line, purchase) = locked(tx, cx, paid.subject_id.clone().into()).await?;
+        if purchase.state != PurchaseState::Pending {
+            return Ok(());
+        }
+        let ledger = if line.state == State::Terminated { None } else { store::quota::ledger(tx, cx, &line).await? };
+        let Some(mut ledger) = ledger else {
+            return self.top_up_too_late(tx, cx, &line, &purchase, &paid).await;
+        };
+        ledger.top_up(purchase.allowance, purchase.quantity, format!("vas:{}", purchase.id));
+        let step = line.apply(Trigger::TopUp { data_left: ledger.data_left() }, "vas_top_up")?;
+        store::save(tx, cx, &mut line, Some(step)).await?;
+        store::quota::save(tx, cx, &line.id, &ledger).await?;
+        store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Applied, None).await?;
+        self.payments.recognise(tx, cx, &paid.attempt_id).await?;
+        let summary = format!("Line {} topped up with {} for {} {}", line.id, purchase.vas_id, paid.currency, paid.amount);
+        self.note(tx, cx, &line.customer_id, &summary).await?;
+        outbox::stage(tx, cx, &purchased(&line, purchase, paid, step)).await?;
+        self.tell_unblocked(tx, cx, &line, step, "vas_top_up").await
+    }
+
+    /// The card was declined: nothing changes but the purchase.
+    pub(super) async fn top_up_declined(&self, tx: &Tx, cx: &Context, declined: PaymentDeclined) -> Result<()> {
+        let (line, purchase) = locked(tx, cx, declined.subject_id.into()).await?;
+        if purchase.state != PurchaseState::Pending {
+            return Ok(());
+        }
+        store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Declined, Some(&declined.decline_code)).await?;
+        let summary = format!("The card was declined for {} on line {}", purchase.vas_id, line.id);
+        self.note(tx, cx, &line.customer_id, &summary).await
+    }
+
+    /// The line ended while the charge was under way: the money goes back.
+    async fn top_up_too_late(&self, tx: &Tx, cx: &Context, line: &Line, purchase: &Purchase, paid: &PaymentApproved) -> Result<()> {
+        let reason = "the line ended before it was topped up";
+        store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Refunded, Some(reason)).await?;
+        self.payments.refund(tx, cx, &paid.attempt_id, reason).await?;
+        let summary = format!("{} for line {} is paid back: the line has ended", purchase.vas_id, line.id);
+        self.note(tx, cx, &line.customer_id, &summary).await
+    }
+}
+
+/// Locks the line of a purchase, then reads the purchase, whose state changes only under that lock.
+async fn locked(tx: &Tx, cx: &Context, id: VasPurchaseId) -> Result<(Line, Purchase)> {
+    let line_id = store::purchase::find(&**tx, cx, &id).await?.line_id;
+    let line = store::lock(tx, cx, &line_id).await?;
+    Ok((line, store::purchase::find(&**tx, cx, &id).await?))
+}
+
+fn purchased(line: &Line, purchase: Purchase, paid: PaymentApproved, step: Change) -> VasPurchased {
+    VasPurchased {
+        subscription_id: line.id.clone(),
+        customer_id: line.customer_id.clone(),
+        vas_purchase_id: purchase.id,
+        vas_offering_id: purchase.vas_id,
+        payment_attempt_id: paid.attempt_id,
+        allowance_type: purchase.allowance,
+        allowance_added: purchase.quantity,
+        amount_charged: paid.amount,
+        currency: paid.currency,
+        previous_state: step.from.status(),
+        block_reasons: line.state.reasons(),
+        version: line.version,
+    }
+}

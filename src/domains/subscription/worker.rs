@@ -1,0 +1,196 @@
+//! The renewal sweep: every line whose period is over is charged for the next one, on the product clock.
+//!
+//! Lines are taken in batches with SKIP LOCKED, so any number of replicas may sweep at once. One line whose renewal cannot
+//! be begun does not hold up the others: it is tried again later, and its charge, once begun, settles by itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Service;
+use super::events::RenewalSkipped;
+use super::model::Line;
+use super::policy;
+use super::port::{RenewalReport, SubscriptionId};
+use super::renewal_outcome::NotPaid;
+use super::store;
+use super::store::quota::Offered;
+use crate::domains::catalog::port::{AllowanceView, OfferingId};
+use crate::domains::payment::port::AttemptId;
+use crate::platform::context::Context;
+use crate::platform::crash;
+use crate::platform::error::{Error, Result};
+use crate::platform::outbox;
+use crate::platform::scheduler::Ticks;
+
+/// Who renews.
+const ACTOR: &str = "system:renewal_worker";
+
+/// Lines per unit of work: their rows are locked until it ends, and usage waits for them.
+const BATCH: i64 = 100;
+
+/// What each plan grants per period, as the catalog says now.
+type Plans = BTreeMap<OfferingId, Vec<AllowanceView>>;
+
+/// What a sweep began.
+#[derive(Debug, Default)]
+struct Sweep {
+    attempts: Vec<AttemptId>,
+    without_card: u64,
+    skipped: u64,
+    failed: u64,
+}
+
+/// The lines of one batch, and what was begun for them.
+#[derive(Debug, Default)]
+struct Batch {
+    taken: Vec<SubscriptionId>,
+    attempts: Vec<AttemptId>,
+    without_card: u64,
+}
+
+impl Sweep {
+    fn add(&mut self, batch: Batch) {
+        self.attempts.extend(batch.attempts);
+        self.without_card += batch.without_card;
+    }
+
+    fn report(&self, renewed: u64, pending: u64) -> RenewalReport {
+        let begun = self.attempts.len() as u64;
+        RenewalReport {
+            due: begun + self.without_card,
+            renewed,
+            declined: self.without_card + begun.saturating_sub(renewed + pending),
+            pending,
+            skipped: self.skipped,
+            failed: self.failed,
+        }
+    }
+}
+
+pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
+    let every = service.platform.config.renewal_tick;
+    let service = Arc::clone(service);
+    Ticks::default().add("renewal", every, ACTOR, move |cx| {
+        let service = Arc::clone(&service);
+        async move {
+            let sweep = service.sweep(&cx).await?;
+            let report = sweep.report(0, sweep.attempts.len() as u64);
+            serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string()))
+        }
+    })
+}
+
+impl Service {
+    /// See [`Subscriptions::renew_due`](super::port::Subscriptions::renew_due). The worker acts, whoever asks for it.
+    pub(super) async fn sweep_and_wait(&self, caller: &Context) -> Result<RenewalReport> {
+        let worker = Context::system(ACTOR, caller.request_id.to_string(), caller.now);
+        let cx = Context { deadline: caller.deadline, tenant: Arc::clone(&caller.tenant), ..worker };
+        let sweep = self.sweep(&cx).await?;
+        let outcome = || store::renewal::outcome(&self.platform.db, &cx, &sweep.attempts);
+        self.settled(&cx, || async { Ok::<_, Error>((outcome().await?.pending == 0).then_some(())) }).await?;
+        let outcome = outcome().await?;
+        Ok(sweep.report(outcome.renewed.unsigned_abs(), outcome.pending.unsigned_abs()))
+    }
+
+    /// Begins every renewal that is due, and says of the overdue lines that are not renewed that they are not.
+    async fn sweep(&self, cx: &Context) -> Result<Sweep> {
+        let plans = self.catalog.offerings(cx).await?;
+        let plans: Plans = plans.into_iter().map(|plan| (plan.id, plan.bundle_allowance)).collect();
+        let mut sweep = Sweep::default();
+        loop {
+            let mut batch = Batch::default();
+            match self.begin_batch(cx, &plans, None, &mut batch).await {
+                Ok(()) if batch.taken.is_empty() => break,
+                Ok(()) => sweep.add(batch),
+                Err(error) if batch.taken.is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(lines = batch.taken.len(), %error, "a batch of renewals failed, each is begun alone");
+                    self.begin_each(cx, &plans, &batch.taken, &mut sweep).await?;
+                }
+            }
+        }
+        sweep.skipped = self.skip_blocked(cx).await?;
+        Ok(sweep)
+    }
+
+    async fn begin_each(&self, cx: &Context, plans: &Plans, lines: &[SubscriptionId], sweep: &mut Sweep) -> Result<()> {
+        for id in lines {
+            let mut batch = Batch::default();
+            match self.begin_batch(cx, plans, Some(id), &mut batch).await {
+                Ok(()) => sweep.add(batch),
+                Err(error) => {
+                    tracing::warn!(subscription.id = %id, %error, "a renewal could not be begun, it is tried again");
+                    store::renewal::postpone(&self.platform.db, cx, id).await?;
+                    sweep.failed += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the renewals of the next lines that are due, in one unit of work. `batch` tells the lines also on failure.
+    async fn begin_batch(&self, cx: &Context, plans: &Plans, only: Option<&SubscriptionId>, batch: &mut Batch) -> Result<()> {
+        let tx = self.platform.db.begin().await?;
+        let lines = store::renewal::lock_due(&tx, cx, BATCH, only).await?;
+        batch.taken = lines.iter().map(|line| line.id.clone()).collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let (mut requested, mut offers) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
+        let mut without_card = Vec::new();
+        for line in &lines {
+            let allowances = plans.get(&line.offering_id).ok_or_else(|| Error::not_found("product offering", &line.offering_id))?;
+            match self.charge_next_period(&tx, cx, line).await {
+                Ok(attempt_id) => {
+                    requested.push((line.id.clone(), attempt_id));
+                    offers.push(Offered { line: &line.id, period_index: line.period_index + 1, allowances });
+                }
+                Err(error) if policy::is_no_method(&error) => without_card.push(line.clone()),
+                Err(error) => return Err(error),
+            }
+        }
+        store::quota::offer(&tx, cx, &offers).await?;
+        store::renewal::mark_requested(&tx, cx, &requested).await?;
+        batch.without_card = without_card.len() as u64;
+        for mut line in without_card {
+            line.renewal_attempted_for = line.next_renewal_at();
+            let not_paid = NotPaid { reason: "no_payment_method", attempt_id: None, decline_code: None };
+            self.block_for_payment(&tx, cx, line, not_paid).await?;
+        }
+        crash::point("renewal.begin.before_commit");
+        tx.commit().await?;
+        crash::point("renewal.begin.after_commit");
+        batch.attempts = requested.into_iter().map(|(_, attempt_id)| attempt_id).collect();
+        Ok(())
+    }
+
+    /// States once per boundary that an overdue line is not renewed, since a renewal would not bring it back.
+    async fn skip_blocked(&self, cx: &Context) -> Result<u64> {
+        let mut skipped = 0;
+        loop {
+            let tx = self.platform.db.begin().await?;
+            let lines = store::renewal::lock_skipped(&tx, cx, BATCH).await?;
+            if lines.is_empty() {
+                return Ok(skipped);
+            }
+            skipped += lines.len() as u64;
+            for mut line in lines {
+                line.renewal_attempted_for = line.next_renewal_at();
+                store::save(&tx, cx, &mut line, None).await?;
+                outbox::stage(&tx, cx, &skipped_event(cx, line)).await?;
+            }
+            tx.commit().await?;
+        }
+    }
+}
+
+fn skipped_event(cx: &Context, line: Line) -> RenewalSkipped {
+    RenewalSkipped {
+        subscription_id: line.id,
+        customer_id: line.customer_id,
+        reason: "blocked",
+        block_reasons: line.state.reasons(),
+        skipped_at: cx.now,
+        version: line.version,
+    }
+}

@@ -1,0 +1,107 @@
+//! Cards on file.
+
+use std::sync::Arc;
+
+use bss::domains::payment::port::{AddCard, Payments as _};
+use bss::platform::idempotency::IdempotencyRequest;
+
+use super::world::{World, card, violation};
+
+#[tokio::test]
+async fn racing_cards_give_one_default_and_never_more_than_five() {
+    let world = World::idle().await;
+    let customer = world.customer("active", "").await;
+    let racing = (0..16).map(|_| world.add_card(&customer, "4242424242424242"));
+    let outcomes = futures::future::join_all(racing).await;
+    let (added, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!((added.len(), refused.len()), (5, 11));
+    for outcome in refused {
+        let refused = violation(outcome);
+        assert_eq!(refused.rule.id(), "payment_method.add.at_most_n_methods");
+        assert_eq!((&refused.context["currentCount"], &refused.context["max"]), (&5.into(), &5.into()));
+    }
+    assert_eq!(added.into_iter().filter(|view| view.as_ref().is_ok_and(|view| view.is_default)).count(), 1);
+    let listed = world.payments.methods(&world.cx().await, &customer).await.expect("a list");
+    assert_eq!(listed.iter().filter(|view| view.is_default).count(), 1);
+    world.payments.remove_method(&world.cx().await, &listed[0].id).await.expect("one of five");
+    world.add_card(&customer, "5555555555554444").await.expect("there is room again");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_default_is_chosen_once_and_passed_on() {
+    let world = World::idle().await;
+    let customer = world.customer("active", "4242424242424242").await;
+    let second = world.add_card(&customer, "5555 5555 5555 4444").await.expect("a good card");
+    assert_eq!((second.brand.as_str(), second.last4.as_str(), second.is_default), ("mastercard", "4444", false));
+    let cx = world.cx().await;
+    let changes = "select count(*) from audit.domain_event where event_type = 'payment_method.default_changed'";
+    for _ in 0..2 {
+        assert!(world.payments.set_default_method(&cx, &second.id).await.expect("an active card").is_default);
+        assert_eq!(world.number(changes).await, 1, "a repetition changes nothing");
+    }
+    let third = world.add_card(&customer, "378282246310005").await.expect("a good card");
+    let removed = world.payments.remove_method(&cx, &second.id).await.expect("others are left");
+    assert_eq!((removed.status.as_str(), removed.is_default), ("removed", false));
+    assert_eq!(world.number(changes).await, 2);
+    let listed = world.payments.methods(&cx, &customer).await.expect("a list");
+    let defaults: Vec<_> = listed.iter().map(|view| (view.last4.as_str(), view.is_default)).collect();
+    assert_eq!(defaults, [("0005", true), ("4242", false)], "newest first, and the newest takes over");
+    assert!(world.payments.set_default_method(&cx, &third.id).await.is_ok());
+    let rule = |outcome| violation(outcome).rule.id();
+    assert_eq!(rule(world.payments.remove_method(&cx, &second.id).await), "payment_method.remove.already_removed");
+    assert_eq!(rule(world.payments.set_default_method(&cx, &second.id).await), "payment_method.set_default.removed");
+    let missing = world.payments.remove_method(&cx, &"PM-9999".parse().expect("an id")).await.expect_err("unknown");
+    assert_eq!(missing.to_string(), "payment method PM-9999 not found");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_last_card_of_a_customer_with_a_line_stays() {
+    let world = World::idle().await;
+    let customer = world.customer("active-line", "4242424242424242").await;
+    let cx = world.cx().await;
+    let only = world.payments.methods(&cx, &customer).await.expect("a list").remove(0);
+    let refused = violation(world.payments.remove_method(&cx, &only.id).await);
+    assert_eq!(refused.rule.id(), "payment_method.remove.not_last_if_active_subscription");
+    let other = world.add_card(&customer, "4242424242424242").await.expect("a good card");
+    world.payments.remove_method(&cx, &only.id).await.expect("another one is left");
+    // Both of two cards at once: one stays.
+    let twin = world.add_card(&customer, "4242424242424242").await.expect("a good card");
+    let (one, two) = tokio::join!(world.payments.remove_method(&cx, &other.id), world.payments.remove_method(&cx, &twin.id));
+    assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn refused_cards_leave_nothing_and_a_number_is_stored_nowhere() {
+    let world = World::idle().await;
+    let (active, closed) = (world.customer("active", "").await, world.customer("closed", "").await);
+    let rule = async |command: AddCard| violation(world.payments.add_card(&world.cx().await, command).await).rule.id();
+    assert_eq!(rule(card(&"CUST-unknown".parse().expect("an id"), "4242424242424242")).await, "payment_method.add.customer_exists");
+    assert_eq!(rule(card(&closed, "4242424242424242")).await, "payment_method.add.customer_active_or_pending");
+    assert_eq!(rule(card(&active, "4242424242424241")).await, "payment_method.add.card_number_invalid");
+    let expired = AddCard { exp_month: 1, exp_year: 2020, ..card(&active, "4242424242424242") };
+    assert_eq!(rule(expired).await, "payment_method.add.card_not_expired");
+    let month = AddCard { exp_month: 13, ..card(&active, "4242424242424242") };
+    let malformed = world.payments.add_card(&world.cx().await, month).await.expect_err("malformed");
+    assert!(malformed.to_string().starts_with("/expMonth"), "{malformed}");
+    assert_eq!(world.number("select count(*) from audit.domain_event").await, 0);
+
+    let number = "4012888888881881";
+    let body = format!(r#"{{"customerId":"{active}","cardNumber":"{number}"}}"#);
+    let request = IdempotencyRequest::new("k-1", "payment.add_card", body.as_bytes()).expect("a good key");
+    let cx = bss::platform::context::Context { idempotency: Some(Arc::new(request)), ..world.cx().await };
+    let view = world.payments.add_card(&cx, card(&active, number)).await.expect("a good card");
+    assert_eq!(world.payments.add_card(&cx, card(&active, number)).await.expect("the same answer"), view);
+    let other = violation(world.payments.add_card(&cx, card(&active, "4242424242424242")).await);
+    assert_eq!(other.rule.id(), "idempotency.key_reused_with_other_body");
+    assert_eq!(world.number("select count(*) from payment.payment_method").await, 1);
+    let stored = "select count(*) from (
+            select to_jsonb(t)::text as row from payment.payment_method t
+            union all select to_jsonb(t)::text from audit.domain_event t union all select to_jsonb(t)::text from crm.interaction t
+            union all select to_jsonb(t)::text from platform.idempotency_key t) everything
+        where row like '%4012888888881881%' or row like '%' || encode(sha256(convert_to($$BODY$$, 'UTF8')), 'hex') || '%'";
+    assert_eq!(world.number(&stored.replace("BODY", &body)).await, 0, "not even as a hash");
+    world.finish().await;
+}
