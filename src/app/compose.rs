@@ -176,6 +176,8 @@ impl App {
             .merge(catalog::router(self.catalog.clone()))
             .merge(crm::router(self.crm.clone()))
             .merge(payment::router(self.payment.clone()))
+            .merge(com::router(self.com.clone()))
+            .merge(som::router(self.som.clone()))
             .merge(mediation::router(self.mediation.clone()))
     }
 }

@@ -446,6 +446,25 @@ mod tests {
         Config::read(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
 
+    /// The head of `.env.example`; the rest is [`VARIABLES`].
+    const SAMPLE_HEAD: &str = "\
+# Configuration of bss: environment variables, each with its meaning and its default. Take the # away to set one.
+# bss does not read this file itself: systemd (EnvironmentFile=) and compose (env_file:) do, and so does a shell:
+#   set -a; . ./.env; set +a
+# Every further caller gets a token of its own: BSS_<NAME>_API_TOKEN is the token of the identity <name>.
+";
+
+    #[test]
+    fn the_sample_file_is_the_list_of_variables() {
+        let mut sample = SAMPLE_HEAD.to_owned();
+        for (name, default, meaning) in VARIABLES {
+            let quote = if default.contains(' ') { "\"" } else { "" };
+            sample += &format!("\n# {meaning}\n#{name}={quote}{default}{quote}\n");
+        }
+        let committed = include_str!("../../.env.example");
+        assert!(committed == sample, ".env.example is not what VARIABLES says; it should be:\n{sample}");
+    }
+
     #[test]
     fn an_empty_environment_is_a_complete_configuration() {
         let config = read(&[]).unwrap();

@@ -119,6 +119,15 @@ async fn copy_of(template: &str) -> String {
     named(&shared.url, &name)
 }
 
+/// Gives the room of a database back that was taken by [`database`].
+pub(crate) async fn discard(url: &str) {
+    let name = url.parse::<url::Url>().expect("a URL of ours").path().trim_start_matches('/').to_owned();
+    let mut connection = PgConnection::connect(&shared().await.url).await.expect("the cluster answers");
+    let drop = format!("drop database {name} with (force)");
+    connection.execute(sqlx::AssertSqlSafe(drop)).await.expect("nobody needs it");
+    connection.close().await.expect("an idle connection closes");
+}
+
 /// A process's view on a database of its own.
 pub(crate) async fn platform(changes: &[(&str, &str)]) -> Platform {
     platform_on(&database().await, test_config(changes))

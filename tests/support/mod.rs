@@ -1,7 +1,12 @@
 //! What the integration tests share.
 
 pub(crate) mod app;
+pub(crate) mod books;
+pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod driver;
+pub(crate) mod installation;
 pub(crate) mod raw;
 pub(crate) mod routes;
+pub(crate) mod server;
 pub(crate) mod tmf_gate;

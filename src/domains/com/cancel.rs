@@ -1,8 +1,8 @@
 //! Calling an order off. What was reserved goes back in the same unit of work; the service order follows by event.
 
-use crate::domains::com::model::Trigger;
-use crate::domains::com::port::{CancelOrder, OrderCancelled, OrderView};
-use crate::domains::com::{Service, policy, store, view};
+use crate::domains::com::model::{Order, Trigger};
+use crate::domains::com::port::{CancelOrder, OrderCancelled};
+use crate::domains::com::{Service, policy, store};
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
@@ -15,7 +15,7 @@ impl Service {
     ///
     /// Decomposition holds the order's lock while it reserves, so what it took is seen and released here, or it sees the
     /// cancellation and takes nothing.
-    pub(super) async fn cancel_order(&self, cx: &Context, command: CancelOrder, expected: Option<i64>) -> Result<OrderView> {
+    pub(super) async fn cancel_order(&self, cx: &Context, command: CancelOrder, expected: Option<i64>) -> Result<Order> {
         policy::text_form("/reason", command.reason.as_deref())?;
         let tx = self.platform.db.begin().await?;
         let mut order = store::lock(&tx, cx, &command.order_id).await?;
@@ -29,8 +29,7 @@ impl Service {
         outbox::stage(&tx, cx, &cancelled).await?;
         let summary = format!("Order {} cancelled", order.id);
         self.customers.note(&tx, cx, &order.customer_id, Direction::Inbound, &summary).await?;
-        let view = view::one(&*tx, cx, order).await?;
         tx.commit().await?;
-        Ok(view)
+        Ok(order)
     }
 }

@@ -1,13 +1,15 @@
 //! Accepting an order: who, what, at which price. The price of this instant is the contract.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::domains::catalog::port::PriceView;
 use crate::domains::com::events::{OrderAcknowledged, PriceSnapshot};
 use crate::domains::com::model::{Change, Item, Order, Trigger};
-use crate::domains::com::port::{CreateOrder, OrderState, OrderView};
-use crate::domains::com::{Service, policy, store, submit, view};
+use crate::domains::com::port::{CreateOrder, OrderState};
+use crate::domains::com::{Service, policy, store, submit};
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::crash;
@@ -30,8 +32,12 @@ impl From<CreateOrder> for NewOrder {
 }
 
 impl Service {
-    /// Accepts the order and, when it says so, submits it in the same unit of work: no crash can part the two.
-    pub(super) async fn create_order(&self, cx: &Context, new: NewOrder) -> Result<OrderView> {
+    /// Accepts the order and, when it says so, submits it in the same unit of work: no crash can part the two. `answer` is
+    /// what the caller sees; a repetition with the same idempotency key sees the same.
+    pub(super) async fn place<T>(&self, cx: &Context, new: NewOrder, answer: impl FnOnce(&Order) -> T + Send) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Send + Sync,
+    {
         if let Some(answered) = idempotency::replayed(&self.platform.db, cx).await? {
             return Ok(answered);
         }
@@ -50,8 +56,8 @@ impl Service {
         }
         let summary = format!("Order {} placed: {}", order.id, order.item.offering_id);
         self.customers.note(&tx, cx, &order.customer_id, Direction::Inbound, &summary).await?;
-        let view = view::of_new(order);
-        idempotency::keep(&tx, cx, view.id.as_str(), &view).await?;
+        let answer = answer(&order);
+        idempotency::keep(&tx, cx, order.id.as_str(), &answer).await?;
         crash::point("order.create.before_commit");
         if submitted {
             crash::point("order.submit.before_commit");
@@ -61,7 +67,7 @@ impl Service {
         if submitted {
             crash::point("order.submit.after_commit");
         }
-        Ok(view)
+        Ok(answer)
     }
 
     /// Runs the rules in their order; answers the price in force now.

@@ -11,7 +11,7 @@ use crate::domains::som::port::{ServiceOrderCompleted, ServiceOrderFailed, Servi
 use crate::domains::subscription::port::{ActivationFailed, Booking, SubscriptionActivated};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::outbox;
 
 /// Why an order fails and what is known of its money.
@@ -49,22 +49,10 @@ impl Service {
             price: order.item.price,
             price_id: order.item.price_id.clone(),
         };
-        // A refusal (the card was removed meanwhile) is an outcome of the order, not a fault: what the booking had already
-        // written goes, the unit of work goes on.
-        store::savepoint(tx, "savepoint booking").await?;
-        match self.subscriptions.book(tx, cx, booking).await {
-            Ok(line) => {
-                order.remark(cx, format!("line {line} booked, its charge is under way"));
-                order.item.target_subscription_id = Some(line.into());
-                store::save(tx, cx, &order).await
-            }
-            Err(Error::Policy(refusal)) => {
-                store::savepoint(tx, "rollback to savepoint booking").await?;
-                let reason = refusal.message.to_string();
-                self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await
-            }
-            Err(error) => Err(error),
-        }
+        let line = self.subscriptions.book(tx, cx, booking).await?;
+        order.remark(cx, format!("line {line} booked, its charge is under way"));
+        order.item.target_subscription_id = Some(line.into());
+        store::save(tx, cx, &order).await
     }
 
     /// The network was ready for an order that had ended: its services end by the event of that, the number goes back here.

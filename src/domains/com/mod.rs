@@ -18,6 +18,7 @@ mod consumers;
 mod create;
 mod events;
 mod fulfil;
+mod http;
 mod model;
 mod policy;
 pub mod port;
@@ -46,6 +47,7 @@ use crate::platform::error::{Error, Result};
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
+pub use http::router;
 
 /// The domain's subscriptions to the events of others.
 pub fn subscribe(subscribers: Subscribers) -> Subscribers {
@@ -105,7 +107,7 @@ impl Service {
 #[async_trait]
 impl Orders for Service {
     async fn create(&self, cx: &Context, command: CreateOrder) -> Result<OrderView> {
-        self.create_order(cx, command.into()).await
+        self.place(cx, command.into(), view::of_new).await
     }
 
     async fn get(&self, cx: &Context, query: GetOrder) -> Result<OrderView> {
@@ -118,11 +120,13 @@ impl Orders for Service {
     }
 
     async fn submit(&self, cx: &Context, command: SubmitOrder) -> Result<OrderView> {
-        self.submit_order(cx, &command.order_id, None).await
+        let order = self.submit_order(cx, &command.order_id, None).await?;
+        view::one(self.platform.db.connection(), cx, order).await
     }
 
     async fn cancel(&self, cx: &Context, command: CancelOrder) -> Result<OrderView> {
-        self.cancel_order(cx, command, None).await
+        let order = self.cancel_order(cx, command, None).await?;
+        view::one(self.platform.db.connection(), cx, order).await
     }
 
     async fn wait_until(&self, cx: &Context, query: WaitUntilOrder) -> Result<OrderView> {

@@ -9,7 +9,7 @@ use crate::domains::com::port::{OrderId, OrderState};
 use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result, Violation};
-use crate::platform::money::Money;
+use crate::platform::money::{Discount, Money};
 
 /// What can happen to an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,16 @@ pub(super) struct Item {
     pub(super) discount: Option<Promised>,
 }
 
+impl Item {
+    /// What the first period costs: the price after the discount.
+    pub(super) fn charged(&self) -> Money {
+        match self.discount.as_ref().and_then(|promised| promised.discount(self.price)) {
+            Some(discount) => discount.applied_to(self.price),
+            None => self.price,
+        }
+    }
+}
+
 /// A discount that was promised at order time.
 #[derive(Debug, Clone)]
 pub(super) struct Promised {
@@ -84,6 +94,17 @@ pub(super) struct Promised {
     pub(super) kind: String,
     pub(super) value: rust_decimal::Decimal,
     pub(super) periods_total: Option<i32>,
+}
+
+impl Promised {
+    /// None where the stored terms mean nothing: then the full price counts.
+    pub(super) fn discount(&self, price: Money) -> Option<Discount> {
+        match self.kind.as_str() {
+            "percent" => Some(Discount::Percent(self.value)),
+            "absolute" => Money::parse(&self.value.to_string(), price.currency).ok().map(|off| Discount::Absolute(off.minor)),
+            _ => None,
+        }
+    }
 }
 
 /// One line for the order's history that is not stored yet.

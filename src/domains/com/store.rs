@@ -5,14 +5,17 @@ use rust_decimal::Decimal;
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::Value;
 
+use crate::domains::com::http::STATES;
 use crate::domains::com::model::{Change, Item, Order, Promised};
 use crate::domains::com::port::{ListOrders, OrderHistoryView, OrderId, OrderState};
 use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::platform::context::Context;
-use crate::platform::db::{Tx, execute, sql};
+use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids;
 use crate::platform::money::Money;
+use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
+use crate::platform::tmf::query::ListQuery;
 
 /// An order with its one item, as read.
 #[derive(FromQueryResult)]
@@ -45,12 +48,34 @@ struct Row {
     discount_periods_total: Option<i32>,
 }
 
-const COLUMNS: &str = "select o.id, o.customer_id, o.state, o.state_reason, o.order_date, o.submitted_at,
+const SELECT: &str = "o.id, o.customer_id, o.state, o.state_reason, o.order_date, o.submitted_at,
         o.requested_completion_date, o.completed_date, o.msisdn_preference, o.notes, o.stuck_flagged_at, o.attributes,
         o.version, i.id as item_id, i.action, i.offering_id, i.target_subscription_id, i.payment_attempt_id, i.refund_id,
         i.price_amount_minor, i.price_currency, i.price_offering_price_id, i.discount_code, i.discount_type,
-        i.discount_value::text as discount_value, i.discount_periods_total
- from order_mgmt.product_order o join order_mgmt.order_item i on i.order_id = o.id";
+        i.discount_value::text as discount_value, i.discount_periods_total";
+const FROM: &str = "order_mgmt.product_order o join order_mgmt.order_item i on i.order_id = o.id where o.tenant_id = $1";
+
+const LISTING: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("o.id") },
+        Attribute { path: "externalId", column: Column::text("(o.attributes->>'externalId')") },
+        Attribute { path: "state", column: Column::text("o.state").named(STATES) },
+        Attribute { path: "orderDate", column: Column::timestamp("o.order_date") },
+        Attribute {
+            path: "completionDate",
+            column: Column::timestamp("(case when o.state <> 'cancelled' then o.completed_date end)"),
+        },
+        Attribute {
+            path: "cancellationDate",
+            column: Column::timestamp("(case when o.state = 'cancelled' then o.completed_date end)"),
+        },
+        Attribute { path: "relatedParty.id", column: Column::text("o.customer_id") },
+        Attribute { path: "productOrderItem.productOffering.id", column: Column::text("i.offering_id") },
+        Attribute { path: "productOrderItem.product.id", column: Column::text("i.target_subscription_id") },
+    ],
+    default_order: "o.created_at desc",
+    tiebreak: "o.id",
+};
 
 impl TryFrom<Row> for Order {
     type Error = Error;
@@ -209,7 +234,7 @@ impl History {
 
 /// Reads the order and keeps it locked until `tx` ends.
 pub(super) async fn lock(tx: &Tx, cx: &Context, id: &OrderId) -> Result<Order> {
-    let statement = sql!(format!("{COLUMNS} where o.id = $1 and o.tenant_id = $2 for update of o"), id, cx.tenant.as_ref());
+    let statement = sql!(format!("select {SELECT} from {FROM} and o.id = $2 for update of o"), cx.tenant.as_ref(), id);
     one(&**tx, statement).await?.ok_or_else(|| Error::not_found("order", id))
 }
 
@@ -217,18 +242,18 @@ pub(super) async fn lock(tx: &Tx, cx: &Context, id: &OrderId) -> Result<Order> {
 pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limit: i64) -> Result<Vec<Order>> {
     let statement = sql!(
         format!(
-            "{COLUMNS} where o.state = 'in_progress' and o.submitted_at < $1 and o.stuck_flagged_at is null and o.tenant_id = $2
+            "select {SELECT} from {FROM} and o.state = 'in_progress' and o.submitted_at < $2 and o.stuck_flagged_at is null
              order by o.submitted_at limit $3 for update of o skip locked"
         ),
-        since,
         cx.tenant.as_ref(),
+        since,
         limit
     );
     Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Order::try_from).collect()
 }
 
 pub(super) async fn find(connection: &impl ConnectionTrait, cx: &Context, id: &OrderId) -> Result<Order> {
-    let statement = sql!(format!("{COLUMNS} where o.id = $1 and o.tenant_id = $2"), id, cx.tenant.as_ref());
+    let statement = sql!(format!("select {SELECT} from {FROM} and o.id = $2"), cx.tenant.as_ref(), id);
     one(connection, statement).await?.ok_or_else(|| Error::not_found("order", id))
 }
 
@@ -240,10 +265,10 @@ async fn one(connection: &impl ConnectionTrait, statement: Statement) -> Result<
 pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query: &ListOrders) -> Result<Vec<Order>> {
     let statement = sql!(
         format!(
-            "{COLUMNS} where o.tenant_id = $1 and ($2::text is null or o.customer_id = $2)
+            "select {SELECT} from {FROM} and ($2::text is null or o.customer_id = $2)
                and ($3::text is null or o.state = $3)
                and (not $4 or (o.state = 'in_progress' and o.stuck_flagged_at is not null))
-             order by o.created_at desc, o.id desc limit $5 offset $6"
+             order by o.created_at desc, o.id limit $5 offset $6"
         ),
         cx.tenant.as_ref(),
         query.customer_id.as_ref().map(CustomerId::as_str),
@@ -253,6 +278,13 @@ pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query:
         i64::from(query.offset)
     );
     Row::find_by_statement(statement).all(connection).await?.into_iter().map(Order::try_from).collect()
+}
+
+/// One page of the orders that fit, with how many there are.
+pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Order>)> {
+    let filter = SqlFilter::new(query, &LISTING, 2)?;
+    let (total, rows) = db::list::<Row>(db.connection(), SELECT, FROM, &cx.tenant, &filter).await?;
+    Ok((total, rows.into_iter().map(Order::try_from).collect::<Result<_>>()?))
 }
 
 /// The state alone: for those who wait.
@@ -320,10 +352,4 @@ pub(super) async fn history(
         Ok((OrderId::from(row.order_id), view))
     });
     views.collect()
-}
-
-/// Runs `savepoint …`, `rollback to savepoint …`: lets a unit of work go on after a part of it was refused.
-pub(super) async fn savepoint(tx: &Tx, command: &'static str) -> Result<()> {
-    tx.execute_unprepared(command).await?;
-    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Starting the fulfilment of an order that was only acknowledged.
 
 use crate::domains::com::model::{Order, Trigger};
-use crate::domains::com::port::{OrderId, OrderInProgress, OrderView};
-use crate::domains::com::{Service, store, view};
+use crate::domains::com::port::{OrderId, OrderInProgress};
+use crate::domains::com::{Service, store};
 use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::{crash, outbox};
@@ -11,18 +11,17 @@ pub(super) const REASON: &str = "order submitted";
 
 impl Service {
     /// Moves the order on; `expected` is the version that the caller last saw, when it says so.
-    pub(super) async fn submit_order(&self, cx: &Context, id: &OrderId, expected: Option<i64>) -> Result<OrderView> {
+    pub(super) async fn submit_order(&self, cx: &Context, id: &OrderId, expected: Option<i64>) -> Result<Order> {
         let tx = self.platform.db.begin().await?;
         let mut order = store::lock(&tx, cx, id).await?;
         order.expect_version(expected)?;
         order.step(cx, Trigger::Submit, REASON)?;
         store::save(&tx, cx, &order).await?;
         outbox::stage(&tx, cx, &in_progress(&order)).await?;
-        let view = view::one(&*tx, cx, order).await?;
         crash::point("order.submit.before_commit");
         tx.commit().await?;
         crash::point("order.submit.after_commit");
-        Ok(view)
+        Ok(order)
     }
 }
 

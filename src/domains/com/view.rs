@@ -24,7 +24,7 @@ pub(super) async fn one(connection: &impl ConnectionTrait, cx: &Context, order: 
 }
 
 /// The view of an order that was made in this unit of work: its changes are its whole history.
-pub(super) fn of_new(order: Order) -> OrderView {
+pub(super) fn of_new(order: &Order) -> OrderView {
     let history = order.changes.iter().map(|change| OrderHistoryView {
         from_state: change.from,
         to_state: change.to,
@@ -32,8 +32,7 @@ pub(super) fn of_new(order: Order) -> OrderView {
         reason: change.reason.clone(),
         event_time: change.at,
     });
-    let history = history.collect();
-    view(order, history)
+    view(order.clone(), history.collect())
 }
 
 fn view(order: Order, history: Vec<OrderHistoryView>) -> OrderView {

@@ -14,6 +14,7 @@ mod audit;
 mod consumers;
 mod decompose;
 mod events;
+mod http;
 mod model;
 mod policy;
 pub mod port;
@@ -39,6 +40,7 @@ use crate::platform::error::Result;
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
+pub use http::router;
 
 /// The domain's subscriptions to the events of others.
 pub fn subscribe(subscribers: Subscribers) -> Subscribers {

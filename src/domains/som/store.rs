@@ -55,9 +55,9 @@ struct OrderRow {
     version: i64,
 }
 
-const ORDER_COLUMNS: &str = "select o.id, o.commercial_order_id, o.customer_id, o.subscription_id, o.kind, o.state, o.state_reason,
-        o.created_at, o.started_at, o.completed_at, o.version
- from service_inventory.service_order o";
+const ORDER_SELECT: &str = "o.id, o.commercial_order_id, o.customer_id, o.subscription_id, o.kind, o.state, o.state_reason,
+    o.created_at, o.started_at, o.completed_at, o.version";
+const ORDER_FROM: &str = "service_inventory.service_order o where o.tenant_id = $1";
 
 impl TryFrom<OrderRow> for ServiceOrder {
     type Error = Error;
@@ -191,16 +191,16 @@ pub(super) async fn open_tasks(tx: &Tx, cx: &Context, order: &ServiceOrderId) ->
 /// Reads the service order and keeps it locked until `tx` ends.
 pub(super) async fn lock_order(tx: &Tx, cx: &Context, id: &ServiceOrderId) -> Result<ServiceOrder> {
     let statement =
-        sql!(format!("{ORDER_COLUMNS} where o.id = $1 and o.tenant_id = $2 for update of o"), id, cx.tenant.as_ref());
+        sql!(format!("select {ORDER_SELECT} from {ORDER_FROM} and o.id = $2 for update"), cx.tenant.as_ref(), id);
     one_order(&**tx, statement).await?.ok_or_else(|| Error::not_found("service order", id))
 }
 
 /// The activation of a commercial order, locked, when it was decomposed.
 pub(super) async fn lock_activation(tx: &Tx, cx: &Context, order_id: &OrderId) -> Result<Option<ServiceOrder>> {
     let statement = sql!(
-        format!("{ORDER_COLUMNS} where o.commercial_order_id = $1 and o.tenant_id = $2 and o.kind = 'activation' for update of o"),
-        order_id,
-        cx.tenant.as_ref()
+        format!("select {ORDER_SELECT} from {ORDER_FROM} and o.commercial_order_id = $2 and o.kind = 'activation' for update"),
+        cx.tenant.as_ref(),
+        order_id
     );
     one_order(&**tx, statement).await
 }
@@ -209,11 +209,12 @@ pub(super) async fn lock_activation(tx: &Tx, cx: &Context, order_id: &OrderId) -
 pub(super) async fn lock_order_of_service(tx: &Tx, cx: &Context, service: &ServiceId) -> Result<Option<ServiceOrder>> {
     let statement = sql!(
         format!(
-            "{ORDER_COLUMNS} join service_inventory.service s on s.service_order_id = o.id
-             where s.id = $1 and o.tenant_id = $2 for update of o"
+            "select {ORDER_SELECT} from {ORDER_FROM}
+               and o.id = (select s.service_order_id from service_inventory.service s where s.id = $2 and s.tenant_id = $1)
+             for update"
         ),
-        service,
-        cx.tenant.as_ref()
+        cx.tenant.as_ref(),
+        service
     );
     one_order(&**tx, statement).await
 }

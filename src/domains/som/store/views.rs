@@ -1,7 +1,7 @@
 //! Service orders and services as surfaces see them, with what belongs to them read in few statements.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::Value;
 
 use crate::domains::com::port::OrderId;
@@ -10,25 +10,58 @@ use crate::domains::som::port::{
     ServiceHistoryView, ServiceId, ServiceOrderId, ServiceOrderItemView, ServiceOrderTaskView, ServiceOrderView, ServiceState,
     ServiceView,
 };
-use crate::domains::som::store::{ORDER_COLUMNS, OrderRow};
+use crate::domains::som::http::{SERVICE_ORDER_STATES, SERVICE_STATES};
+use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
-use crate::platform::db::sql;
+use crate::platform::db::{self, Db, sql};
 use crate::platform::error::{Error, Result};
+use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
+use crate::platform::tmf::query::ListQuery;
 
 pub(in crate::domains::som) async fn order(connection: &impl ConnectionTrait, cx: &Context, id: &ServiceOrderId) -> Result<ServiceOrderView> {
-    let statement = sql!(format!("{ORDER_COLUMNS} where o.id = $1 and o.tenant_id = $2"), id, cx.tenant.as_ref());
-    orders(connection, cx, statement).await?.pop().ok_or_else(|| Error::not_found("service order", id))
+    let statement = sql!(format!("select {ORDER_SELECT} from {ORDER_FROM} and o.id = $2"), cx.tenant.as_ref(), id);
+    orders(connection, cx, OrderRow::find_by_statement(statement).all(connection).await?).await?.pop().ok_or_else(|| Error::not_found("service order", id))
 }
 
 /// The service orders of a commercial order, oldest first.
 pub(in crate::domains::som) async fn orders_of(connection: &impl ConnectionTrait, cx: &Context, order_id: &OrderId) -> Result<Vec<ServiceOrderView>> {
     let statement = sql!(
-        format!("{ORDER_COLUMNS} where o.commercial_order_id = $1 and o.tenant_id = $2 order by o.created_at, o.id limit 200"),
-        order_id,
-        cx.tenant.as_ref()
+        format!("select {ORDER_SELECT} from {ORDER_FROM} and o.commercial_order_id = $2 order by o.created_at, o.id limit 200"),
+        cx.tenant.as_ref(),
+        order_id
     );
-    orders(connection, cx, statement).await
+    orders(connection, cx, OrderRow::find_by_statement(statement).all(connection).await?).await
+}
+
+const SERVICE_ORDERS: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("o.id") },
+        Attribute { path: "category", column: Column::text("o.kind") },
+        Attribute { path: "state", column: Column::text("o.state").named(SERVICE_ORDER_STATES) },
+        Attribute { path: "orderDate", column: Column::timestamp("o.created_at") },
+        Attribute { path: "startDate", column: Column::timestamp("o.started_at") },
+        Attribute {
+            path: "completionDate",
+            column: Column::timestamp("(case when o.state <> 'cancelled' then o.completed_at end)"),
+        },
+        Attribute { path: "externalReference.id", column: Column::text("o.commercial_order_id") },
+        Attribute { path: "relatedParty.id", column: Column::text("o.customer_id") },
+        Attribute {
+            path: "serviceOrderItem.service.id",
+            column: Column::text("i.target_service_id")
+                .within("select 1 from service_inventory.service_order_item i where i.service_order_id = o.id"),
+        },
+    ],
+    default_order: "o.created_at desc",
+    tiebreak: "o.id",
+};
+
+/// One page of the service orders that fit, with how many there are.
+pub(in crate::domains::som) async fn order_page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<ServiceOrderView>)> {
+    let filter = SqlFilter::new(query, &SERVICE_ORDERS, 2)?;
+    let (total, rows) = db::list(db.connection(), ORDER_SELECT, ORDER_FROM, &cx.tenant, &filter).await?;
+    Ok((total, orders(db.connection(), cx, rows).await?))
 }
 
 #[derive(FromQueryResult)]
@@ -49,9 +82,8 @@ struct TaskRow {
     updated_at: DateTime<Utc>,
 }
 
-/// The service orders that `statement` selects, in its order, with their items and tasks.
-pub(super) async fn orders(connection: &impl ConnectionTrait, cx: &Context, statement: Statement) -> Result<Vec<ServiceOrderView>> {
-    let rows = OrderRow::find_by_statement(statement).all(connection).await?;
+/// These service orders with their items and tasks.
+async fn orders(connection: &impl ConnectionTrait, cx: &Context, rows: Vec<OrderRow>) -> Result<Vec<ServiceOrderView>> {
     let rows = rows.into_iter().map(ServiceOrder::try_from).collect::<Result<Vec<_>>>()?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     if ids.is_empty() {
@@ -131,25 +163,50 @@ struct ServiceRow {
     version: i64,
 }
 
-pub(super) const SERVICE_COLUMNS: &str = "select s.id, s.subscription_id, s.customer_id, s.service_order_id, i.id as service_order_item_id,
+const SERVICE_SELECT: &str = "s.id, s.subscription_id, s.customer_id, s.service_order_id, i.id as service_order_item_id,
         s.spec_id, s.name, s.type as kind, s.parent_service_id, s.state, s.characteristics, s.created_at, s.activated_at,
-        s.terminated_at, s.version
- from service_inventory.service s
- left join service_inventory.service_order_item i on i.service_order_id = s.service_order_id and i.target_service_id = s.id";
+        s.terminated_at, s.version";
+const SERVICE_FROM: &str = "service_inventory.service s
+ left join service_inventory.service_order_item i on i.service_order_id = s.service_order_id and i.target_service_id = s.id
+ where s.tenant_id = $1";
+
+const SERVICES: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("s.id") },
+        Attribute { path: "name", column: Column::text("s.name") },
+        Attribute { path: "category", column: Column::text("s.type") },
+        Attribute { path: "state", column: Column::text("s.state").named(SERVICE_STATES) },
+        Attribute { path: "serviceSpecification.id", column: Column::text("s.spec_id") },
+        Attribute { path: "relatedParty.id", column: Column::text("s.customer_id") },
+        Attribute { path: "relatedEntity.id", column: Column::text("s.subscription_id") },
+        Attribute { path: "serviceOrderItem.serviceOrderId", column: Column::text("i.service_order_id") },
+        Attribute { path: "startDate", column: Column::timestamp("s.activated_at") },
+        Attribute { path: "endDate", column: Column::timestamp("s.terminated_at") },
+    ],
+    default_order: "s.created_at desc",
+    tiebreak: "s.id",
+};
+
+/// One page of the services that fit, with how many there are.
+pub(in crate::domains::som) async fn service_page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<ServiceView>)> {
+    let filter = SqlFilter::new(query, &SERVICES, 2)?;
+    let (total, rows) = db::list(db.connection(), SERVICE_SELECT, SERVICE_FROM, &cx.tenant, &filter).await?;
+    Ok((total, services(db.connection(), cx, rows).await?))
+}
 
 pub(in crate::domains::som) async fn service(connection: &impl ConnectionTrait, cx: &Context, id: &ServiceId) -> Result<ServiceView> {
-    let statement = sql!(format!("{SERVICE_COLUMNS} where s.id = $1 and s.tenant_id = $2"), id, cx.tenant.as_ref());
-    services(connection, cx, statement).await?.pop().ok_or_else(|| Error::not_found("service", id))
+    let statement = sql!(format!("select {SERVICE_SELECT} from {SERVICE_FROM} and s.id = $2"), cx.tenant.as_ref(), id);
+    services(connection, cx, ServiceRow::find_by_statement(statement).all(connection).await?).await?.pop().ok_or_else(|| Error::not_found("service", id))
 }
 
 /// The services of a line, the customer-facing one first.
 pub(in crate::domains::som) async fn services_of(connection: &impl ConnectionTrait, cx: &Context, line: &SubscriptionId) -> Result<Vec<ServiceView>> {
     let statement = sql!(
-        format!("{SERVICE_COLUMNS} where s.subscription_id = $1 and s.tenant_id = $2 order by s.type, s.id limit 200"),
-        line,
-        cx.tenant.as_ref()
+        format!("select {SERVICE_SELECT} from {SERVICE_FROM} and s.subscription_id = $2 order by s.type, s.id limit 200"),
+        cx.tenant.as_ref(),
+        line
     );
-    services(connection, cx, statement).await
+    services(connection, cx, ServiceRow::find_by_statement(statement).all(connection).await?).await
 }
 
 #[derive(FromQueryResult)]
@@ -162,17 +219,16 @@ struct HistoryRow {
     event_time: DateTime<Utc>,
 }
 
-/// The services that `statement` selects, in its order, with those below them and everybody's history.
-pub(super) async fn services(connection: &impl ConnectionTrait, cx: &Context, statement: Statement) -> Result<Vec<ServiceView>> {
-    let rows = ServiceRow::find_by_statement(statement).all(connection).await?;
+/// These services with those below them and everybody's history.
+async fn services(connection: &impl ConnectionTrait, cx: &Context, rows: Vec<ServiceRow>) -> Result<Vec<ServiceView>> {
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let below = sql!(
-        format!("{SERVICE_COLUMNS} where s.parent_service_id = any($1) and s.tenant_id = $2 order by s.id"),
-        ids,
-        cx.tenant.as_ref()
+        format!("select {SERVICE_SELECT} from {SERVICE_FROM} and s.parent_service_id = any($2) order by s.id"),
+        cx.tenant.as_ref(),
+        ids
     );
     let below = ServiceRow::find_by_statement(below).all(connection).await?;
     let all: Vec<String> = rows.iter().chain(&below).map(|row| row.id.clone()).collect();

@@ -1,0 +1,259 @@
+//! The body of a TMF622 `POST productOrder`: checked against the official definition, split into what we use and what we keep.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::{shapes, without};
+use crate::domains::com::create::NewOrder;
+use crate::domains::com::port::CreateOrder;
+use crate::domains::crm::port::Msisdn;
+use crate::platform::error::{Error, Result};
+use crate::platform::ids::MalformedId;
+use crate::platform::tmf::{shape, time};
+
+/// The characteristic of a product that wishes for a number.
+pub(super) const MSISDN_PREFERENCE: &str = "msisdnPreference";
+
+const ITEM: &str = "/productOrderItem/0";
+
+/// Reads the body of a POST.
+pub(super) fn new_order(mut body: Value) -> Result<NewOrder> {
+    shape::check(&mut body, &shapes::PRODUCT_ORDER)?;
+    let mut attributes = object(body, "")?;
+    for ours in ["cancellationDate", "cancellationReason"] {
+        if attributes.contains_key(ours) {
+            return Err(Error::invalid(format!("/{ours}"), "is not for a new order"));
+        }
+    }
+    let customer_id = customer(&mut attributes)?;
+    let item = one_item(attributes.remove("productOrderItem"))?;
+    let requested_completion_date = completion_date(attributes.remove("requestedCompletionDate"))?;
+    let notes = note(&mut attributes);
+    // The price is ours to say.
+    attributes.remove("orderTotalPrice");
+    attributes.remove("@type");
+    if !item.rest.is_empty() {
+        attributes.insert("productOrderItem".to_owned(), Value::Object(item.rest));
+    }
+    let command = CreateOrder {
+        customer_id: customer_id.parse().map_err(|e: MalformedId| Error::invalid("/relatedParty", e.to_string()))?,
+        offering_id: item.offering_id.parse().map_err(|e: MalformedId| {
+            Error::invalid(format!("{ITEM}/productOffering/id"), e.to_string())
+        })?,
+        msisdn_preference: item.msisdn_preference,
+        notes,
+        submit: false,
+    };
+    Ok(NewOrder { command, requested_completion_date, attributes })
+}
+
+fn object(value: Value, pointer: &str) -> Result<Map<String, Value>> {
+    match value {
+        Value::Object(attributes) => Ok(attributes),
+        _ => Err(Error::invalid(pointer, "must be an object")),
+    }
+}
+
+fn text(object: &Map<String, Value>, name: &str) -> String {
+    object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Takes the one customer out of the related parties; the others stay.
+fn customer(attributes: &mut Map<String, Value>) -> Result<String> {
+    let parties = attributes.remove("relatedParty").unwrap_or_default();
+    let parties = parties.as_array().cloned().unwrap_or_default();
+    for (index, party) in parties.iter().enumerate() {
+        if party.get("role").is_none() {
+            return Err(Error::invalid(format!("/relatedParty/{index}/role"), "is required here"));
+        }
+    }
+    let (customers, others): (Vec<Value>, Vec<Value>) = parties.into_iter().partition(|party| party["role"] == "customer");
+    let [customer] = customers.as_slice() else {
+        return Err(Error::invalid("/relatedParty", "must have exactly one party of role customer"));
+    };
+    if !others.is_empty() {
+        attributes.insert("relatedParty".to_owned(), Value::Array(others));
+    }
+    Ok(customer["id"].as_str().unwrap_or_default().to_owned())
+}
+
+/// What an item says.
+struct Item {
+    offering_id: String,
+    msisdn_preference: Option<Msisdn>,
+    /// Kept and echoed.
+    rest: Map<String, Value>,
+}
+
+fn one_item(items: Option<Value>) -> Result<Item> {
+    let Some(Value::Array(mut items)) = items else { return Err(Error::invalid("/productOrderItem", "is required")) };
+    let (Some(item), true) = (items.pop(), items.is_empty()) else {
+        return Err(Error::invalid("/productOrderItem", "must have exactly one item"));
+    };
+    let mut item = object(item, ITEM)?;
+    let refused = |name: &str, message: &str| Err(Error::invalid(format!("{ITEM}/{name}"), message.to_owned()));
+    if item.get("action").and_then(Value::as_str) != Some("add") {
+        return refused("action", "must be add");
+    }
+    if item.get("quantity").is_some_and(|quantity| *quantity != 1) {
+        return refused("quantity", "must be 1");
+    }
+    if item.get("state").is_some_and(|state| state != "acknowledged") {
+        return refused("state", "is ours to give; a new item is acknowledged");
+    }
+    let Some(Value::Object(offering)) = item.remove("productOffering") else {
+        return refused("productOffering", "is required here");
+    };
+    let offering_id = text(&offering, "id");
+    let product = item.remove("product").map_or_else(|| Ok(Map::new()), |product| object(product, ITEM))?;
+    if product.contains_key("id") || product.contains_key("href") {
+        return refused("product/id", "is ours to give: it is the line, once it is booked");
+    }
+    let (msisdn_preference, product) = wish(product)?;
+    let mut rest = without(item, &["id", "action", "quantity", "state", "itemPrice", "itemTotalPrice", "@type"]);
+    let offering = without(offering, &["id", "href", "@type", "@referredType"]);
+    for (name, kept) in [("productOffering", offering), ("product", product)] {
+        if !kept.is_empty() {
+            rest.insert(name.to_owned(), Value::Object(kept));
+        }
+    }
+    Ok(Item { offering_id, msisdn_preference, rest })
+}
+
+/// Takes the wish for a number out of the product.
+fn wish(mut product: Map<String, Value>) -> Result<(Option<Msisdn>, Map<String, Value>)> {
+    let given = product.remove("productCharacteristic").unwrap_or_default();
+    let given = given.as_array().cloned().unwrap_or_default();
+    let (wishes, others): (Vec<Value>, Vec<Value>) = given.into_iter().partition(|one| one["name"] == MSISDN_PREFERENCE);
+    if !others.is_empty() {
+        product.insert("productCharacteristic".to_owned(), Value::Array(others));
+    }
+    product.remove("@type");
+    let pointer = format!("{ITEM}/product/productCharacteristic");
+    match wishes.as_slice() {
+        [] => Ok((None, product)),
+        [one] => {
+            let number = one["value"].as_str().and_then(|text| text.parse().ok());
+            let number = number.ok_or_else(|| Error::invalid(pointer, "msisdnPreference must be digits in a string"))?;
+            Ok((Some(number), product))
+        }
+        _ => Err(Error::invalid(pointer, "msisdnPreference is given twice")),
+    }
+}
+
+fn completion_date(given: Option<Value>) -> Result<Option<DateTime<Utc>>> {
+    let text = given.as_ref().and_then(Value::as_str);
+    text.map(|text| time::parse(text).map_err(|e| Error::invalid("/requestedCompletionDate", e.to_string()))).transpose()
+}
+
+/// The text of the only note; several notes, or one that says more than its text, are kept as they are.
+fn note(attributes: &mut Map<String, Value>) -> Option<String> {
+    let Some(Value::Array(notes)) = attributes.get("note") else { return None };
+    let plain = match notes.as_slice() {
+        [Value::Object(one)] if one.keys().all(|name| name == "text" || name == "@type") => Some(text(one, "text")),
+        _ => None,
+    };
+    if plain.is_some() {
+        attributes.remove("note");
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn body() -> Value {
+        json!({
+            "externalId": "web-7731",
+            "category": "prepaid",
+            "note": [{"text": "Deliver before the trip"}],
+            "relatedParty": [
+                {"id": "CUST-1", "role": "customer", "@referredType": "Customer"},
+                {"id": "shop-1", "role": "seller", "@referredType": "Organization"}
+            ],
+            "productOrderItem": [{
+                "id": "1", "quantity": 1, "action": "add", "productOffering": {"id": "PLAN_M", "name": "Standard"},
+                "itemPrice": [{"priceType": "recurring"}],
+                "product": {"productCharacteristic": [
+                    {"name": "msisdnPreference", "value": "90000123"}, {"name": "gift", "value": true}
+                ]}
+            }]
+        })
+    }
+
+    fn fault(change: impl FnOnce(&mut Value)) -> String {
+        let mut body = body();
+        change(&mut body);
+        match new_order(body).unwrap_err() {
+            Error::Invalid { pointer, .. } => pointer,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn what_we_use_is_taken_and_the_rest_is_kept() {
+        let new = new_order(body()).unwrap();
+        assert_eq!(new.command.customer_id.as_str(), "CUST-1");
+        assert_eq!(new.command.offering_id.as_str(), "PLAN_M");
+        assert_eq!(new.command.msisdn_preference.unwrap().as_str(), "90000123");
+        assert_eq!(new.command.notes.as_deref(), Some("Deliver before the trip"));
+        assert_eq!(
+            Value::Object(new.attributes),
+            json!({
+                "externalId": "web-7731",
+                "category": "prepaid",
+                "relatedParty": [{"id": "shop-1", "role": "seller", "@referredType": "Organization"}],
+                "productOrderItem": {
+                    "productOffering": {"name": "Standard"},
+                    "product": {"productCharacteristic": [{"name": "gift", "value": true}]}
+                }
+            })
+        );
+    }
+
+    #[test]
+    fn every_fault_names_its_place() {
+        assert_eq!(fault(|b| b["state"] = json!("inProgress")), "/state");
+        assert_eq!(fault(|b| b["relatedParty"] = json!([])), "/relatedParty");
+        assert_eq!(fault(|b| b["relatedParty"][1]["role"] = json!("customer")), "/relatedParty");
+        assert_eq!(fault(|b| b["productOrderItem"] = json!([])), "/productOrderItem");
+        assert_eq!(fault(|b| b["productOrderItem"][0]["action"] = json!("delete")), "/productOrderItem/0/action");
+        assert_eq!(fault(|b| b["productOrderItem"][0]["quantity"] = json!(2)), "/productOrderItem/0/quantity");
+        assert_eq!(fault(|b| b["productOrderItem"][0]["bogus"] = json!(2)), "/productOrderItem/0/bogus");
+        assert_eq!(fault(|b| b["productOrderItem"][0]["product"]["id"] = json!("SUB-1")), "/productOrderItem/0/product/id");
+        assert_eq!(fault(|b| b["cancellationReason"] = json!("no")), "/cancellationReason");
+        assert_eq!(fault(|b| b["requestedCompletionDate"] = json!("soon")), "/requestedCompletionDate");
+        assert_eq!(fault(|b| b["productOrderItem"][0]["productOffering"]["id"] = json!("a b")), "/productOrderItem/0/productOffering/id");
+    }
+
+    #[test]
+    fn an_item_has_nothing_that_the_official_definition_lacks() {
+        let file = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tmf/TMF622-ProductOrdering-v4.0.0.swagger.json"));
+        let official: Value = serde_json::from_str(file).unwrap();
+        let mut checked = 0;
+        compare(&shapes::PRODUCT_ORDER, "ProductOrder_Create", &official["definitions"], &mut checked, 0);
+        assert!(checked > 100, "{checked}");
+    }
+
+    /// Same attributes in the shape and in the official definition, as deep as they go.
+    fn compare(shape: &shape::Shape, name: &str, definitions: &Value, checked: &mut usize, depth: usize) {
+        let common = ["@type", "@baseType", "@schemaLocation"];
+        let properties = definitions[name]["properties"].as_object().unwrap();
+        let official: Vec<&str> = properties.keys().map(String::as_str).filter(|key| !common.contains(key)).collect();
+        let ours: Vec<&str> = shape.attributes.iter().map(|(name, _)| *name).collect();
+        assert_eq!(ours, official, "{name}");
+        *checked += ours.len();
+        if depth == 4 {
+            return;
+        }
+        for (attribute, kind) in shape.attributes {
+            if let shape::Is::One(below) | shape::Is::Many(below) = kind {
+                assert!(properties[*attribute].to_string().contains(below.name), "{name}.{attribute}");
+                compare(below, below.name, definitions, checked, depth + 1);
+            }
+        }
+    }
+}
