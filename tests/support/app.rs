@@ -68,6 +68,11 @@ impl TestApp {
         format!("{}{path}", self.base)
     }
 
+    /// Host and port of the API.
+    pub(crate) fn address(&self) -> String {
+        self.base.trim_start_matches("http://").to_owned()
+    }
+
     /// Sends a request as `default`, with a JSON body unless it is null.
     pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
         self.send_with(method, path, body, &[]).await
