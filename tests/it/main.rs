@@ -13,4 +13,5 @@ mod mediation;
 mod outage;
 mod payment;
 mod races;
+mod subscription;
 mod tmf_gate;
