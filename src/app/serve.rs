@@ -14,6 +14,7 @@ use crate::app::compose::{self, App};
 use crate::app::error::StartError;
 use crate::app::metrics::{self, Metrics};
 use crate::app::open::{self, Opened, Prepare};
+use crate::app::openapi;
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
@@ -81,7 +82,9 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let listener = listen(config.api_addr).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
         let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
-        let router = layered(app.router(), edge, platform, metrics);
+        let document = openapi::document(&app.registry);
+        let routes = app.router().merge(openapi::router(&document));
+        let router = layered(routes, edge, platform, metrics);
         let stopping = stop.clone();
         tasks.spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;

@@ -302,6 +302,27 @@ impl Config {
         if reader.faults.is_empty() { Ok(config) } else { Err(ConfigError(reader.faults)) }
     }
 
+    /// As [`Config::read`], for a process that serves: with a database of the operator's own, its secrets must be given.
+    /// On the private cluster they are generated, and validated once they are there.
+    pub fn read_to_serve(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let given = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
+        let tokens: Vec<(String, String)> =
+            tokens(environment).into_iter().map(|(name, secret)| (name, secret.reveal().to_owned())).collect();
+        let mut faults = if given("BSS_DB_URL") {
+            perimeter::TokenMap::new(&tokens).err().unwrap_or_default()
+        } else {
+            perimeter::TokenMap::faults_of_given(&tokens)
+        };
+        if given("BSS_DB_URL") && !given("BSS_KYC_HASH_KEY") {
+            faults.push("BSS_KYC_HASH_KEY is unset; make one with: openssl rand -hex 32".into());
+        }
+        match Self::read(environment) {
+            Ok(config) if faults.is_empty() => Ok(config),
+            Ok(_) => Err(ConfigError(faults)),
+            Err(ConfigError(others)) => Err(ConfigError([others, faults].concat())),
+        }
+    }
+
     pub fn is_production(&self) -> bool {
         self.environment == Environment::Production
     }
@@ -310,7 +331,10 @@ impl Config {
 impl Reader<'_> {
     fn database(&mut self) -> DatabaseConfig {
         DatabaseConfig {
-            url: self.optional("BSS_DB_URL").map(Secret::new),
+            url: self.parsed("BSS_DB_URL", "a URL such as postgres://user:password@host:5432/database", |text| {
+                let ours = |url: url::Url| matches!(url.scheme(), "postgres" | "postgresql");
+                if text.is_empty() { Some(None) } else { text.parse().is_ok_and(ours).then(|| Some(Secret::new(text.to_owned()))) }
+            }),
             connections_max: self
                 .parsed("BSS_DB_CONNECTIONS", "a number from 4 to 200", |text| text.parse().ok().filter(|n| (4..=200).contains(n))),
             pg_bin: self.optional("BSS_PG_BIN").map(PathBuf::from),
@@ -379,7 +403,9 @@ impl Reader<'_> {
         if production && config.crash_point.is_some() {
             self.faults.push("BSS_CRASH_POINT cannot be set in production".into());
         }
-        if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().len() < 32) {
+        if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().to_ascii_lowercase().starts_with("changeme")) {
+            self.faults.push("BSS_KYC_HASH_KEY still has its sample value; make one with: openssl rand -hex 32".into());
+        } else if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().len() < 32) {
             self.faults.push("BSS_KYC_HASH_KEY must have at least 32 characters; make one with: openssl rand -hex 32".into());
         }
     }

@@ -57,6 +57,19 @@ impl TokenMap {
     /// # Errors
     /// One line per fault: the default identity is missing, a sample or short value, two identities with one value.
     pub fn new(tokens: &[(String, String)]) -> Result<Self, Vec<String>> {
+        let (entries, mut faults) = Self::entries(tokens);
+        if !entries.iter().any(|(_, identity)| identity.name == "default") {
+            faults.push("BSS_API_TOKEN is unset; make one with: openssl rand -hex 32".into());
+        }
+        if faults.is_empty() { Ok(Self { entries }) } else { Err(faults) }
+    }
+
+    /// What is wrong with these tokens, where others will still be generated.
+    pub fn faults_of_given(tokens: &[(String, String)]) -> Vec<String> {
+        Self::entries(tokens).1
+    }
+
+    fn entries(tokens: &[(String, String)]) -> (Vec<([u8; 32], Identity)>, Vec<String>) {
         let mut faults = Vec::new();
         let mut entries: Vec<([u8; 32], Identity)> = Vec::new();
         for (variable, token) in tokens {
@@ -79,10 +92,7 @@ impl TokenMap {
             let scopes = scopes_of(&name);
             entries.push((hash, Identity { name, tenant: DEFAULT_TENANT.into(), scopes }));
         }
-        if !entries.iter().any(|(_, identity)| identity.name == "default") {
-            faults.push("BSS_API_TOKEN is unset; make one with: openssl rand -hex 32".into());
-        }
-        if faults.is_empty() { Ok(Self { entries }) } else { Err(faults) }
+        (entries, faults)
     }
 
     /// Whose token this is. Every entry is compared, each in constant time.

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod crm;
 mod delivery;
 mod embedded_cluster;
@@ -10,8 +11,12 @@ mod fail_points;
 mod inventory;
 mod kill;
 mod mediation;
+mod openapi;
 mod outage;
 mod payment;
+mod perimeter;
 mod races;
 mod subscription;
+mod refused_start;
+mod tidy;
 mod tmf_gate;

@@ -25,6 +25,9 @@ pub(super) trait Worker: Send + 'static {
 /// Latencies in microseconds.
 type Latencies = Histogram<u64>;
 
+/// Longer than any time-out; what takes longer counts as this.
+const LATENCY_MICROS_MAX: u64 = 120_000_000;
+
 struct Tally {
     latencies: Latencies,
     errors: u64,
@@ -33,7 +36,7 @@ struct Tally {
 
 impl Tally {
     fn new() -> Self {
-        let latencies = Latencies::new(3).expect("three digits are within what the histogram can do");
+        let latencies = Latencies::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("one is below two minutes, three digits are possible");
         Self { latencies, errors: 0, first_error: None }
     }
 
@@ -48,7 +51,7 @@ impl Tally {
     }
 
     fn add(&mut self, other: Self) {
-        // Both count to the same number of digits and grow by themselves.
+        // Both have the same bounds and digits.
         let _ = self.latencies.add(other.latencies);
         self.errors += other.errors;
         self.first_error = self.first_error.take().or(other.first_error);

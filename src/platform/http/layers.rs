@@ -165,7 +165,9 @@ pub async fn authenticate(State(edge): State<Arc<Edge>>, mut request: Request, n
         Ok(identity) => identity,
         Err((code, reason, message)) => {
             edge.refusals.note(request.uri().path(), reason);
-            return ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message).into_response();
+            let mut response = ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message).into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
         }
     };
     match caller(&request, identity, &edge.ids) {

@@ -36,7 +36,7 @@ pub(super) fn bad(document: &Value, route: &Route, rng: &mut Rng) -> Body {
     let base = if route.operation_name().is_some() { route.operation["requestBody"]["content"]["application/json"]["example"].clone() } else { sample(route) };
     match rng.below(9) {
         0 => broken(&base, rng),
-        1 => refused("not an object", *rng.pick(&["[]", "1", "\"text\"", "true", "[{}]", "-0.0", "\"\""])),
+        1 => refused("not an object", rng.word(&["[]", "1", "\"text\"", "true", "[{}]", "-0.0", "\"\""])),
         2 => unknown_field(base, rng),
         3 => deep(&base, rng),
         4 if rng.below(8) == 0 => large(rng),
@@ -52,7 +52,7 @@ fn broken(base: &Value, rng: &mut Rng) -> Body {
     let mut bytes = whole.clone().into_bytes();
     match rng.below(8) {
         0 if cut > 0 => refused("truncated", &bytes[..cut]),
-        1 => refused("trailing text", [whole.as_bytes(), rng.pick(&["}", "{}", " x", ",", "\u{feff}"]).as_bytes()].concat()),
+        1 => refused("trailing text", [whole.as_bytes(), rng.word(&["}", "{}", " x", ",", "\u{feff}"]).as_bytes()].concat()),
         2 => {
             let length = 1 + rng.below(2_000);
             // Never by chance an empty body, which means no arguments.
@@ -65,7 +65,7 @@ fn broken(base: &Value, rng: &mut Rng) -> Body {
         4 => refused("NUL", format!("{{\"a\":\"\\u0000\",{}", &whole[1..])),
         5 => refused("lone surrogate", format!("{{\"\\ud800\":1,{}", &whole[1..])),
         6 => refused("byte order mark", [&b"\xef\xbb\xbf"[..], whole.as_bytes()].concat()),
-        _ => refused("no JSON", *rng.pick(&["{", "nul", "{'a':1}", "{\"a\":}", "{,}", "<xml/>", "a=1&b=2", "{\"a\":1 \"b\":2}", "\u{0}", "{\"a\" 1}"])),
+        _ => refused("no JSON", rng.word(&["{", "nul", "{'a':1}", "{\"a\":}", "{,}", "<xml/>", "a=1&b=2", "{\"a\":1 \"b\":2}", "\u{0}", "{\"a\" 1}"])),
     }
 }
 
@@ -124,7 +124,7 @@ fn against_schema(document: &Value, route: &Route, base: Value, rng: &mut Rng) -
         2 if types.contains(&"integer") || types.contains(&"number") => {
             // Text in the place of a number that JSON could not carry otherwise.
             body.insert(name.to_owned(), json!("@@"));
-            let bytes = Value::Object(body).to_string().replace("\"@@\"", rng.pick(HUGE_NUMBERS));
+            let bytes = Value::Object(body).to_string().replace("\"@@\"", rng.word(HUGE_NUMBERS));
             Body { kind: "huge number", bytes: bytes.into(), must_be_refused: !reads }
         }
         3 if !required.is_empty() && route.operation_name() != Some("usage.simulate") => {
@@ -133,7 +133,7 @@ fn against_schema(document: &Value, route: &Route, base: Value, rng: &mut Rng) -
             if ids.is_empty() {
                 return unknown_field(base, rng);
             }
-            body.insert((*rng.pick(&ids)).to_owned(), json!(rng.pick(FOREIGN)));
+            body.insert((*rng.pick(&ids)).to_owned(), json!(rng.word(FOREIGN)));
             Body { kind: "foreign id", bytes: Value::Object(body).to_string().into(), must_be_refused: !reads }
         }
         _ => {

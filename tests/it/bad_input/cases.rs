@@ -89,13 +89,13 @@ impl Generator {
     }
 
     fn write(&self, route: &Route, rng: &mut Rng) -> (&'static str, Request, bool) {
-        let target = route.target(rng.pick(FOREIGN_SEGMENTS));
+        let target = route.target(rng.word(FOREIGN_SEGMENTS));
         let request = Request::new(route.method.clone(), target).authenticated();
         match rng.below(12) {
-            0 => ("content type", request.header("Content-Type", *rng.pick(WRONG_TYPES)).body("{}"), true),
+            0 => ("content type", request.header("Content-Type", rng.word(WRONG_TYPES)).body("{}"), true),
             1 => ("header", bad_header(request, route, rng).header("Content-Type", "application/json").body("{}"), true),
             2 if route.operation_name().is_some() => {
-                let target = format!("/ops/v1/{}", rng.pick(FOREIGN_SEGMENTS));
+                let target = format!("/ops/v1/{}", rng.word(FOREIGN_SEGMENTS));
                 let request = Request::new(route.method.clone(), target).authenticated();
                 ("path", request.header("Content-Type", "application/json").body("{}"), true)
             }
@@ -113,7 +113,7 @@ fn name(route: &Route) -> String {
 
 fn read(route: &Route, rng: &mut Rng) -> (&'static str, Request, bool) {
     let by_id = route.path.contains("{id}");
-    let target = route.target(rng.pick(FOREIGN_SEGMENTS));
+    let target = route.target(rng.word(FOREIGN_SEGMENTS));
     let request = |target: String| Request::new(Method::GET, target).authenticated();
     match rng.below(5) {
         0 if !route.is_open() => ("header", bad_header(request(target), route, rng), true),
@@ -124,7 +124,7 @@ fn read(route: &Route, rng: &mut Rng) -> (&'static str, Request, bool) {
             ("body of a read", request(target).header("Content-Type", "application/json").body(rng.bytes(length)), by_id)
         }
         _ => {
-            let queries: Vec<&str> = (0..=rng.below(3)).map(|_| *rng.pick(ODD_QUERIES)).collect();
+            let queries: Vec<&str> = (0..=rng.below(3)).map(|_| rng.word(ODD_QUERIES)).collect();
             ("query", request(format!("{target}?{}", queries.join("&"))), by_id)
         }
     }
@@ -151,18 +151,18 @@ fn bad_header(request: Request, route: &Route, rng: &mut Rng) -> Request {
     let keys: [&[u8]; 5] = [b"", b"two words", "schl\u{fc}ssel".as_bytes(), b"\xff", &[b'k'; 256]];
     match rng.below(7) {
         0 => request.header("X-BSS-Actor", *rng.pick(&actors)),
-        1 => request.header("X-BSS-Channel", *rng.pick(&["", "carrier-pigeon", "CLI", "cli,cli", "\u{fffd}"])),
+        1 => request.header("X-BSS-Channel", rng.word(&["", "carrier-pigeon", "CLI", "cli,cli", "\u{fffd}"])),
         2 => request.header("X-Filler", "x".repeat(33_000 + rng.below(100_000))),
         3 => (0..60).fold(request, |request, n| request.header(&format!("X-Filler-{n}"), "x".repeat(600))),
         4 => {
             let mut request = request;
             request.headers.retain(|(name, _)| name != "X-BSS-API-Token");
             let tokens: [&[u8]; 5] = [b"", b"short", &[b'a'; 64], &[b'z'; 5_000], b"\xff\xfe\xfd"];
-            request.header(rng.pick(&["X-BSS-API-Token", "Authorization", "X-BSS-Api-Key"]), *rng.pick(&tokens))
+            request.header(rng.word(&["X-BSS-API-Token", "Authorization", "X-BSS-Api-Key"]), *rng.pick(&tokens))
         }
         // TMF payments and usage take the key as well; only what reads has none.
         5 if route.method == Method::POST => request.header("Idempotency-Key", *rng.pick(&keys)),
-        6 if route.method == Method::PATCH => request.header("If-Match", *rng.pick(&["", "3", "\"x\"", "W/\"3\"", "\"99999999999999999999\""])),
+        6 if route.method == Method::PATCH => request.header("If-Match", rng.word(&["", "3", "\"x\"", "W/\"3\"", "\"99999999999999999999\""])),
         _ => request.header("X-BSS-Actor", "\u{7}bell".as_bytes()),
     }
 }
@@ -173,7 +173,7 @@ fn decorated(request: Request, rng: &mut Rng) -> Request {
     match rng.below(6) {
         0 => request.header("traceparent", *rng.pick(&odd)),
         1 => request.header("X-Request-Id", *rng.pick(&odd)),
-        2 => request.header("Accept", *rng.pick(&["image/png", "", "*/*;q=x", "text/html"])),
+        2 => request.header("Accept", rng.word(&["image/png", "", "*/*;q=x", "text/html"])),
         3 => request.header("X-BSS-Service-Identity", "operator_cockpit").header("X-BSS-Tenant", "OTHER"),
         _ => request,
     }
