@@ -16,6 +16,7 @@ mod outage;
 mod payment;
 mod perimeter;
 mod races;
+mod subscription;
 mod refused_start;
 mod tidy;
 mod tmf_gate;
