@@ -16,7 +16,7 @@ mod outage;
 mod payment;
 mod perimeter;
 mod races;
-mod subscription;
 mod refused_start;
+mod subscription;
 mod tidy;
 mod tmf_gate;

@@ -9,8 +9,8 @@ use bss::domains::crm::port::CustomerId;
 use bss::domains::payment::port::card::{Card, CardNumber};
 use bss::domains::payment::port::gateway::{Answer, Gateway, GatewayError, Tokenized};
 use bss::domains::payment::port::{
-    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentApproved, Payments as _,
-    Purpose, RefundStatus,
+    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentApproved,
+    Payments as _, Purpose, RefundStatus,
 };
 use bss::domains::payment::{self, Service};
 use bss::domains::{catalog, crm, subscription};
@@ -146,7 +146,8 @@ impl World {
         let catalog = Arc::new(catalog::Service::new(platform.clone()));
         let lines = subscription::Service::new(platform.clone(), catalog, crm.clone(), crm, payments.clone());
         payments.connect(Arc::new(lines));
-        let scheduler = Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), payments.ticks());
+        let scheduler =
+            Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), payments.ticks());
         replica::renew(&platform.db, platform.boot_id, "all").await.expect("the database answers");
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, "all", stop.clone()));
@@ -308,7 +309,12 @@ pub(super) fn charge(customer_id: &CustomerId, key: &str) -> ChargeRequest {
 }
 
 pub(super) fn card(customer_id: &CustomerId, number: &str) -> AddCard {
-    AddCard { customer_id: customer_id.clone(), card_number: CardNumber::entered(number), exp_month: 12, exp_year: 2199 }
+    AddCard {
+        customer_id: customer_id.clone(),
+        card_number: CardNumber::entered(number),
+        exp_month: 12,
+        exp_year: 2199,
+    }
 }
 
 /// The rule that an error names.
