@@ -20,6 +20,7 @@ use bss::platform::perimeter::TokenMap;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::support::app::TestApp;
 use crate::support::cluster;
 use crate::support::tmf_gate::{self, Api};
 
@@ -575,4 +576,51 @@ async fn a_post_with_a_key_is_answered_once() {
     let second = crm.http(Method::POST, COLLECTION, Some(&body), &key).await;
     assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::CREATED));
     assert_eq!((first.body, first.location), (second.body, second.location));
+}
+
+#[tokio::test]
+async fn a_number_leads_to_its_owner_who_closes_only_without_lines() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let owner = json!({ "customerId": line["customerId"] });
+    let by_number = json!({ "msisdn": line["msisdn"] });
+    assert_eq!(app.op("customer.find_by_msisdn", by_number.clone()).await.ok()["id"], line["customerId"]);
+    for unassigned in ["90000999", "12345678"] {
+        let answer = app.op("customer.find_by_msisdn", json!({ "msisdn": unassigned })).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    }
+    let refused = app.op("customer.close", owner.clone()).await.violates("customer.close.no_active_subscriptions");
+    assert_eq!(refused["context"]["activeSubscriptions"], json!([line["id"]]));
+    app.op("subscription.terminate", json!({ "subscriptionId": line["id"] })).await.ok();
+    assert_eq!(app.op("customer.find_by_msisdn", by_number).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.op("customer.close", owner.clone()).await.ok()["status"], "closed");
+    app.op("customer.close", owner.clone()).await.violates("customer.close.already_closed");
+    app.op("customer.attest_kyc", json!({ "customerId": line["customerId"], "attestationToken": "t" }))
+        .await
+        .violates("customer.update.customer_is_closed");
+    let closed = app.get(&format!("{COLLECTION}/{}", line["customerId"].as_str().expect("an id"))).await.ok();
+    tmf_gate::validate(Api::Tmf629, "Customer", &closed).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert!(closed["validFor"]["endDateTime"].is_string());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn closing_races_with_ordering_and_leaves_no_line_behind() {
+    let app = TestApp::new().await;
+    let mut buyers = Vec::new();
+    for _ in 0..12 {
+        buyers.push(app.customer("4242424242424242").await);
+    }
+    let order = async |id: &str| app.op("order.create", json!({ "customerId": id, "offeringId": "PLAN_S" })).await;
+    let close = async |id: &str| app.op("customer.close", json!({ "customerId": id })).await;
+    let racing = buyers.iter().map(async |id| tokio::join!(order(id), close(id)));
+    let outcomes = futures::future::join_all(racing).await;
+    assert!(outcomes.iter().all(|(_, closed)| matches!(closed.status.as_u16(), 200 | 422)));
+    app.until("every order ends", async || {
+        let open = "select count(*) from order_mgmt.product_order where state in ('acknowledged', 'in_progress')";
+        (app.number(open).await == 0).then_some(())
+    })
+    .await;
+    // `crm.closed_customer_has_no_line` is among the books.
+    app.finish().await;
 }

@@ -39,6 +39,15 @@ impl Service {
             let reason = "the reservation of the number was lost before the line could be booked".to_owned();
             return self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await;
         };
+        // Until this unit of work ends the customer cannot be closed: nobody is left with a line and no account.
+        match self.customers.hold_open(tx, cx, &order.customer_id).await {
+            Ok(_) => {}
+            Err(error) if error.violation().is_some() => {
+                let reason = "the customer was closed before the line could be booked".to_owned();
+                return self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await;
+            }
+            Err(error) => return Err(error),
+        }
         let booking = Booking {
             order_id: order.id.clone(),
             customer_id: order.customer_id.clone(),

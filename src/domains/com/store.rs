@@ -252,6 +252,23 @@ pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limi
     Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Order::try_from).collect()
 }
 
+/// The longest of the orders in progress since before `since`, whether somebody was told of them or not.
+pub(super) async fn in_progress_since(db: &Db, cx: &Context, since: DateTime<Utc>, limit: i64) -> Result<Vec<OrderId>> {
+    #[derive(FromQueryResult)]
+    struct Id {
+        id: String,
+    }
+    let statement = sql!(
+        "select id from order_mgmt.product_order
+         where tenant_id = $1 and state = 'in_progress' and submitted_at < $2 order by submitted_at limit $3",
+        cx.tenant.as_ref(),
+        since,
+        limit
+    );
+    let rows = Id::find_by_statement(statement).all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+}
+
 pub(super) async fn find(connection: &impl ConnectionTrait, cx: &Context, id: &OrderId) -> Result<Order> {
     let statement = sql!(format!("select {SELECT} from {FROM} and o.id = $2"), cx.tenant.as_ref(), id);
     one(connection, statement).await?.ok_or_else(|| Error::not_found("order", id))
