@@ -50,18 +50,11 @@ impl UsageLine {
     }
 }
 
-<<<<<<< HEAD
-/// Locks the living lines of `numbers` (distinct), in the order of their ids.
-pub async fn lock_lines(
-    connection: &mut PgConnection,
-    numbers: &[Number<'_>],
-=======
 /// Locks the living lines of a tenant's numbers (distinct), in the order of their ids.
 pub async fn lock_lines(
     connection: &mut PgConnection,
     tenant: &str,
     msisdns: &[&str],
->>>>>>> main
     contention: Contention,
 ) -> Result<Vec<UsageLine>> {
     // Not `for update`: rows that only refer to the line (purchases, history) need not wait.
