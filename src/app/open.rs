@@ -39,7 +39,11 @@ pub enum Prepare {
 }
 
 /// Opens the database that the configuration names.
-pub async fn open(mut config: Config, environment: &BTreeMap<String, String>, prepare: Prepare) -> Result<Opened, StartError> {
+pub async fn open(
+    mut config: Config,
+    environment: &BTreeMap<String, String>,
+    prepare: Prepare,
+) -> Result<Opened, StartError> {
     let (url, cluster) = match &config.database.url {
         Some(url) => (url.reveal().to_owned(), None),
         None => {

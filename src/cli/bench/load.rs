@@ -36,7 +36,8 @@ struct Tally {
 
 impl Tally {
     fn new() -> Self {
-        let latencies = Latencies::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("one is below two minutes, three digits are possible");
+        let latencies = Latencies::new_with_bounds(1, LATENCY_MICROS_MAX, 3)
+            .expect("one is below two minutes, three digits are possible");
         Self { latencies, errors: 0, first_error: None }
     }
 
@@ -127,7 +128,8 @@ impl Report {
             succeeded: l.len(),
             errors: tally.errors,
             first_error: tally.first_error.map(|fault| fault.to_string()),
-            latencies_ms: Some([0.50, 0.95, 0.99].map(|q| ms(l.value_at_quantile(q)))).map(|[a, b, c]| [a, b, c, ms(l.max())]),
+            latencies_ms: Some([0.50, 0.95, 0.99].map(|q| ms(l.value_at_quantile(q))))
+                .map(|[a, b, c]| [a, b, c, ms(l.max())]),
         }
     }
 

@@ -77,7 +77,13 @@ impl Service {
     }
 
     /// A booked line ends without ever having been in service; the order is told.
-    pub(super) async fn fail_activation(&self, tx: &Tx, cx: &Context, mut line: Line, failed: Failed<'_>) -> Result<()> {
+    pub(super) async fn fail_activation(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        mut line: Line,
+        failed: Failed<'_>,
+    ) -> Result<()> {
         let step = line.apply(Trigger::FailActivation, &failed.reason)?;
         line.terminated_at = Some(cx.now);
         store::save(tx, cx, &mut line, Some(step)).await?;

@@ -38,9 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use audit::CHECKS;
-use port::{
-    BalanceView, Booking, RenewalReport, StateChangeView, SubscriptionId, SubscriptionView, Subscriptions,
-};
+use port::{BalanceView, Booking, RenewalReport, StateChangeView, SubscriptionId, SubscriptionView, Subscriptions};
 
 use crate::domains::catalog::port::{Catalog, VasId};
 use crate::domains::com::port::OrderId;

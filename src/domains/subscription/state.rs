@@ -75,7 +75,9 @@ pub(super) enum Trigger {
     /// Home data went from above zero to zero.
     Exhaust,
     /// A top-up was paid; `data_left` says whether there is home data after it.
-    TopUp { data_left: bool },
+    TopUp {
+        data_left: bool,
+    },
     /// The next period was paid.
     Renew,
     /// The charge for the next period was declined.
@@ -114,9 +116,13 @@ impl State {
             (Self::Active, Trigger::Exhaust) => Ok(Self::Blocked(Reasons::of(Exhausted))),
             (Self::Active, Trigger::TopUp { .. } | Trigger::Renew) => Ok(Self::Active),
             (Self::Active, Trigger::RenewFail) => Ok(Self::Blocked(Reasons::of(Payment))),
-            (Self::Blocked(reasons), Trigger::TopUp { data_left: true }) => Ok(Self::left_with(reasons.without(Exhausted))),
+            (Self::Blocked(reasons), Trigger::TopUp { data_left: true }) => {
+                Ok(Self::left_with(reasons.without(Exhausted)))
+            }
             (Self::Blocked(reasons), Trigger::TopUp { data_left: false }) => Ok(Self::Blocked(reasons)),
-            (Self::Blocked(reasons), Trigger::Renew) => Ok(Self::left_with(reasons.without(Exhausted).without(Payment))),
+            (Self::Blocked(reasons), Trigger::Renew) => {
+                Ok(Self::left_with(reasons.without(Exhausted).without(Payment)))
+            }
             (Self::Blocked(reasons), Trigger::RenewFail) => Ok(Self::Blocked(reasons.with(Payment))),
             (Self::Active | Self::Blocked(_), Trigger::Terminate) => Ok(Self::Terminated),
             (Self::Pending | Self::Terminated, _)

@@ -62,7 +62,11 @@ impl UsageLine {
 }
 
 /// Locks the living lines of `numbers` (distinct), in the order of their ids.
-pub async fn lock_lines(connection: &mut PgConnection, numbers: &[Number<'_>], contention: Contention) -> Result<Vec<UsageLine>> {
+pub async fn lock_lines(
+    connection: &mut PgConnection,
+    numbers: &[Number<'_>],
+    contention: Contention,
+) -> Result<Vec<UsageLine>> {
     // Not `for update`: rows that only refer to the line (purchases, history) need not wait.
     let statement = match contention {
         Contention::Skip => {
@@ -137,7 +141,8 @@ pub async fn lock_balances(
         remaining: i64,
         unlimited: bool,
     }
-    let (lines, allowances): (Vec<&str>, Vec<&str>) = wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
+    let (lines, allowances): (Vec<&str>, Vec<&str>) =
+        wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
     let rows: Vec<UsageBalanceRow> = sqlx::query_as(
         "select b.subscription_id, b.allowance_type, b.total, b.remaining,
                 b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited
@@ -152,8 +157,9 @@ pub async fn lock_balances(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let allowance = AllowanceType::parse(&row.allowance_type)
-                .ok_or_else(|| Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type)))?;
+            let allowance = AllowanceType::parse(&row.allowance_type).ok_or_else(|| {
+                Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type))
+            })?;
             let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, .. } = row;
             Ok(UsageBalance { line, allowance, total, remaining, unlimited })
         })
@@ -247,7 +253,8 @@ pub async fn block_exhausted(
     let mut events = Vec::with_capacity(2 * exhausted.len());
     for line in exhausted {
         let row = blocked.iter().find(|row| row.id == line.line);
-        let row = row.ok_or_else(|| Error::Internal(format!("{} was locked and active but could not be blocked", line.line)))?;
+        let row = row
+            .ok_or_else(|| Error::Internal(format!("{} was locked and active but could not be blocked", line.line)))?;
         let ran_out = SubscriptionExhausted {
             subscription_id: SubscriptionId::from(row.id.clone()),
             customer_id: CustomerId::from(row.customer_id.clone()),

@@ -47,8 +47,12 @@ impl ErrorBody {
     pub(super) fn of(status: StatusCode) -> Self {
         let (code, message) = match status {
             StatusCode::NOT_FOUND => ("NOT_FOUND", "There is nothing at this path"),
-            StatusCode::METHOD_NOT_ALLOWED => ("METHOD_NOT_ALLOWED", "This path does not know this method; Allow has those that it does"),
-            StatusCode::INTERNAL_SERVER_ERROR => ("INTERNAL", "Something went wrong here, and it is logged under this request id"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("METHOD_NOT_ALLOWED", "This path does not know this method; Allow has those that it does")
+            }
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                ("INTERNAL", "Something went wrong here, and it is logged under this request id")
+            }
             _ => ("INVALID_REQUEST", "The request cannot be read"),
         };
         Self {
@@ -72,7 +76,15 @@ pub(super) struct Report {
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status, code, reason: reason.into(), message: message.into(), context: Map::new(), retry_after_s: None, cause: None }
+        Self {
+            status,
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            context: Map::new(),
+            retry_after_s: None,
+            cause: None,
+        }
     }
 
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
@@ -106,9 +118,12 @@ impl ApiError {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound { entity, id } => {
-                Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("{}.not_found", entity.replace(' ', "_")), format!("{entity} {id} not found"))
-            }
+            Error::NotFound { entity, id } => Self::new(
+                StatusCode::NOT_FOUND,
+                "NOT_FOUND",
+                format!("{}.not_found", entity.replace(' ', "_")),
+                format!("{entity} {id} not found"),
+            ),
             Error::Policy(violation) => Self::violation(&violation),
             Error::Invalid { pointer, message } => Self::invalid(pointer, message),
             Error::Conflict(message) => {
@@ -116,7 +131,9 @@ impl From<Error> for ApiError {
                 error.retry_after_s = Some(1);
                 error
             }
-            Error::PreconditionFailed(message) => Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", "If-Match", message),
+            Error::PreconditionFailed(message) => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", "If-Match", message)
+            }
             Error::Forbidden { code, message } => Self::new(StatusCode::FORBIDDEN, code, "forbidden", message),
             Error::Unavailable { message, context } => {
                 let mut error = Self::unavailable(message);

@@ -42,7 +42,13 @@ fn tagged(status: StatusCode, body: Value, version: Option<i64>) -> Response {
 }
 
 /// A page of a list: counts and links in headers, 206 where a page was asked for and more follows. `path` is the route.
-pub fn listed(path: &str, pairs: &[(String, String)], query: &ListQuery, total: u64, mut items: Vec<Value>) -> Response {
+pub fn listed(
+    path: &str,
+    pairs: &[(String, String)],
+    query: &ListQuery,
+    total: u64,
+    mut items: Vec<Value>,
+) -> Response {
     if let Some(fields) = &query.fields {
         items.iter_mut().for_each(|resource| fields.apply(resource));
     }
@@ -65,5 +71,7 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
         return Ok(None);
     }
     let version = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-    version.map(Some).ok_or_else(|| ApiError::invalid("If-Match", "must be an ETag that this server gave, such as \"3\""))
+    version
+        .map(Some)
+        .ok_or_else(|| ApiError::invalid("If-Match", "must be an ETag that this server gave, such as \"3\""))
 }

@@ -9,8 +9,8 @@ use bss::domains::crm::port::{CustomerId, Customers, Direction, Standing};
 use bss::domains::payment::port::card::{Card, CardNumber};
 use bss::domains::payment::port::gateway::{Answer, Gateway, GatewayError, Tokenized};
 use bss::domains::payment::port::{
-    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentApproved, Payments as _,
-    Purpose, RefundStatus,
+    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentApproved,
+    Payments as _, Purpose, RefundStatus,
 };
 use bss::domains::payment::{self, Service};
 use bss::domains::subscription::port::{Booking, SubscriptionId, Subscriptions};
@@ -189,7 +189,8 @@ impl World {
         let spied = Arc::clone(&gateway);
         let payments = Arc::new(Service::new(platform.clone(), Arc::new(People), spied));
         payments.connect(Arc::new(Lines));
-        let scheduler = Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), payments.ticks());
+        let scheduler =
+            Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), payments.ticks());
         replica::renew(&platform.db, platform.boot_id, "all").await.expect("the database answers");
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, "all", stop.clone()));
@@ -338,7 +339,12 @@ pub(super) fn charge(customer_id: &CustomerId, key: &str) -> ChargeRequest {
 }
 
 pub(super) fn card(customer_id: &CustomerId, number: &str) -> AddCard {
-    AddCard { customer_id: customer_id.clone(), card_number: CardNumber::entered(number), exp_month: 12, exp_year: 2199 }
+    AddCard {
+        customer_id: customer_id.clone(),
+        card_number: CardNumber::entered(number),
+        exp_month: 12,
+        exp_year: 2199,
+    }
 }
 
 /// The rule that an error names.

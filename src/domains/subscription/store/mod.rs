@@ -172,7 +172,8 @@ async fn shown(db: &Db, statement: Statement) -> Result<Vec<Shown>> {
 
 /// One line with its balances.
 pub(super) async fn show(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<Shown> {
-    let query = format!("select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.id = $2");
+    let query =
+        format!("select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.id = $2");
     let found = shown(db, sql!(query, cx.tenant.as_ref(), id)).await?;
     found.into_iter().next().ok_or_else(|| Error::not_found("subscription", id))
 }
@@ -257,7 +258,9 @@ pub(super) async fn line_of_order(tx: &Tx, cx: &Context, order: &OrderId) -> Res
 
 /// Locks a line for this unit of work.
 pub(super) async fn lock(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<Line> {
-    let query = format!("select {LINE} from subscription.subscription s where s.tenant_id = $1 and s.id = $2 for no key update");
+    let query = format!(
+        "select {LINE} from subscription.subscription s where s.tenant_id = $1 and s.id = $2 for no key update"
+    );
     let row = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(&**tx).await?;
     row.ok_or_else(|| Error::not_found("subscription", id))?.line()
 }
