@@ -59,7 +59,7 @@ fn data_directory(config: &Config) -> Result<String, String> {
     let stat = nix::sys::statvfs::statvfs(&config.data_dir)
         .map_err(|_| format!("{path} does not exist yet; bss serve makes it"));
     let free = match stat {
-        Ok(stat) => u64::from(stat.blocks_available()) * stat.fragment_size(),
+        Ok(stat) => stat.blocks_available() * stat.fragment_size(),
         Err(text) => return Ok(text),
     };
     let megabytes = free / 1_048_576;

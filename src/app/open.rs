@@ -44,13 +44,12 @@ pub async fn open(
     environment: &BTreeMap<String, String>,
     prepare: Prepare,
 ) -> Result<Opened, StartError> {
-    let (url, cluster) = match &config.database.url {
-        Some(url) => (url.reveal().to_owned(), None),
-        None => {
-            let cluster = start_cluster(&config).await?;
-            take_secrets(&mut config, environment)?;
-            (cluster.url().to_owned(), Some(cluster))
-        }
+    let (url, cluster) = if let Some(url) = &config.database.url {
+        (url.reveal().to_owned(), None)
+    } else {
+        let cluster = start_cluster(&config).await?;
+        take_secrets(&mut config, environment)?;
+        (cluster.url().to_owned(), Some(cluster))
     };
     let pool = PoolConfig { connections_max: config.database.connections_max, ..PoolConfig::default() };
     let db = Db::connect(&url, &pool, compose::subscribers())?;

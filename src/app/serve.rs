@@ -84,8 +84,8 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
         let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
         let document = openapi::document(&app.registry);
-        let routes = app.router().merge(openapi::router(&document));
-        let router = layered(routes, edge, platform, metrics);
+        let inner = app.router().merge(openapi::router(&document));
+        let router = layered(inner, edge, platform, metrics);
         let stopping = stop.clone();
         tasks.spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;

@@ -166,7 +166,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
     }
 }
 
-/// The operations edge alone also accepts snake_case argument names; the answer is always camelCase.
+/// The operations edge alone also accepts `snake_case` argument names; the answer is always `camelCase`.
 fn camel_keys(arguments: Value) -> Result<Value> {
     let Value::Object(members) = arguments else {
         return Err(Error::invalid("", "The arguments must be a JSON object"));

@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use std::time::Duration;
 
 use crate::platform::clock::wall;
@@ -39,7 +38,7 @@ pub fn ticks(db: &Db) -> Ticks {
         let db = db.clone();
         async move {
             let report = ensure(&db, wall()).await?;
-            serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string())).map(Value::from)
+            serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string()))
         }
     })
 }

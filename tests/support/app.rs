@@ -8,6 +8,7 @@ use bss::platform::Platform;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::client::Client;
 use super::cluster;
 
 /// How long a test waits for a condition before it fails.
@@ -59,12 +60,7 @@ impl TestApp {
     pub(crate) async fn on(platform: Platform) -> Self {
         let running = serve::start(&platform, metrics::install()).await.expect("the product starts");
         let base = format!("http://{}", running.api_addr.expect("it serves"));
-        let client = reqwest::Client::builder()
-            .tls_certs_only([])
-            .no_proxy()
-            .timeout(Duration::from_secs(90))
-            .build()
-            .expect("a plain client");
+        let client = Client::plain();
         Self { platform, running: Some(running), client, base }
     }
 

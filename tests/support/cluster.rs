@@ -127,9 +127,9 @@ async fn copy_of(template: &str) -> String {
 /// Gives the room of a database back that was taken by [`database`].
 pub(crate) async fn discard(url: &str) {
     let name = url.parse::<url::Url>().expect("a URL of ours").path().trim_start_matches('/').to_owned();
+    let statement = format!("drop database {name} with (force)");
     let mut connection = PgConnection::connect(&shared().await.url).await.expect("the cluster answers");
-    let drop = format!("drop database {name} with (force)");
-    connection.execute(sqlx::AssertSqlSafe(drop)).await.expect("nobody needs it");
+    connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("nobody needs it");
     connection.close().await.expect("an idle connection closes");
 }
 

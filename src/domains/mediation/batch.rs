@@ -4,7 +4,7 @@
 //! balances, rate in the order of arrival, write, stage, commit. A usage id is minted before the first attempt and stays
 //! with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -19,7 +19,7 @@ use super::strangers::Strangers;
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::rating::port::{Bucket, Verdict, rate};
 use crate::domains::subscription::port::{
-    self as lines, Contention, ExhaustedLine, Number, Remaining, SubscriptionId, UsageBalance, UsageLine,
+    self as lines, Contention, ExhaustedLine, Remaining, SubscriptionId, UsageBalance, UsageLine,
 };
 use crate::platform::Platform;
 use crate::platform::clock::wall;
@@ -28,8 +28,23 @@ use crate::platform::crash;
 use crate::platform::error::{Error, Result, Rule};
 use crate::platform::outbox::{self, StagedRow};
 
-/// A line that somebody else holds is waited for this long where the batch waits at all.
-const BEGIN: &str = "begin; set local lock_timeout = '500ms'";
+/// A line that somebody else holds is waited for this long, where the batch waits at all.
+///
+/// Every statement here finds its rows by key, however many or few there are. Left to itself the planner would plan each
+/// one anew for each batch, which takes longer than to run it, and choose scans while the tables are small.
+const BEGIN: &str = "begin; set local lock_timeout = '500ms'; set local plan_cache_mode = force_generic_plan; \
+    set local enable_seqscan = off";
+
+/// A number that reports usage, with the tenant it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Number<'a> {
+    tenant: &'a str,
+    msisdn: &'a str,
+}
+
+fn number_of(line: &UsageLine) -> Number<'_> {
+    Number { tenant: &line.tenant_id, msisdn: &line.msisdn }
+}
 
 /// An event on its way to its answer.
 #[derive(Debug)]
@@ -159,24 +174,29 @@ impl<'a> Batch<'a> {
         contention: Contention,
         now: DateTime<Utc>,
     ) -> Result<Self> {
-        let distinct: HashSet<Number<'_>> = jobs.iter().map(Job::number).collect();
-        let mut missing: Vec<Number<'_>> = distinct.into_iter().collect();
-        let mut found = lines::lock_lines(connection, &missing, contention).await?;
-        let mut busy = HashSet::new();
-        if found.len() < missing.len() {
-            let locked: HashSet<Number<'_>> = found.iter().map(UsageLine::number).collect();
-            missing.retain(|number| !locked.contains(number));
-            let (ended, held): (Vec<_>, Vec<_>) = lines::find_unlocked(connection, &missing)
-                .await?
-                .into_iter()
-                .partition(|line| line.state == "terminated");
-            busy.extend(held.into_iter().map(|line| (line.tenant_id, line.msisdn)));
-            found.extend(ended);
+        let mut numbers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for job in jobs {
+            let Number { tenant, msisdn } = job.number();
+            numbers.entry(tenant).or_default().insert(msisdn);
+        }
+        let mut found = Vec::with_capacity(jobs.len());
+        let mut busy = Vec::new();
+        for (tenant, mut msisdns) in numbers {
+            let wanted: Vec<&str> = msisdns.iter().copied().collect();
+            let locked = lines::lock_lines(connection, tenant, &wanted, contention).await?;
+            if locked.len() < wanted.len() {
+                msisdns.retain(|msisdn| !locked.iter().any(|line| line.msisdn == *msisdn));
+                let missing: Vec<&str> = msisdns.into_iter().collect();
+                let unlocked = lines::find_unlocked(connection, tenant, &missing).await?;
+                let (ended, held): (Vec<_>, Vec<_>) = unlocked.into_iter().partition(|line| line.state == "terminated");
+                busy.extend(held);
+                found.extend(ended);
+            }
+            found.extend(locked);
         }
         let by_number: HashMap<Number<'_>, usize> =
-            found.iter().enumerate().map(|(n, line)| (line.number(), n)).collect();
-        let is_busy =
-            |number: Number<'_>| busy.iter().any(|(tenant, msisdn)| tenant == number.tenant && msisdn == number.msisdn);
+            found.iter().enumerate().map(|(n, line)| (number_of(line), n)).collect();
+        let is_busy = |number: Number<'_>| busy.iter().any(|line| number_of(line) == number);
         let places = jobs.iter().map(|job| match by_number.get(&job.number()) {
             Some(line) => Place::Line(*line),
             None if is_busy(job.number()) => Place::Busy,

@@ -29,6 +29,8 @@ impl Service {
         if let Some(booked) = store::line_of_order(tx, cx, &booking.order_id).await? {
             return Ok(booked);
         }
+        // Closing a customer asks for lines that are not terminated: it waits for this one, or this one is refused.
+        self.customers.hold_open(tx, cx, &booking.customer_id).await?;
         let plan = self.catalog.offering(cx, &booking.offering_id).await?;
         let Some(line) = store::insert(tx, cx, &booking).await? else {
             // A twin of this call was faster and has committed meanwhile.

@@ -290,7 +290,7 @@ impl Event for SubscriptionTerminated {
 
 /// The lines' side of a batch of usage, for mediation.
 pub use crate::domains::subscription::usage::{
-    Contention, ExhaustedLine, Number, Remaining, UsageBalance, UsageLine, apply, block_exhausted, find_unlocked,
+    Contention, ExhaustedLine, Remaining, UsageBalance, UsageLine, apply, block_exhausted, find_unlocked,
     lines_of_number, lock_balances, lock_lines,
 };
 

@@ -111,10 +111,13 @@ impl State {
     pub(super) fn after(self, trigger: Trigger) -> Result<Self, Violation> {
         use BlockReason::{Exhausted, Payment};
         match (self, trigger) {
-            (Self::Pending, Trigger::Activate) => Ok(Self::Active),
-            (Self::Pending, Trigger::FailActivation) => Ok(Self::Terminated),
+            (Self::Pending, Trigger::Activate) | (Self::Active, Trigger::TopUp { .. } | Trigger::Renew) => {
+                Ok(Self::Active)
+            }
+            (Self::Pending, Trigger::FailActivation) | (Self::Active | Self::Blocked(_), Trigger::Terminate) => {
+                Ok(Self::Terminated)
+            }
             (Self::Active, Trigger::Exhaust) => Ok(Self::Blocked(Reasons::of(Exhausted))),
-            (Self::Active, Trigger::TopUp { .. } | Trigger::Renew) => Ok(Self::Active),
             (Self::Active, Trigger::RenewFail) => Ok(Self::Blocked(Reasons::of(Payment))),
             (Self::Blocked(reasons), Trigger::TopUp { data_left: true }) => {
                 Ok(Self::left_with(reasons.without(Exhausted)))
@@ -124,7 +127,6 @@ impl State {
                 Ok(Self::left_with(reasons.without(Exhausted).without(Payment)))
             }
             (Self::Blocked(reasons), Trigger::RenewFail) => Ok(Self::Blocked(reasons.with(Payment))),
-            (Self::Active | Self::Blocked(_), Trigger::Terminate) => Ok(Self::Terminated),
             (Self::Pending | Self::Terminated, _)
             | (Self::Active, Trigger::Activate | Trigger::FailActivation)
             | (Self::Blocked(_), Trigger::Activate | Trigger::FailActivation | Trigger::Exhaust) => {

@@ -1,4 +1,4 @@
-//! Answers of TMF resources: one resource with its ETag, a created one with its Location, a page of a list.
+//! Answers of TMF resources: one resource with its `ETag`, a created one with its Location, a page of a list.
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -50,7 +50,9 @@ pub fn listed(
     mut items: Vec<Value>,
 ) -> Response {
     if let Some(fields) = &query.fields {
-        items.iter_mut().for_each(|resource| fields.apply(resource));
+        for resource in &mut items {
+            fields.apply(resource);
+        }
     }
     let head = page::head(path, pairs, query, total, items.len() as u64);
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::OK);

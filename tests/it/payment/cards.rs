@@ -59,7 +59,8 @@ async fn the_default_is_chosen_once_and_passed_on() {
 #[tokio::test]
 async fn the_last_card_of_a_customer_with_a_line_stays() {
     let world = World::idle().await;
-    let customer = world.customer("active-line", "4242424242424242").await;
+    let customer = world.customer("active", "4242424242424242").await;
+    world.line(&customer).await;
     let cx = world.cx().await;
     let only = world.payments.methods(&cx, &customer).await.expect("a list").remove(0);
     let refused = violation(world.payments.remove_method(&cx, &only.id).await);
@@ -78,6 +79,7 @@ async fn the_last_card_of_a_customer_with_a_line_stays() {
 async fn refused_cards_leave_nothing_and_a_number_is_stored_nowhere() {
     let world = World::idle().await;
     let (active, closed) = (world.customer("active", "").await, world.customer("closed", "").await);
+    world.sql("update crm.customer set status = 'closed' where id = 'CUST-closed'").await;
     let rule = async |command: AddCard| violation(world.payments.add_card(&world.cx().await, command).await).rule.id();
     assert_eq!(
         rule(card(&"CUST-unknown".parse().expect("an id"), "4242424242424242")).await,

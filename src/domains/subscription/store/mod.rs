@@ -19,6 +19,7 @@ use super::port::{BlockReason, Booking, LineStatus, StateChangeView, Subscriptio
 use super::state::{Change, Reasons, State};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Msisdn};
+use crate::domains::payment::port::AttemptId;
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
@@ -330,7 +331,7 @@ pub(super) async fn save(tx: &Tx, cx: &Context, line: &mut Line, step: Option<Ch
         line.period.map(|period| period.start),
         line.period.map(|period| period.end),
         line.next_renewal_at(),
-        line.renewal_attempt_id.as_ref().map(|id| id.as_str()),
+        line.renewal_attempt_id.as_ref().map(AttemptId::as_str),
         line.renewal_attempted_for,
         step.map(|step| step.from.status().as_str()),
         cx.actor.as_ref(),
