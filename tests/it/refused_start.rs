@@ -32,7 +32,9 @@ fn refused(variables: &[(&str, &str)], faults: &[&str]) {
         faults.len(),
         "each fault has its line, and there are no others:\n{said}"
     );
-    for (name, value) in variables.iter().filter(|(_, value)| value.len() > 5) {
+    // What is long enough to be a secret and is not in every text of the kind.
+    let samples = ["127.0.0.1:8000", "production"];
+    for (name, value) in variables.iter().filter(|(_, value)| value.len() > 5 && !samples.contains(value)) {
         assert!(!said.contains(value), "the value of {name} is repeated:\n{said}");
     }
     assert!(!said.contains("hunter2"), "{said}");
