@@ -50,7 +50,12 @@ fn override_with(config: &mut Config, global: &Global, args: &ServeArgs) {
     }
 }
 
-async fn prepare(environment: &BTreeMap<String, String>, global: &Global, what: Prepare, done: &str) -> Result<(), StartError> {
+async fn prepare(
+    environment: &BTreeMap<String, String>,
+    global: &Global,
+    what: Prepare,
+    done: &str,
+) -> Result<(), StartError> {
     let mut config = Config::read(environment)?;
     override_with(&mut config, global, &ServeArgs::default());
     let opened = open::open(config, environment, what).await?;

@@ -90,7 +90,9 @@ impl TimeArgs {
 impl What {
     const fn wants_json(&self) -> bool {
         match self {
-            Self::Read(LoadArgs { time, .. }) | Self::Signup { time, .. } | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
+            Self::Read(LoadArgs { time, .. })
+            | Self::Signup { time, .. }
+            | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
             Self::Renewal { json, .. } => *json,
         }
     }

@@ -87,7 +87,10 @@ impl TokenMap {
             }
             let hash = hashed(token);
             if let Some((_, other)) = entries.iter().find(|(known, _)| *known == hash) {
-                faults.push(format!("the identities {} and {name} have the same token; every identity needs its own", other.name));
+                faults.push(format!(
+                    "the identities {} and {name} have the same token; every identity needs its own",
+                    other.name
+                ));
             }
             let scopes = scopes_of(&name);
             entries.push((hash, Identity { name, tenant: DEFAULT_TENANT.into(), scopes }));
@@ -151,7 +154,8 @@ mod tests {
     #[test]
     fn the_start_is_refused_with_all_faults_and_no_token_in_them() {
         let shared = token("0123456789abcdef");
-        let faults = map(&[("BSS_A_API_TOKEN", &shared), ("BSS_B_API_TOKEN", &shared), ("BSS_C_API_TOKEN", "short")]).unwrap_err();
+        let faults = map(&[("BSS_A_API_TOKEN", &shared), ("BSS_B_API_TOKEN", &shared), ("BSS_C_API_TOKEN", "short")])
+            .unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults.iter().all(|fault| !fault.contains(&shared) && !fault.contains("short")), "{faults:?}");
         assert!(map(&[("BSS_API_TOKEN", &format!("changeme-{shared}"))]).is_err());

@@ -17,5 +17,6 @@ mod payment;
 mod perimeter;
 mod races;
 mod refused_start;
+mod subscription;
 mod tidy;
 mod tmf_gate;

@@ -89,15 +89,26 @@ async fn the_token_alone_says_who_calls() {
     let app = TestApp::new().await;
     let pretending = |request: Request| {
         let request = request.header("X-BSS-API-Token", portal()).header("X-BSS-Service-Identity", "operator_cockpit");
-        request.header("X-BSS-Tenant", "OTHER").header("X-BSS-Scopes", "admin").header("X-BSS-Actor", "CUST-1").header("X-BSS-Channel", "cli")
+        request
+            .header("X-BSS-Tenant", "OTHER")
+            .header("X-BSS-Scopes", "admin")
+            .header("X-BSS-Actor", "CUST-1")
+            .header("X-BSS-Channel", "cli")
     };
-    let create = Request::new(Method::POST, "/ops/v1/customer.create").json(&json!({ "name": "Ada Lovelace", "email": "ada@example.test" }));
+    let create = Request::new(Method::POST, "/ops/v1/customer.create")
+        .json(&json!({ "name": "Ada Lovelace", "email": "ada@example.test" }));
     let created = pretending(create).send(&app.address()).await;
     assert_eq!(created.status, 200, "{}", created.json());
-    let event = app.op("events.list", json!({ "aggregateId": created.json()["id"], "eventType": "customer.created" })).await.ok();
+    let event = app
+        .op("events.list", json!({ "aggregateId": created.json()["id"], "eventType": "customer.created" }))
+        .await
+        .ok();
     let event = &event["events"][0];
     assert_eq!(event["serviceIdentity"], "portal_self_serve");
-    assert_eq!((&event["tenantId"], &event["actor"], &event["channel"]), (&json!("DEFAULT"), &json!("CUST-1"), &json!("cli")));
+    assert_eq!(
+        (&event["tenantId"], &event["actor"], &event["channel"]),
+        (&json!("DEFAULT"), &json!("CUST-1"), &json!("cli"))
+    );
     let freeze = pretending(Request::new(Method::POST, "/ops/v1/clock.freeze").json(&json!({})));
     refused(&freeze.send(&app.address()).await, 403, "FORBIDDEN");
     app.finish().await;
@@ -130,7 +141,13 @@ async fn every_refusal_of_the_edge_has_the_one_error_body() {
     ];
     for (request, status, code) in cases {
         let answer = request.send(&address).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{} {}", request.method, request.target);
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (status, Some(code)),
+            "{} {}",
+            request.method,
+            request.target
+        );
         assert_eq!(answer.fault_as_error(), None, "{} {}", request.method, request.target);
     }
     app.stop().await;
@@ -139,7 +156,9 @@ async fn every_refusal_of_the_edge_has_the_one_error_body() {
 #[tokio::test]
 async fn head_answers_as_get_without_a_body() {
     let mut app = TestApp::new().await;
-    for target in ["/health", "/ops/v1", "/openapi.json", "/tmf-api/productCatalogManagement/v4/productOffering", "/nowhere"] {
+    for target in
+        ["/health", "/ops/v1", "/openapi.json", "/tmf-api/productCatalogManagement/v4/productOffering", "/nowhere"]
+    {
         let get = Request::new(Method::GET, target).authenticated().send(&app.address()).await;
         let head = Request::new(Method::HEAD, target).authenticated().send(&app.address()).await;
         assert_eq!((head.status, head.header("content-type")), (get.status, get.header("content-type")), "{target}");
@@ -160,8 +179,18 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
         ("a target that is none", "GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 400),
         ("a target beyond all bounds", format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(70_000)), 414),
         ("too many headers", format!("GET /health HTTP/1.1\r\nHost: x\r\n{many}\r\n"), 431),
-        ("two lengths", format!("POST /ops/v1/clock.now HTTP/1.1\r\nHost: x\r\n{token}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}"), 400),
-        ("a chunk that is none", format!("POST /ops/v1/clock.now HTTP/1.1\r\nHost: x\r\n{token}Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 400),
+        (
+            "two lengths",
+            format!(
+                "POST /ops/v1/clock.now HTTP/1.1\r\nHost: x\r\n{token}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{{}}"
+            ),
+            400,
+        ),
+        (
+            "a chunk that is none",
+            format!("POST /ops/v1/clock.now HTTP/1.1\r\nHost: x\r\n{token}Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            400,
+        ),
     ];
     for (what, bytes, status) in cases {
         assert_eq!(exchange(&address, bytes.into_bytes()).await.status, status, "{what}");

@@ -9,7 +9,12 @@ const AWAY: &str = "postgres://bss:hunter2-the-password@127.0.0.1:1/bss";
 
 fn serve(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
-    command.env_clear().env("HOME", std::env::temp_dir()).env("BSS_DATA_DIR", "/nonexistent/bss").arg("serve").args(arguments);
+    command
+        .env_clear()
+        .env("HOME", std::env::temp_dir())
+        .env("BSS_DATA_DIR", "/nonexistent/bss")
+        .arg("serve")
+        .args(arguments);
     command.envs(variables.iter().copied()).output().expect("the binary runs")
 }
 
@@ -22,7 +27,11 @@ fn refused(variables: &[(&str, &str)], faults: &[&str]) {
     for fault in faults {
         assert!(said.contains(fault), "{fault} is not in:\n{said}");
     }
-    assert_eq!(said.matches("\n  - ").count(), faults.len(), "each fault has its line, and there are no others:\n{said}");
+    assert_eq!(
+        said.matches("\n  - ").count(),
+        faults.len(),
+        "each fault has its line, and there are no others:\n{said}"
+    );
     for (name, value) in variables.iter().filter(|(_, value)| value.len() > 5) {
         assert!(!said.contains(value), "the value of {name} is repeated:\n{said}");
     }
@@ -66,7 +75,12 @@ fn a_database_of_ones_own_needs_secrets_of_ones_own() {
         &["BSS_API_TOKEN still has its sample value", "BSS_KYC_HASH_KEY still has its sample value"],
     );
     refused(
-        &[("BSS_DB_URL", AWAY), ("BSS_API_TOKEN", &good), ("BSS_PARTNER_ACME_API_TOKEN", &good), ("BSS_KYC_HASH_KEY", &other)],
+        &[
+            ("BSS_DB_URL", AWAY),
+            ("BSS_API_TOKEN", &good),
+            ("BSS_PARTNER_ACME_API_TOKEN", &good),
+            ("BSS_KYC_HASH_KEY", &other),
+        ],
         &["the identities default and partner_acme have the same token"],
     );
     // With them, what is wrong is the database, and that is no fault of the configuration.
@@ -85,7 +99,10 @@ fn the_private_cluster_is_not_begun_with_a_bad_token_either() {
 fn a_database_that_is_none_is_refused() {
     let (good, other) = ("5e".repeat(32), "7f".repeat(32));
     for url in ["mysql://bss:hunter2@127.0.0.1/bss", "hunter2", "127.0.0.1:5432/hunter2", "postgres//hunter2"] {
-        refused(&[("BSS_DB_URL", url), ("BSS_API_TOKEN", &good), ("BSS_KYC_HASH_KEY", &other)], &["BSS_DB_URL must be a URL such as"]);
+        refused(
+            &[("BSS_DB_URL", url), ("BSS_API_TOKEN", &good), ("BSS_KYC_HASH_KEY", &other)],
+            &["BSS_DB_URL must be a URL such as"],
+        );
     }
 }
 
@@ -109,7 +126,15 @@ fn arguments_that_are_none_are_refused() {
 async fn a_schema_that_is_behind_is_refused_with_what_to_do() {
     let url = cluster::empty_database().await;
     let (good, other) = ("5e".repeat(32), "7f".repeat(32));
-    let output = serve(&[("BSS_DB_URL", &url), ("BSS_API_TOKEN", &good), ("BSS_KYC_HASH_KEY", &other), ("BSS_API_ADDR", "127.0.0.1:0")], &[]);
+    let output = serve(
+        &[
+            ("BSS_DB_URL", &url),
+            ("BSS_API_TOKEN", &good),
+            ("BSS_KYC_HASH_KEY", &other),
+            ("BSS_API_ADDR", "127.0.0.1:0"),
+        ],
+        &[],
+    );
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("run: bss migrate"), "{said}");

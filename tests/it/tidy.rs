@@ -71,7 +71,12 @@ fn pattern(text: &str) -> Regex {
 /// Every path under `crate::` that a file names; groups are spread.
 fn named_paths(source: &Source) -> BTreeSet<String> {
     let path = pattern(r"crate::([a-z_]+(?:::[a-zA-Z_]+)*)(?:::\{([^}]*)\})?");
-    let code: String = source.text.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect();
+    let code: String = source
+        .text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let mut found = BTreeSet::new();
     for hit in path.captures_iter(&code) {
         let members = hit.get(2).map_or("", |group| group.as_str());
@@ -92,14 +97,18 @@ fn may_name(room: &str, path: &str) -> bool {
     }
     let port_of_a_domain = matches!(steps[..], ["domains", _, "port", ..]);
     match room.split_once("::") {
-        Some(("domains", own)) => steps[0] == "platform" || port_of_a_domain || matches!(steps[..], ["domains", domain, ..] if domain == own),
+        Some(("domains", own)) => {
+            steps[0] == "platform" || port_of_a_domain || matches!(steps[..], ["domains", domain, ..] if domain == own)
+        }
         _ => match room {
             "platform" => steps[0] == "platform",
             "integrations" => matches!(steps[0], "platform" | "integrations") || port_of_a_domain,
             "operations" => matches!(steps[0], "platform" | "operations") || port_of_a_domain,
             "render" => matches!(steps[0], "render"),
             "scenario" => matches!(steps[0], "scenario" | "render"),
-            "cli" => matches!(steps[0], "cli" | "render" | "scenario") || matches!(steps[..], ["platform", "paths", ..]),
+            "cli" => {
+                matches!(steps[0], "cli" | "render" | "scenario") || matches!(steps[..], ["platform", "paths", ..])
+            }
             "app" => steps[0] != "scenario" && steps[0] != "render",
             _ => true,
         },
@@ -111,7 +120,12 @@ fn arrows_between_rooms_point_one_way() {
     let mut wrong = Vec::new();
     for source in sources() {
         let room = source.room();
-        wrong.extend(named_paths(&source).into_iter().filter(|path| !may_name(&room, path)).map(|path| format!("{} names {path}", source.path)));
+        wrong.extend(
+            named_paths(&source)
+                .into_iter()
+                .filter(|path| !may_name(&room, path))
+                .map(|path| format!("{} names {path}", source.path)),
+        );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -120,8 +134,11 @@ fn arrows_between_rooms_point_one_way() {
 fn nobody_reaches_over_its_parents() {
     // Two steps up leave a domain's file outside the domain.
     let reach = pattern(r"^domains/[a-z]+/[a-z_]+\.rs$");
-    let wrong: Vec<String> =
-        sources().into_iter().filter(|source| reach.is_match(&source.path) && source.text.contains("super::super::")).map(|source| source.path).collect();
+    let wrong: Vec<String> = sources()
+        .into_iter()
+        .filter(|source| reach.is_match(&source.path) && source.text.contains("super::super::"))
+        .map(|source| source.path)
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -134,21 +151,30 @@ fn sql_lives_in_the_store() {
             // The platform's rooms are small and own their tables; the doctor and the gateway's own books are outside all domains.
             "platform" => true,
             "domains" => {
-                matches!(source.name(), "store.rs" | "audit.rs" | "seed.rs") || steps.contains(&"store") || source.path == "domains/subscription/usage.rs"
+                matches!(source.name(), "store.rs" | "audit.rs" | "seed.rs")
+                    || steps.contains(&"store")
+                    || source.path == "domains/subscription/usage.rs"
             }
             "integrations" => source.path == "integrations/mock_gateway.rs",
             "app" => source.path == "app/doctor.rs",
             _ => false,
         }
     };
-    let wrong: Vec<String> = sources().into_iter().filter(|source| sql.is_match(&source.text) && !allowed(source)).map(|source| source.path).collect();
+    let wrong: Vec<String> = sources()
+        .into_iter()
+        .filter(|source| sql.is_match(&source.text) && !allowed(source))
+        .map(|source| source.path)
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// Table names with the schema that owns them.
 fn tables() -> BTreeSet<String> {
     let table = pattern(r"(?m)^\s*create table (?:if not exists )?([a-z_]+\.[a-z_0-9]+)");
-    let mut folder: Vec<PathBuf> = std::fs::read_dir(top().join("migrations/sql")).expect("migrations").map(|entry| entry.expect("an entry").path()).collect();
+    let mut folder: Vec<PathBuf> = std::fs::read_dir(top().join("migrations/sql"))
+        .expect("migrations")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     folder.sort();
     let texts = folder.iter().map(|path| std::fs::read_to_string(path).expect("a migration is UTF-8"));
     texts.flat_map(|text| table.captures_iter(&text).map(|hit| hit[1].to_owned()).collect::<Vec<_>>()).collect()
@@ -233,13 +259,17 @@ fn every_variable_that_is_named_is_known() {
     for file in ["README.md", "CONTRIBUTING.md", "Makefile", ".env.example", "scripts/setup.sh", ".ci/run"] {
         texts.extend(std::fs::read_to_string(top().join(file)).map(|text| (file.to_owned(), text)));
     }
-    let known = |name: &str| config::VARIABLES.iter().any(|(variable, ..)| *variable == name) || perimeter::identity_of(name).is_some();
+    let known = |name: &str| {
+        config::VARIABLES.iter().any(|(variable, ..)| *variable == name) || perimeter::identity_of(name).is_some()
+    };
     // Beginnings of names, and an outbound secret that is never an identity.
     let spoken_of = ["BSS_LOYALTY_API_TOKEN", "BSS_"];
     let mut wrong = BTreeSet::new();
     for (path, text) in &texts {
         let named = variable.find_iter(text).map(|hit| hit.as_str());
-        wrong.extend(named.filter(|name| !known(name) && !spoken_of.contains(name)).map(|name| format!("{path}: {name}")));
+        wrong.extend(
+            named.filter(|name| !known(name) && !spoken_of.contains(name)).map(|name| format!("{path}: {name}")),
+        );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -272,11 +302,20 @@ fn every_operation_is_declared_whole() {
         assert!(name.is_match(what), "{what} is not <noun>.<verb>");
         let description = declared.description();
         assert!(description.len() > 10 && description.ends_with('.'), "{what}: {description:?} is no description");
-        assert!(declared.arguments.get("additionalProperties") == Some(&false.into()), "{what} takes unknown arguments");
-        let example: serde_json::Value = serde_json::from_str(declared.example).unwrap_or_else(|error| panic!("{what}: {error}"));
-        let required = declared.arguments.get("required").and_then(|names| names.as_array()).cloned().unwrap_or_default();
-        assert!(required.iter().all(|name| example.get(name.as_str().expect("a name")).is_some()), "{what}: the example lacks what is required");
-        let hidden = matches!(what, "clock.freeze" | "clock.unfreeze" | "clock.advance" | "admin.reset_operational_data");
+        assert!(
+            declared.arguments.get("additionalProperties") == Some(&false.into()),
+            "{what} takes unknown arguments"
+        );
+        let example: serde_json::Value =
+            serde_json::from_str(declared.example).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let required =
+            declared.arguments.get("required").and_then(|names| names.as_array()).cloned().unwrap_or_default();
+        assert!(
+            required.iter().all(|name| example.get(name.as_str().expect("a name")).is_some()),
+            "{what}: the example lacks what is required"
+        );
+        let hidden =
+            matches!(what, "clock.freeze" | "clock.unfreeze" | "clock.advance" | "admin.reset_operational_data");
         assert_eq!(declared.audience == Audience::Hidden, hidden, "{what}: only what tests need is hidden");
     }
 }
@@ -289,7 +328,10 @@ fn operations_page_is_made_from_the_registry() {
         std::fs::write(&file, &page).expect("the page can be written");
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == page, "docs/OPERATIONS.md is old; UPDATE_DOCS=1 cargo test --test it operations_page writes it anew");
+    assert!(
+        committed == page,
+        "docs/OPERATIONS.md is old; UPDATE_DOCS=1 cargo test --test it operations_page writes it anew"
+    );
 }
 
 #[expect(clippy::disallowed_methods, reason = "whether to write the page is the developer's to choose")]
@@ -301,9 +343,13 @@ fn updating() -> bool {
 pub(crate) fn routed_paths() -> BTreeSet<String> {
     let literal = pattern(r#""(/(?:tmf-api|payment|ops|health|metrics|openapi)[^"\s]*)""#);
     let routed = pattern(r#"\.route\(\s*"([^"]+)""#);
-    let with_id = |path: &str| path.split('/').map(|step| if step.starts_with('{') { "{id}" } else { step }).collect::<Vec<_>>().join("/");
+    let with_id = |path: &str| {
+        path.split('/').map(|step| if step.starts_with('{') { "{id}" } else { step }).collect::<Vec<_>>().join("/")
+    };
     let mut found = BTreeSet::new();
-    for source in sources().iter().filter(|source| matches!(source.steps()[0], "app" | "domains" | "operations" | "platform")) {
+    for source in
+        sources().iter().filter(|source| matches!(source.steps()[0], "app" | "domains" | "operations" | "platform"))
+    {
         for hit in literal.captures_iter(&source.text).chain(routed.captures_iter(&source.text)) {
             found.insert(with_id(&hit[1]));
         }

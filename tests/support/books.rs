@@ -84,7 +84,13 @@ impl fmt::Display for Figures {
             f,
             "orders {} completed and {} failed, top-ups {}, renewals {}, usage events {}, refunds {}, terminations {}, \
              gateway charges {}",
-            self.orders_completed, self.orders_failed, self.top_ups, self.renewals, self.usage, self.refunds, self.terminated,
+            self.orders_completed,
+            self.orders_failed,
+            self.top_ups,
+            self.renewals,
+            self.usage,
+            self.refunds,
+            self.terminated,
             self.gateway_charges
         )
     }
@@ -139,13 +145,16 @@ struct Books {
 
 impl Books {
     async fn read(pool: &PgPool) -> sqlx::Result<Self> {
-        let pairs = async |query: &'static str| -> sqlx::Result<Vec<(String, String)>> { sqlx::query_as(query).fetch_all(pool).await };
+        let pairs = async |query: &'static str| -> sqlx::Result<Vec<(String, String)>> {
+            sqlx::query_as(query).fetch_all(pool).await
+        };
         let keys: Vec<(String, String, String)> =
             sqlx::query_as("select operation, key, resource_id from platform.idempotency_key").fetch_all(pool).await?;
-        let periods: Vec<(String, i32, DateTime<Utc>, Option<String>)> =
-            sqlx::query_as("select subscription_id, period_index, period_end, payment_attempt_id from subscription.period")
-                .fetch_all(pool)
-                .await?;
+        let periods: Vec<(String, i32, DateTime<Utc>, Option<String>)> = sqlx::query_as(
+            "select subscription_id, period_index, period_end, payment_attempt_id from subscription.period",
+        )
+        .fetch_all(pool)
+        .await?;
         let grants: Vec<(String, i64)> = sqlx::query_as(
             "select substr(source, 5), count(*) from subscription.quota_entry where source like 'vas:%' and kind = 'grant' group by 1",
         )
@@ -199,7 +208,10 @@ impl Books {
 
     /// The approved attempts under a business key.
     fn approved(&self, business_key: &str) -> Vec<&Charge> {
-        self.charges.iter().filter(|charge| charge.business_key == business_key && charge.status == "approved").collect()
+        self.charges
+            .iter()
+            .filter(|charge| charge.business_key == business_key && charge.status == "approved")
+            .collect()
     }
 }
 
@@ -240,13 +252,16 @@ impl Reckoning<'_> {
     /// Every acknowledged answer is in the books as it was given.
     fn acknowledged(&mut self, log: &[Acknowledged]) {
         let books = self.books;
-        let usage: BTreeMap<(&str, &str), Vec<&UsageRow>> = books.usage.iter().fold(BTreeMap::new(), |mut rows, row| {
-            rows.entry((row.subscription_id.as_str(), row.external_id.as_str())).or_insert_with(Vec::new).push(row);
-            rows
-        });
+        let usage: BTreeMap<(&str, &str), Vec<&UsageRow>> =
+            books.usage.iter().fold(BTreeMap::new(), |mut rows, row| {
+                rows.entry((row.subscription_id.as_str(), row.external_id.as_str())).or_insert_with(Vec::new).push(row);
+                rows
+            });
         for answer in log {
             match answer {
-                Acknowledged::Customer { key, id } => self.made("customer.create", key, id, books.customers.contains(id)),
+                Acknowledged::Customer { key, id } => {
+                    self.made("customer.create", key, id, books.customers.contains(id))
+                }
                 Acknowledged::Card { key, id } => self.made("payment.add_card", key, id, books.cards.contains(id)),
                 Acknowledged::Order { key, id } => self.made("order.create", key, id, books.orders.contains_key(id)),
                 Acknowledged::OrderEnded { id, state, line } => self.order_ended(id, state, line.as_deref()),
@@ -269,7 +284,9 @@ impl Reckoning<'_> {
                 }
                 Acknowledged::Refund { attempt, refused } => {
                     let status = books.refunds.get(attempt).map(String::as_str);
-                    self.hold(refused.is_some() || status == Some("succeeded"), || format!("the refund of {attempt} is {status:?}"));
+                    self.hold(refused.is_some() || status == Some("succeeded"), || {
+                        format!("the refund of {attempt} is {status:?}")
+                    });
                 }
                 Acknowledged::Terminated { line } => {
                     self.figures.terminated += 1;
@@ -283,7 +300,9 @@ impl Reckoning<'_> {
     fn made(&mut self, operation: &str, key: &str, id: &str, is_there: bool) {
         self.hold(is_there, || format!("{operation} {key}: {id} is not in the books"));
         let made = self.books.made_by(operation, key);
-        self.hold(made.is_some_and(|made| made == id), || format!("{operation} {key}: answered {id}, the key says {made:?}"));
+        self.hold(made.is_some_and(|made| made == id), || {
+            format!("{operation} {key}: answered {id}, the key says {made:?}")
+        });
     }
 
     fn order_ended(&mut self, id: &str, state: &str, line: Option<&str>) {
@@ -300,7 +319,10 @@ impl Reckoning<'_> {
             }
             _ => {
                 self.figures.orders_failed += 1;
-                let kept: Vec<_> = charges.iter().filter(|charge| self.books.refunds.get(&charge.id).is_none_or(|r| r != "succeeded")).collect();
+                let kept: Vec<_> = charges
+                    .iter()
+                    .filter(|charge| self.books.refunds.get(&charge.id).is_none_or(|r| r != "succeeded"))
+                    .collect();
                 self.hold(kept.is_empty(), || format!("{id} {state} and its money was kept: {kept:?}"));
             }
         }
@@ -315,11 +337,15 @@ impl Reckoning<'_> {
                 let charges = self.books.approved(&format!("vas:{purchase}")).len();
                 let grants = self.books.grants.get(purchase).copied().unwrap_or(0);
                 let once = state == Some("applied") && charges == 1 && grants == 1;
-                self.hold(once, || format!("{purchase} of {line} is {state:?}, charged {charges} times, granted {grants} times"));
+                self.hold(once, || {
+                    format!("{purchase} of {line} is {state:?}, charged {charges} times, granted {grants} times")
+                });
             }
             (None, None) => self.differences.push(format!("the top-up {key} of {line} is not in the books")),
             (Some(rule), _) => {
-                self.hold(state.is_none_or(|state| state != "applied"), || format!("the top-up {key} was refused ({rule}) and is {state:?}"));
+                self.hold(state.is_none_or(|state| state != "applied"), || {
+                    format!("the top-up {key} was refused ({rule}) and is {state:?}")
+                });
             }
         }
     }
@@ -329,7 +355,9 @@ impl Reckoning<'_> {
             return;
         }
         let known = self.books.made_by("subscription.renew_now", key);
-        self.hold(known.is_some_and(|made| made == line), || format!("the renewal {key} of {line} is not in the books"));
+        self.hold(known.is_some_and(|made| made == line), || {
+            format!("the renewal {key} of {line} is not in the books")
+        });
         let end = period_end.and_then(|end| end.parse::<DateTime<Utc>>().ok());
         let is_there = self.books.periods.iter().any(|((of, _), (ends, _))| of == line && Some(*ends) == end);
         self.hold(is_there, || format!("{line} was renewed until {period_end:?} and has no such period"));
@@ -345,8 +373,12 @@ impl Reckoning<'_> {
                 Acknowledged::Customer { id, .. } => drop(customers.insert(id.as_str())),
                 Acknowledged::Card { id, .. } => drop(cards.insert(id.as_str())),
                 Acknowledged::Order { id, .. } => drop(orders.insert(id.as_str())),
-                Acknowledged::Usage { line, external_id, .. } => drop(usage.insert((line.as_str(), external_id.as_str()))),
-                Acknowledged::TopUp { key, .. } => drop(top_ups.extend(books.made_by("subscription.purchase_vas", key))),
+                Acknowledged::Usage { line, external_id, .. } => {
+                    drop(usage.insert((line.as_str(), external_id.as_str())))
+                }
+                Acknowledged::TopUp { key, .. } => {
+                    drop(top_ups.extend(books.made_by("subscription.purchase_vas", key)))
+                }
                 Acknowledged::OrderEnded { .. }
                 | Acknowledged::Renewal { .. }
                 | Acknowledged::Refund { .. }
@@ -363,7 +395,9 @@ impl Reckoning<'_> {
         .concat();
         self.differences.extend(surplus.into_iter().map(|what| format!("nobody was told of {what}")));
         self.figures.usage = usage.len();
-        self.hold(books.usage.len() == usage.len(), || format!("{} usage rows, {} acknowledged", books.usage.len(), usage.len()));
+        self.hold(books.usage.len() == usage.len(), || {
+            format!("{} usage rows, {} acknowledged", books.usage.len(), usage.len())
+        });
     }
 
     /// The gateway's record and the attempts are the same, and nothing was charged twice.
@@ -385,7 +419,8 @@ impl Reckoning<'_> {
                 self.hold(first, || format!("{} was charged twice", charge.business_key));
             }
         }
-        self.differences.extend(self.books.foreign_charges.iter().map(|key| format!("the gateway charged {key}, unknown here")));
+        self.differences
+            .extend(self.books.foreign_charges.iter().map(|key| format!("the gateway charged {key}, unknown here")));
         for (attempt, status) in &self.books.refunds {
             self.figures.refunds += usize::from(status == "succeeded");
             self.hold(status != "not as at the gateway", || format!("the refund of {attempt} is {status}"));

@@ -33,11 +33,16 @@ async fn start() -> Shared {
     std::fs::create_dir_all(&top).expect("a folder of this run");
     std::fs::set_permissions(&top, std::fs::Permissions::from_mode(0o755)).expect("our folder");
     let data_dir = top.join("data");
-    let cluster = Cluster::start(&EmbeddedConfig { data_dir: data_dir.clone(), pg_bin: None, pg_user: None }).await.expect("the cluster starts");
+    let cluster = Cluster::start(&EmbeddedConfig { data_dir: data_dir.clone(), pg_bin: None, pg_user: None })
+        .await
+        .expect("the cluster starts");
     let undertaker = undertaker(&cluster, top);
     let url = cluster.url().to_owned();
     let mut connection = PgConnection::connect(&url).await.expect("the cluster answers");
-    connection.execute(sqlx::AssertSqlSafe(format!("create database {TEMPLATE}"))).await.expect("a fresh cluster has no template");
+    connection
+        .execute(sqlx::AssertSqlSafe(format!("create database {TEMPLATE}")))
+        .await
+        .expect("a fresh cluster has no template");
     connection.close().await.expect("an idle connection closes");
     let template = platform_on(&named(&url, TEMPLATE), test_config(&[]));
     schema::migrate(&template.db).await.expect("the migrations apply");

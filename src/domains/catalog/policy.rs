@@ -19,7 +19,11 @@ pub(super) fn cheapest_in_force(prices: &[PriceView], at: DateTime<Utc>) -> Opti
 }
 
 /// The active price of an offering, which may not even exist.
-pub(super) fn active_price(id: &OfferingId, offering: Option<OfferingView>, at: DateTime<Utc>) -> Result<PriceView, Violation> {
+pub(super) fn active_price(
+    id: &OfferingId,
+    offering: Option<OfferingView>,
+    at: DateTime<Utc>,
+) -> Result<PriceView, Violation> {
     offering.and_then(|offering| offering.active_price).ok_or_else(|| {
         NO_ACTIVE_PRICE.violated("This plan has no price in force at this time").with("offeringId", id).with("at", at)
     })

@@ -62,7 +62,10 @@ impl Service {
         }
         self.inventory.release(tx, cx, order.id.as_str()).await?;
         let ended = order.state.as_str();
-        order.remark(cx, format!("service order {} completed after the order was {ended}; nothing is kept", done.service_order_id));
+        order.remark(
+            cx,
+            format!("service order {} completed after the order was {ended}; nothing is kept", done.service_order_id),
+        );
         store::save(tx, cx, &order).await
     }
 

@@ -53,7 +53,8 @@ const SELECT: &str = "o.id, o.customer_id, o.state, o.state_reason, o.order_date
         o.version, i.id as item_id, i.action, i.offering_id, i.target_subscription_id, i.payment_attempt_id, i.refund_id,
         i.price_amount_minor, i.price_currency, i.price_offering_price_id, i.discount_code, i.discount_type,
         i.discount_value::text as discount_value, i.discount_periods_total";
-const FROM: &str = "order_mgmt.product_order o join order_mgmt.order_item i on i.order_id = o.id where o.tenant_id = $1";
+const FROM: &str =
+    "order_mgmt.product_order o join order_mgmt.order_item i on i.order_id = o.id where o.tenant_id = $1";
 
 const LISTING: Listing = Listing {
     attributes: &[
@@ -91,7 +92,8 @@ impl TryFrom<Row> for Order {
             periods_total: row.discount_periods_total,
         });
         Ok(Self {
-            state: OrderState::parse(&row.state).ok_or_else(|| Error::Internal(format!("order {} has an unknown state", row.id)))?,
+            state: OrderState::parse(&row.state)
+                .ok_or_else(|| Error::Internal(format!("order {} has an unknown state", row.id)))?,
             id: row.id.into(),
             customer_id: row.customer_id.into(),
             state_reason: row.state_reason,
@@ -310,8 +312,10 @@ async fn read_state(connection: &impl ConnectionTrait, statement: Statement) -> 
         state: String,
     }
     let row = State::find_by_statement(statement).one(connection).await?;
-    row.map(|row| OrderState::parse(&row.state).ok_or_else(|| Error::Internal(format!("unknown order state {}", row.state))))
-        .transpose()
+    row.map(|row| {
+        OrderState::parse(&row.state).ok_or_else(|| Error::Internal(format!("unknown order state {}", row.state)))
+    })
+    .transpose()
 }
 
 #[derive(FromQueryResult)]

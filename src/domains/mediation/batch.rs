@@ -94,7 +94,12 @@ pub(super) enum Outcome {
 }
 
 /// Runs one batch to its commit. An error means that nothing, or in doubt everything, was stored.
-pub(super) async fn run(platform: &Platform, strangers: &Strangers, jobs: &[Job], contention: Contention) -> Result<Vec<Outcome>> {
+pub(super) async fn run(
+    platform: &Platform,
+    strangers: &Strangers,
+    jobs: &[Job],
+    contention: Contention,
+) -> Result<Vec<Outcome>> {
     let now = platform.clock.now().await?;
     let recorded_at = wall();
     let mut tx = platform.db.pool().begin_with(BEGIN).await?;
@@ -163,7 +168,12 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    async fn open(connection: &mut PgConnection, jobs: &'a [Job], contention: Contention, now: DateTime<Utc>) -> Result<Self> {
+    async fn open(
+        connection: &mut PgConnection,
+        jobs: &'a [Job],
+        contention: Contention,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
         let mut numbers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for job in jobs {
             let Number { tenant, msisdn } = job.number();
@@ -184,7 +194,8 @@ impl<'a> Batch<'a> {
             }
             found.extend(locked);
         }
-        let by_number: HashMap<Number<'_>, usize> = found.iter().enumerate().map(|(n, line)| (number_of(line), n)).collect();
+        let by_number: HashMap<Number<'_>, usize> =
+            found.iter().enumerate().map(|(n, line)| (number_of(line), n)).collect();
         let is_busy = |number: Number<'_>| busy.iter().any(|line| number_of(line) == number);
         let places = jobs.iter().map(|job| match by_number.get(&job.number()) {
             Some(line) => Place::Line(*line),
@@ -227,7 +238,9 @@ impl<'a> Batch<'a> {
             let key = self.jobs[n].key(&self.lines[line]);
             if won.contains(key.usage_id) {
                 self.fresh.push(n);
-            } else if let Some(view) = stored.remove(&(key.line.to_owned(), key.source.to_owned(), key.external_id.to_owned())) {
+            } else if let Some(view) =
+                stored.remove(&(key.line.to_owned(), key.source.to_owned(), key.external_id.to_owned()))
+            {
                 self.ways[n] = Way::Stored(Box::new(view));
             }
         }
@@ -246,7 +259,8 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let wanted: Vec<(&str, AllowanceType)> = wanted.into_iter().collect();
-        let by_id: HashMap<&str, usize> = self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
+        let by_id: HashMap<&str, usize> =
+            self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
         for balance in lines::lock_balances(connection, &wanted, self.now).await? {
             let UsageBalance { line, allowance, total, remaining, unlimited } = balance;
             if let Some(&n) = by_id.get(line.as_str()) {
@@ -416,7 +430,9 @@ impl<'a> Batch<'a> {
         let job = &self.jobs[n];
         Outcome::Answered(match (self.places[n], &self.ways[n]) {
             (Place::Busy, _) => return Outcome::Busy,
-            (Place::Nowhere, _) => Err(policy::refusal(policy::LINE_MUST_EXIST).with("msisdn", &job.usage.msisdn).into()),
+            (Place::Nowhere, _) => {
+                Err(policy::refusal(policy::LINE_MUST_EXIST).with("msisdn", &job.usage.msisdn).into())
+            }
             (Place::Line(line), Way::Fresh(fresh)) => answer(fresh.view.clone(), Some(&self.lines[line].state)),
             (Place::Line(_), Way::Stored(view)) if view.id == job.id => answer((**view).clone(), None),
             (Place::Line(_), Way::Stored(view)) => replay(job, view),
@@ -464,13 +480,17 @@ fn replay(job: &Job, stored: &UsageView) -> Result<UsageView> {
     if job.asks_for(stored) {
         return answer(stored.clone(), None);
     }
-    Err(policy::refusal(policy::REPLAY_DIFFERS).with("usageId", &stored.id).with("externalId", &stored.external_id).into())
+    Err(policy::refusal(policy::REPLAY_DIFFERS)
+        .with("usageId", &stored.id)
+        .with("externalId", &stored.external_id)
+        .into())
 }
 
 /// A refused event is a broken rule for its caller. `state` is the line's, where this batch has just seen it.
 fn answer(view: UsageView, state: Option<&str>) -> Result<UsageView> {
     let Some(reason) = &view.reason else { return Ok(view) };
-    let rule: Rule = policy::named(reason).ok_or_else(|| Error::Internal(format!("{} was refused by {reason}", view.id)))?;
+    let rule: Rule =
+        policy::named(reason).ok_or_else(|| Error::Internal(format!("{} was refused by {reason}", view.id)))?;
     let mut violation = policy::refusal(rule).with("usageId", &view.id).with("subscriptionId", &view.subscription_id);
     if let Some(state) = state.filter(|_| rule == policy::LINE_MUST_BE_ACTIVE) {
         violation = violation.with("state", state);

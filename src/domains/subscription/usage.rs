@@ -121,7 +121,8 @@ pub async fn lock_balances(
         remaining: i64,
         unlimited: bool,
     }
-    let (lines, allowances): (Vec<&str>, Vec<&str>) = wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
+    let (lines, allowances): (Vec<&str>, Vec<&str>) =
+        wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
     let rows: Vec<UsageBalanceRow> = sqlx::query_as(
         "select b.subscription_id, b.allowance_type, b.total, b.remaining,
                 b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited
@@ -136,8 +137,9 @@ pub async fn lock_balances(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let allowance = AllowanceType::parse(&row.allowance_type)
-                .ok_or_else(|| Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type)))?;
+            let allowance = AllowanceType::parse(&row.allowance_type).ok_or_else(|| {
+                Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type))
+            })?;
             let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, .. } = row;
             Ok(UsageBalance { line, allowance, total, remaining, unlimited })
         })
@@ -231,7 +233,8 @@ pub async fn block_exhausted(
     let mut events = Vec::with_capacity(2 * exhausted.len());
     for line in exhausted {
         let row = blocked.iter().find(|row| row.id == line.line);
-        let row = row.ok_or_else(|| Error::Internal(format!("{} was locked and active but could not be blocked", line.line)))?;
+        let row = row
+            .ok_or_else(|| Error::Internal(format!("{} was locked and active but could not be blocked", line.line)))?;
         let ran_out = SubscriptionExhausted {
             subscription_id: SubscriptionId::from(row.id.clone()),
             customer_id: CustomerId::from(row.customer_id.clone()),
