@@ -50,13 +50,16 @@ fn digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().chain(std::iter::once('\0')) {
-        let continues =
-            c.is_ascii_digit() || (matches!(c, ' ' | '-') && run.ends_with(|last: char| last.is_ascii_digit()));
-        if continues {
+        // A space or dash may stand between two groups of digits; whether one follows shows with the next character.
+        let separates = matches!(c, ' ' | '-') && run.ends_with(|last: char| last.is_ascii_digit());
+        if c.is_ascii_digit() || separates {
             run.push(c);
             continue;
         }
+        let digits_end = run.trim_end_matches([' ', '-']).len();
+        let separator = run.split_off(digits_end);
         out.push_str(&masked(&run));
+        out.push_str(&separator);
         run.clear();
         if c != '\0' {
             out.push(c);
