@@ -179,13 +179,13 @@ async fn two_replicas_at_the_same_delivery_at_the_same_time() {
     let replicas = [&app, &other];
     let orders = async {
         let orders = futures::stream::iter(0..40).map(|n| new_order(replicas[n % 2]));
-        orders.buffer_unordered(8).collect::<Vec<_>>().await
+        orders.buffer_unordered(4).collect::<Vec<_>>().await
     };
     let thief = async {
         loop {
             app.sql("update audit.delivery set leased_by = null, next_attempt_at = clock_timestamp() where state = 'pending'").await;
             app.platform.db.wake().staged();
-            tokio::time::sleep(Duration::from_millis(3)).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
         }
     };
     let orders = tokio::select! {

@@ -33,7 +33,6 @@ pub(crate) async fn under_way(pool: &PgPool) -> Result<BTreeMap<String, i64>, sq
 }
 
 /// Waits until nothing is under way; answers how long that took.
-#[track_caller]
 pub(crate) async fn settled_within(pool: &PgPool, patience: Duration) -> Duration {
     let started = Instant::now();
     loop {
@@ -128,7 +127,7 @@ struct Books {
     purchases: BTreeMap<String, String>,
     /// Line and state.
     lines: BTreeMap<String, String>,
-    /// Line and period index, with the end and the attempt that paid.
+    /// Line and period index, with the start and the attempt that paid. Only the end of a period may still change.
     periods: BTreeMap<(String, i32), (DateTime<Utc>, Option<String>)>,
     /// Purchases with their grants.
     grants: BTreeMap<String, i64>,
@@ -151,7 +150,7 @@ impl Books {
         let keys: Vec<(String, String, String)> =
             sqlx::query_as("select operation, key, resource_id from platform.idempotency_key").fetch_all(pool).await?;
         let periods: Vec<(String, i32, DateTime<Utc>, Option<String>)> = sqlx::query_as(
-            "select subscription_id, period_index, period_end, payment_attempt_id from subscription.period",
+            "select subscription_id, period_index, period_start, payment_attempt_id from subscription.period",
         )
         .fetch_all(pool)
         .await?;
@@ -166,7 +165,7 @@ impl Books {
             cards: pairs("select id, status from payment.payment_method").await?.into_iter().map(|(id, _)| id).collect(),
             purchases: pairs("select id, state from subscription.vas_purchase").await?.into_iter().collect(),
             lines: pairs("select id, state from subscription.subscription").await?.into_iter().collect(),
-            periods: periods.into_iter().map(|(line, index, end, attempt)| ((line, index), (end, attempt))).collect(),
+            periods: periods.into_iter().map(|(line, index, start, attempt)| ((line, index), (start, attempt))).collect(),
             grants: grants.into_iter().collect(),
             charges: sqlx::query_as(
                 "select a.id, a.business_key, a.status, a.amount_minor, g.outcome as gateway_outcome, g.amount_minor as gateway_amount_minor
@@ -266,8 +265,8 @@ impl Reckoning<'_> {
                 Acknowledged::Order { key, id } => self.made("order.create", key, id, books.orders.contains_key(id)),
                 Acknowledged::OrderEnded { id, state, line } => self.order_ended(id, state, line.as_deref()),
                 Acknowledged::TopUp { key, line, refused } => self.topped_up(key, line, refused.as_deref()),
-                Acknowledged::Renewal { key, line, refused, period_end } => {
-                    self.renewed(key, line, refused.as_deref(), period_end.as_deref());
+                Acknowledged::Renewal { key, line, refused, period_start } => {
+                    self.renewed(key, line, refused.as_deref(), period_start.as_deref());
                 }
                 Acknowledged::Usage { line, external_id, answer } => {
                     let rows = usage.get(&(line.as_str(), external_id.as_str())).map_or(&[][..], Vec::as_slice);
@@ -350,7 +349,7 @@ impl Reckoning<'_> {
         }
     }
 
-    fn renewed(&mut self, key: &str, line: &str, refused: Option<&str>, period_end: Option<&str>) {
+    fn renewed(&mut self, key: &str, line: &str, refused: Option<&str>, period_start: Option<&str>) {
         if refused.is_some() {
             return;
         }
@@ -358,9 +357,9 @@ impl Reckoning<'_> {
         self.hold(known.is_some_and(|made| made == line), || {
             format!("the renewal {key} of {line} is not in the books")
         });
-        let end = period_end.and_then(|end| end.parse::<DateTime<Utc>>().ok());
-        let is_there = self.books.periods.iter().any(|((of, _), (ends, _))| of == line && Some(*ends) == end);
-        self.hold(is_there, || format!("{line} was renewed until {period_end:?} and has no such period"));
+        let start = period_start.and_then(|start| start.parse::<DateTime<Utc>>().ok());
+        let is_there = self.books.periods.iter().any(|((of, _), (starts, _))| of == line && Some(*starts) == start);
+        self.hold(is_there, || format!("{line} was renewed from {period_start:?} and has no such period"));
     }
 
     /// What the driver did not ask for is not there: no second order, customer, card, purchase or usage by a repeated request.

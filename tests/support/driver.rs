@@ -82,7 +82,7 @@ pub(crate) enum Acknowledged {
     Order { key: String, id: String },
     OrderEnded { id: String, state: String, line: Option<String> },
     TopUp { key: String, line: String, refused: Option<String> },
-    Renewal { key: String, line: String, refused: Option<String>, period_end: Option<String> },
+    Renewal { key: String, line: String, refused: Option<String>, period_start: Option<String> },
     Usage { line: String, external_id: String, answer: UsageAnswer },
     Refund { attempt: String, refused: Option<String> },
     Terminated { line: String },
@@ -313,8 +313,8 @@ impl Actor {
         let key = self.key();
         let answer = self.insist("subscription.renew_now", &json!({"subscriptionId": line}), Some(&key)).await;
         let refused = self.refusal(&answer, "subscription.renew_now");
-        let period_end = answer.body["currentPeriodEnd"].as_str().map(str::to_owned);
-        self.acknowledge(&Acknowledged::Renewal { key, line, refused, period_end });
+        let period_start = answer.body["currentPeriodStart"].as_str().map(str::to_owned);
+        self.acknowledge(&Acknowledged::Renewal { key, line, refused, period_start });
     }
 
     async fn refund(&mut self) {
