@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::domains::crm::port::{
     AddContactMedium, AttestKyc, CloseCustomer, ContactMediumView, CreateCustomer, CustomerId, CustomerView,
-    InteractionView, ListCustomers, ListInteractions, LogInteraction, rule,
+    InteractionView, ListCustomers, ListInteractions, LogInteraction, Msisdn, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
@@ -19,6 +19,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<GetCustomer>()
         .with::<ListCustomers>()
         .with::<FindCustomerByEmail>()
+        .with::<FindCustomerByMsisdn>()
         .with::<AddContactMedium>()
         .with::<AttestKyc>()
         .with::<CloseCustomer>()
@@ -78,6 +79,25 @@ impl Operation<Services> for FindCustomerByEmail {
     type Output = CustomerView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.customers.find_by_email(cx, &self.email).await
+    }
+}
+
+/// Find the customer whose line holds a number; when nobody holds it now, whose line held it last.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FindCustomerByMsisdn {
+    /// Digits without the calling code.
+    pub msisdn: Msisdn,
+}
+
+impl Operation<Services> for FindCustomerByMsisdn {
+    const NAME: &'static str = "customer.find_by_msisdn";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"msisdn": "90000042"}"#;
+    type Output = CustomerView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        let line = services.subscriptions.line_by_number(cx, &self.msisdn).await?;
+        services.customers.customer(cx, &line.customer_id).await
     }
 }
 

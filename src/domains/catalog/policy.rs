@@ -5,7 +5,8 @@ use chrono::{DateTime, Utc};
 use super::port::{OfferingId, OfferingView, PriceId, PriceView};
 use crate::platform::error::{Rule, Violation};
 
-pub(super) const NO_ACTIVE_PRICE: Rule = Rule::new("catalog.price.no_active_row");
+/// A plan has no price in force at the instant that counts.
+pub const NO_ACTIVE_PRICE: Rule = Rule::new("catalog.price.no_active_row");
 
 /// Whether a window holds `at`: from inclusive, to exclusive, open where there is no bound.
 pub(super) fn in_window(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>, at: DateTime<Utc>) -> bool {
