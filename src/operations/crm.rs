@@ -7,11 +7,10 @@ use crate::domains::crm::port::{
     AddContactMedium, AttestKyc, CloseCustomer, ContactMediumView, CreateCustomer, CustomerId, CustomerView,
     InteractionView, ListCustomers, ListInteractions, LogInteraction, Msisdn, rule,
 };
-use crate::domains::subscription::port::SubscriptionId;
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
-use crate::platform::error::{Error, Result, Rule};
+use crate::platform::error::{Result, Rule};
 
 /// Adds the operations of this file.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
@@ -83,7 +82,7 @@ impl Operation<Services> for FindCustomerByEmail {
     }
 }
 
-/// Find the customer whose line has a number now. Not found when no line has it.
+/// Find the customer whose line holds a number; when nobody holds it now, whose line held it last.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FindCustomerByMsisdn {
@@ -97,11 +96,7 @@ impl Operation<Services> for FindCustomerByMsisdn {
     const EXAMPLE: &'static str = r#"{"msisdn": "90000042"}"#;
     type Output = CustomerView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        // The number says who has it now; a line that had it once says nothing of its next owner.
-        let number = services.inventory.number(cx, &self.msisdn).await?;
-        let unassigned = || Error::not_found("customer of msisdn", &self.msisdn);
-        let line: SubscriptionId = number.assigned_to_subscription_id.ok_or_else(unassigned)?.into();
-        let line = services.subscriptions.line(cx, &line).await?;
+        let line = services.subscriptions.line_by_number(cx, &self.msisdn).await?;
         services.customers.customer(cx, &line.customer_id).await
     }
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::port::{OfferingId, OfferingView, PriceId, PriceView};
 use crate::platform::error::{Rule, Violation};
 
+/// A plan has no price in force at the instant that counts.
 pub const NO_ACTIVE_PRICE: Rule = Rule::new("catalog.price.no_active_row");
 
 /// Whether a window holds `at`: from inclusive, to exclusive, open where there is no bound.

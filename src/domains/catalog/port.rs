@@ -10,10 +10,7 @@ use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::money::Money;
 
-/// The rules that callers may meet.
-pub mod rule {
-    pub use crate::domains::catalog::policy::NO_ACTIVE_PRICE;
-}
+pub use super::policy::NO_ACTIVE_PRICE;
 
 id_type!(pub OfferingId, "product offering, such as PLAN_M");
 id_type!(pub PriceId, "product offering price, such as PRICE_PLAN_M");

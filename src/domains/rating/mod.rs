@@ -5,4 +5,5 @@
 //!
 //! Not here: whether a line may use anything at all (`mediation`), where balances are kept (`subscription`).
 
+mod policy;
 pub mod port;

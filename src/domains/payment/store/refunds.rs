@@ -1,4 +1,4 @@
-//! Refunds.
+//! Rows of refunds: asked for, given, and the journal lines that go with them.
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 

@@ -1,0 +1,10 @@
+//! The rules of rating.
+
+use crate::platform::error::Rule;
+
+/// Voice or SMS with nothing left or no such allowance; home data whose allowance is used up.
+pub const ALLOWANCE_EXHAUSTED: Rule = Rule::new("usage.allowance_exhausted");
+/// Home data on a line that has no data allowance.
+pub const NO_ALLOWANCE: Rule = Rule::new("rating.no_allowance");
+/// Data abroad on a line with no roaming balance, or none left.
+pub const ROAMING_BALANCE_REQUIRED: Rule = Rule::new("subscription.usage_rated.roaming_balance_required");
