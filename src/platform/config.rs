@@ -486,6 +486,8 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -505,7 +507,7 @@ mod tests {
         let mut sample = SAMPLE_HEAD.to_owned();
         for (name, default, meaning) in VARIABLES {
             let quote = if default.contains(' ') { "\"" } else { "" };
-            sample += &format!("\n# {meaning}\n#{name}={quote}{default}{quote}\n");
+            writeln!(sample, "\n# {meaning}\n#{name}={quote}{default}{quote}").unwrap();
         }
         let committed = include_str!("../../.env.example");
         assert!(committed == sample, ".env.example is not what VARIABLES says; it should be:\n{sample}");
