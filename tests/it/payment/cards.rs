@@ -78,14 +78,14 @@ async fn the_last_card_of_a_customer_with_a_line_stays() {
 #[tokio::test]
 async fn refused_cards_leave_nothing_and_a_number_is_stored_nowhere() {
     let world = World::idle().await;
-    let (active, closed) = (world.customer("active", "").await, world.customer("closed", "").await);
-    world.sql("update crm.customer set status = 'closed' where id = 'CUST-closed'").await;
+    let (active, suspended) = (world.customer("active", "").await, world.customer("suspended", "").await);
+    world.sql("update crm.customer set status = 'suspended' where id = 'CUST-suspended'").await;
     let rule = async |command: AddCard| violation(world.payments.add_card(&world.cx().await, command).await).rule.id();
     assert_eq!(
         rule(card(&"CUST-unknown".parse().expect("an id"), "4242424242424242")).await,
         "payment_method.add.customer_exists"
     );
-    assert_eq!(rule(card(&closed, "4242424242424242")).await, "payment_method.add.customer_active_or_pending");
+    assert_eq!(rule(card(&suspended, "4242424242424242")).await, "payment_method.add.customer_active_or_pending");
     assert_eq!(rule(card(&active, "4242424242424241")).await, "payment_method.add.card_number_invalid");
     let expired = AddCard { exp_month: 1, exp_year: 2020, ..card(&active, "4242424242424242") };
     assert_eq!(rule(expired).await, "payment_method.add.card_not_expired");
