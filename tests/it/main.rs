@@ -10,6 +10,7 @@ mod fail_points;
 mod inventory;
 mod kill;
 mod mediation;
+mod orders;
 mod outage;
 mod payment;
 mod races;

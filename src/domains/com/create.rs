@@ -34,7 +34,12 @@ impl From<CreateOrder> for NewOrder {
 impl Service {
     /// Accepts the order and, when it says so, submits it in the same unit of work: no crash can part the two. `answer` is
     /// what the caller sees; a repetition with the same idempotency key sees the same.
-    pub(super) async fn place<T>(&self, cx: &Context, new: NewOrder, answer: impl FnOnce(&Order) -> T + Send) -> Result<T>
+    pub(super) async fn place<T>(
+        &self,
+        cx: &Context,
+        new: NewOrder,
+        answer: impl FnOnce(&Order) -> T + Send,
+    ) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Send + Sync,
     {

@@ -11,7 +11,7 @@ use crate::domains::som::port::{ServiceOrderCompleted, ServiceOrderFailed, Servi
 use crate::domains::subscription::port::{ActivationFailed, Booking, SubscriptionActivated};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::outbox;
 
 /// Why an order fails and what is known of its money.
@@ -34,6 +34,15 @@ impl Service {
         }
         if order.item.target_subscription_id.is_some() {
             return Ok(());
+        }
+        // From here to the commit the customer cannot be closed: a closed customer has no lines.
+        match self.customers.hold_open(tx, cx, &order.customer_id).await {
+            Ok(_) => {}
+            Err(Error::Policy(refusal)) => {
+                let reason = refusal.message.to_string();
+                return self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await;
+            }
+            Err(error) => return Err(error),
         }
         let Some(held) = self.inventory.reservation(tx, cx, order.id.as_str()).await? else {
             let reason = "the reservation of the number was lost before the line could be booked".to_owned();
@@ -62,7 +71,10 @@ impl Service {
         }
         self.inventory.release(tx, cx, order.id.as_str()).await?;
         let ended = order.state.as_str();
-        order.remark(cx, format!("service order {} completed after the order was {ended}; nothing is kept", done.service_order_id));
+        order.remark(
+            cx,
+            format!("service order {} completed after the order was {ended}; nothing is kept", done.service_order_id),
+        );
         store::save(tx, cx, &order).await
     }
 

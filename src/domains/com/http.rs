@@ -42,7 +42,11 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
     Ok(answer::created(body, Some(version)))
 }
 
-async fn list(State(service): State<Arc<Service>>, Reader(cx): Reader, ApiQuery(pairs): ApiQuery) -> Result<Response, ApiError> {
+async fn list(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
     let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, orders) = store::page(&service.platform.db, &cx, &query).await?;
     Ok(answer::listed(COLLECTION, &pairs, &query, total, orders.iter().map(resource::body).collect()))
@@ -96,10 +100,14 @@ impl Service {
             state if OFFICIAL_STATES.contains(&state) => {
                 let order = store::find(self.platform.db.connection(), cx, &order_id).await?;
                 order.expect_version(expected)?;
-                let refused = rule::TRANSITION_INVALID.violated("An order is moved to inProgress or cancelled; it ends by itself");
+                let refused = rule::TRANSITION_INVALID
+                    .violated("An order is moved to inProgress or cancelled; it ends by itself");
                 Err(refused.with("currentState", resource::state(order.state)).with("targetState", state).into())
             }
-            _ => Err(Error::invalid("/state", "must be a ProductOrderStateType; inProgress and cancelled can be asked for")),
+            _ => Err(Error::invalid(
+                "/state",
+                "must be a ProductOrderStateType; inProgress and cancelled can be asked for",
+            )),
         }
     }
 }

@@ -101,7 +101,9 @@ impl Promised {
     pub(super) fn discount(&self, price: Money) -> Option<Discount> {
         match self.kind.as_str() {
             "percent" => Some(Discount::Percent(self.value)),
-            "absolute" => Money::parse(&self.value.to_string(), price.currency).ok().map(|off| Discount::Absolute(off.minor)),
+            "absolute" => {
+                Money::parse(&self.value.to_string(), price.currency).ok().map(|off| Discount::Absolute(off.minor))
+            }
             _ => None,
         }
     }
@@ -143,7 +145,13 @@ impl Order {
     /// Takes one step of the state machine; `reason` is for people.
     pub(super) fn step(&mut self, cx: &Context, trigger: Trigger, reason: &str) -> Result<(), Violation> {
         let to = self.state.after(trigger)?;
-        let change = Change { from: Some(self.state), to, by: cx.actor.to_string(), reason: Some(reason.to_owned()), at: cx.now };
+        let change = Change {
+            from: Some(self.state),
+            to,
+            by: cx.actor.to_string(),
+            reason: Some(reason.to_owned()),
+            at: cx.now,
+        };
         match trigger {
             Trigger::Submit => self.submitted_at = Some(cx.now),
             Trigger::Complete => self.completed_date = Some(cx.now),
@@ -213,7 +221,11 @@ mod tests {
     #[test]
     fn terminal_states_are_those_without_a_way_out() {
         for state in OrderState::ALL {
-            assert_eq!(state.is_terminal(), !Trigger::ALL.into_iter().any(|trigger| state.allows(trigger)), "{state:?}");
+            assert_eq!(
+                state.is_terminal(),
+                !Trigger::ALL.into_iter().any(|trigger| state.allows(trigger)),
+                "{state:?}"
+            );
             assert_eq!(OrderState::parse(state.as_str()), Some(state));
         }
     }

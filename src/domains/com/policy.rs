@@ -53,7 +53,8 @@ pub(super) fn offering(id: &OfferingId, found: Result<OfferingView>) -> Result<O
 /// Can the plan be bought now, and at which price? `price` is the catalog's answer for this instant.
 pub(super) fn price_now(offering: &OfferingView, price: Result<PriceView>) -> Result<PriceView> {
     let refused = |underlying: &str| {
-        let violation = rule::NOT_SELLABLE_NOW.violated("This plan is not on sale now; see catalog.list_active_offerings");
+        let violation =
+            rule::NOT_SELLABLE_NOW.violated("This plan is not on sale now; see catalog.list_active_offerings");
         violation.with("offeringId", &offering.id).with("underlying", underlying)
     };
     match price {

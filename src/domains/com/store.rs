@@ -53,7 +53,8 @@ const SELECT: &str = "o.id, o.customer_id, o.state, o.state_reason, o.order_date
         o.version, i.id as item_id, i.action, i.offering_id, i.target_subscription_id, i.payment_attempt_id, i.refund_id,
         i.price_amount_minor, i.price_currency, i.price_offering_price_id, i.discount_code, i.discount_type,
         i.discount_value::text as discount_value, i.discount_periods_total";
-const FROM: &str = "order_mgmt.product_order o join order_mgmt.order_item i on i.order_id = o.id where o.tenant_id = $1";
+const FROM: &str =
+    "order_mgmt.product_order o join order_mgmt.order_item i on i.order_id = o.id where o.tenant_id = $1";
 
 const LISTING: Listing = Listing {
     attributes: &[
@@ -91,7 +92,8 @@ impl TryFrom<Row> for Order {
             periods_total: row.discount_periods_total,
         });
         Ok(Self {
-            state: OrderState::parse(&row.state).ok_or_else(|| Error::Internal(format!("order {} has an unknown state", row.id)))?,
+            state: OrderState::parse(&row.state)
+                .ok_or_else(|| Error::Internal(format!("order {} has an unknown state", row.id)))?,
             id: row.id.into(),
             customer_id: row.customer_id.into(),
             state_reason: row.state_reason,
@@ -252,6 +254,30 @@ pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limi
     Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Order::try_from).collect()
 }
 
+/// The next orders by id that are in progress since before `since`.
+pub(super) async fn in_progress_since(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    since: DateTime<Utc>,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<OrderId>> {
+    #[derive(FromQueryResult)]
+    struct Id {
+        id: String,
+    }
+    let statement = sql!(
+        "select id from order_mgmt.product_order
+         where state = 'in_progress' and tenant_id = $1 and submitted_at < $2 and id > $3 order by id limit $4",
+        cx.tenant.as_ref(),
+        since,
+        after,
+        limit
+    );
+    let rows = Id::find_by_statement(statement).all(connection).await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+}
+
 pub(super) async fn find(connection: &impl ConnectionTrait, cx: &Context, id: &OrderId) -> Result<Order> {
     let statement = sql!(format!("select {SELECT} from {FROM} and o.id = $2"), cx.tenant.as_ref(), id);
     one(connection, statement).await?.ok_or_else(|| Error::not_found("order", id))
@@ -310,8 +336,10 @@ async fn read_state(connection: &impl ConnectionTrait, statement: Statement) -> 
         state: String,
     }
     let row = State::find_by_statement(statement).one(connection).await?;
-    row.map(|row| OrderState::parse(&row.state).ok_or_else(|| Error::Internal(format!("unknown order state {}", row.state))))
-        .transpose()
+    row.map(|row| {
+        OrderState::parse(&row.state).ok_or_else(|| Error::Internal(format!("unknown order state {}", row.state)))
+    })
+    .transpose()
 }
 
 #[derive(FromQueryResult)]

@@ -9,7 +9,11 @@ use crate::platform::context::Context;
 use crate::platform::error::Result;
 
 /// The views of these orders, in their order, each with its history.
-pub(super) async fn views(connection: &impl ConnectionTrait, cx: &Context, orders: Vec<Order>) -> Result<Vec<OrderView>> {
+pub(super) async fn views(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    orders: Vec<Order>,
+) -> Result<Vec<OrderView>> {
     let mut history = store::history(connection, cx, &orders).await?;
     let views = orders.into_iter().map(|order| {
         let own = history.extract_if(.., |(id, _)| *id == order.id).map(|(_, line)| line).collect();

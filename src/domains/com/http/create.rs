@@ -37,9 +37,10 @@ pub(super) fn new_order(mut body: Value) -> Result<NewOrder> {
     }
     let command = CreateOrder {
         customer_id: customer_id.parse().map_err(|e: MalformedId| Error::invalid("/relatedParty", e.to_string()))?,
-        offering_id: item.offering_id.parse().map_err(|e: MalformedId| {
-            Error::invalid(format!("{ITEM}/productOffering/id"), e.to_string())
-        })?,
+        offering_id: item
+            .offering_id
+            .parse()
+            .map_err(|e: MalformedId| Error::invalid(format!("{ITEM}/productOffering/id"), e.to_string()))?,
         msisdn_preference: item.msisdn_preference,
         notes,
         submit: false,
@@ -67,7 +68,8 @@ fn customer(attributes: &mut Map<String, Value>) -> Result<String> {
             return Err(Error::invalid(format!("/relatedParty/{index}/role"), "is required here"));
         }
     }
-    let (customers, others): (Vec<Value>, Vec<Value>) = parties.into_iter().partition(|party| party["role"] == "customer");
+    let (customers, others): (Vec<Value>, Vec<Value>) =
+        parties.into_iter().partition(|party| party["role"] == "customer");
     let [customer] = customers.as_slice() else {
         return Err(Error::invalid("/relatedParty", "must have exactly one party of role customer"));
     };
@@ -124,7 +126,8 @@ fn one_item(items: Option<Value>) -> Result<Item> {
 fn wish(mut product: Map<String, Value>) -> Result<(Option<Msisdn>, Map<String, Value>)> {
     let given = product.remove("productCharacteristic").unwrap_or_default();
     let given = given.as_array().cloned().unwrap_or_default();
-    let (wishes, others): (Vec<Value>, Vec<Value>) = given.into_iter().partition(|one| one["name"] == MSISDN_PREFERENCE);
+    let (wishes, others): (Vec<Value>, Vec<Value>) =
+        given.into_iter().partition(|one| one["name"] == MSISDN_PREFERENCE);
     if !others.is_empty() {
         product.insert("productCharacteristic".to_owned(), Value::Array(others));
     }
@@ -134,7 +137,8 @@ fn wish(mut product: Map<String, Value>) -> Result<(Option<Msisdn>, Map<String, 
         [] => Ok((None, product)),
         [one] => {
             let number = one["value"].as_str().and_then(|text| text.parse().ok());
-            let number = number.ok_or_else(|| Error::invalid(pointer, "msisdnPreference must be digits in a string"))?;
+            let number =
+                number.ok_or_else(|| Error::invalid(pointer, "msisdnPreference must be digits in a string"))?;
             Ok((Some(number), product))
         }
         _ => Err(Error::invalid(pointer, "msisdnPreference is given twice")),
@@ -143,7 +147,8 @@ fn wish(mut product: Map<String, Value>) -> Result<(Option<Msisdn>, Map<String, 
 
 fn completion_date(given: Option<Value>) -> Result<Option<DateTime<Utc>>> {
     let text = given.as_ref().and_then(Value::as_str);
-    text.map(|text| time::parse(text).map_err(|e| Error::invalid("/requestedCompletionDate", e.to_string()))).transpose()
+    text.map(|text| time::parse(text).map_err(|e| Error::invalid("/requestedCompletionDate", e.to_string())))
+        .transpose()
 }
 
 /// The text of the only note; several notes, or one that says more than its text, are kept as they are.
@@ -223,15 +228,22 @@ mod tests {
         assert_eq!(fault(|b| b["productOrderItem"][0]["action"] = json!("delete")), "/productOrderItem/0/action");
         assert_eq!(fault(|b| b["productOrderItem"][0]["quantity"] = json!(2)), "/productOrderItem/0/quantity");
         assert_eq!(fault(|b| b["productOrderItem"][0]["bogus"] = json!(2)), "/productOrderItem/0/bogus");
-        assert_eq!(fault(|b| b["productOrderItem"][0]["product"]["id"] = json!("SUB-1")), "/productOrderItem/0/product/id");
+        assert_eq!(
+            fault(|b| b["productOrderItem"][0]["product"]["id"] = json!("SUB-1")),
+            "/productOrderItem/0/product/id"
+        );
         assert_eq!(fault(|b| b["cancellationReason"] = json!("no")), "/cancellationReason");
         assert_eq!(fault(|b| b["requestedCompletionDate"] = json!("soon")), "/requestedCompletionDate");
-        assert_eq!(fault(|b| b["productOrderItem"][0]["productOffering"]["id"] = json!("a b")), "/productOrderItem/0/productOffering/id");
+        assert_eq!(
+            fault(|b| b["productOrderItem"][0]["productOffering"]["id"] = json!("a b")),
+            "/productOrderItem/0/productOffering/id"
+        );
     }
 
     #[test]
     fn an_item_has_nothing_that_the_official_definition_lacks() {
-        let file = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tmf/TMF622-ProductOrdering-v4.0.0.swagger.json"));
+        let file =
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tmf/TMF622-ProductOrdering-v4.0.0.swagger.json"));
         let official: Value = serde_json::from_str(file).unwrap();
         let mut checked = 0;
         compare(&shapes::PRODUCT_ORDER, "ProductOrder_Create", &official["definitions"], &mut checked, 0);

@@ -112,12 +112,14 @@ fn product(order: &Order, kept: Option<Value>) -> Option<Value> {
             "name": MSISDN_PREFERENCE, "valueType": "string", "value": wanted, "@type": "Characteristic",
         }));
     }
-    characteristics.extend(elements(kept.remove("productCharacteristic"), "Characteristic").into_iter().map(|mut one| {
-        if one.get("valueType").is_none() {
-            one["valueType"] = shape::value_type(&one["value"]);
-        }
-        one
-    }));
+    characteristics.extend(elements(kept.remove("productCharacteristic"), "Characteristic").into_iter().map(
+        |mut one| {
+            if one.get("valueType").is_none() {
+                one["valueType"] = shape::value_type(&one["value"]);
+            }
+            one
+        },
+    ));
     if !characteristics.is_empty() {
         body["productCharacteristic"] = Value::Array(characteristics);
     }
@@ -133,7 +135,8 @@ fn payments(ordered: &Item) -> Vec<Value> {
     let attempt = ordered.payment_attempt_id.iter().map(|id| {
         json!({ "id": id, "href": format!("/payment/v4/payment/{id}"), "@type": "PaymentRef", "@referredType": "Payment" })
     });
-    let refund = ordered.refund_id.iter().map(|id| json!({ "id": id, "@type": "PaymentRef", "@referredType": "Refund" }));
+    let refund =
+        ordered.refund_id.iter().map(|id| json!({ "id": id, "@type": "PaymentRef", "@referredType": "Refund" }));
     attempt.chain(refund).collect()
 }
 
