@@ -44,7 +44,10 @@ impl MigrationName for Step {
     }
 }
 
-#[expect(elided_lifetimes_in_paths, reason = "the trait of sea-orm-migration is written so; a named lifetime does not match it")]
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "the trait of sea-orm-migration is written so; a named lifetime does not match it"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -13,9 +13,12 @@ use crate::platform::config::{self, Config};
 pub async fn run(global: &Global, command: ServerCommand) -> u8 {
     let environment = config::environment();
     let outcome = match command {
-        ServerCommand::Serve(args) => match read(&environment, global, &args) {
-            Ok(config) => serve::serve(config, &environment).await,
-            Err(error) => Err(error),
+        ServerCommand::Serve(args) => match Config::read_to_serve(&environment) {
+            Ok(mut config) => {
+                override_with(&mut config, global, &args);
+                serve::serve(config, &environment).await
+            }
+            Err(error) => Err(error.into()),
         },
         ServerCommand::Migrate => prepare(&environment, global, Prepare::Migrate, "the schema is current").await,
         ServerCommand::Seed => prepare(&environment, global, Prepare::Seed, "the reference data is there").await,
@@ -28,12 +31,6 @@ pub async fn run(global: &Global, command: ServerCommand) -> u8 {
             error.exit_code()
         }
     }
-}
-
-fn read(environment: &BTreeMap<String, String>, global: &Global, args: &ServeArgs) -> Result<Config, StartError> {
-    let mut config = Config::read(environment)?;
-    override_with(&mut config, global, args);
-    Ok(config)
 }
 
 /// What the command line says wins over the environment.
@@ -53,8 +50,14 @@ fn override_with(config: &mut Config, global: &Global, args: &ServeArgs) {
     }
 }
 
-async fn prepare(environment: &BTreeMap<String, String>, global: &Global, what: Prepare, done: &str) -> Result<(), StartError> {
-    let config = read(environment, global, &ServeArgs::default())?;
+async fn prepare(
+    environment: &BTreeMap<String, String>,
+    global: &Global,
+    what: Prepare,
+    done: &str,
+) -> Result<(), StartError> {
+    let mut config = Config::read(environment)?;
+    override_with(&mut config, global, &ServeArgs::default());
     let opened = open::open(config, environment, what).await?;
     opened.platform.db.close().await;
     if let Some(cluster) = opened.cluster {

@@ -81,13 +81,8 @@ pub fn app(platform: &Platform) -> App {
         subscription.clone(),
     ));
     let provisioning = Arc::new(provisioning::Service::new(platform.clone(), network));
-    let som = Arc::new(som::Service::new(
-        platform.clone(),
-        catalog.clone(),
-        com.clone(),
-        crm.clone(),
-        provisioning.clone(),
-    ));
+    let som =
+        Arc::new(som::Service::new(platform.clone(), catalog.clone(), com.clone(), crm.clone(), provisioning.clone()));
     let mediation = Arc::new(mediation::Service::new(platform.clone()));
 
     let ticks = housekeeping::ticks(&platform.db)
@@ -98,8 +93,7 @@ pub fn app(platform: &Platform) -> App {
         .merge(provisioning.ticks())
         .merge(subscription.ticks())
         .merge(mediation.ticks());
-    let scheduler =
-        Arc::new(Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), ticks));
+    let scheduler = Arc::new(Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), ticks));
     let services = Arc::new(Services {
         platform: platform.clone(),
         scheduler,

@@ -36,7 +36,8 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
         Err(error) => return vec![Finding::of("configuration", Err(error.to_string()))],
     };
     adjust(&mut config);
-    let mut findings = vec![Finding::of("configuration", Ok(format!("{:?}, role {}", config.environment, config.role.as_str())))];
+    let mut findings =
+        vec![Finding::of("configuration", Ok(format!("{:?}, role {}", config.environment, config.role.as_str())))];
     findings.push(Finding::of("data directory", data_directory(&config)));
     match open::open(config, environment, Prepare::Nothing).await {
         Err(error) => findings.push(Finding::of("database", Err(error.to_string()))),
@@ -55,19 +56,26 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
 
 fn data_directory(config: &Config) -> Result<String, String> {
     let path = config.data_dir.display();
-    let stat = nix::sys::statvfs::statvfs(&config.data_dir).map_err(|_| format!("{path} does not exist yet; bss serve makes it"));
+    let stat = nix::sys::statvfs::statvfs(&config.data_dir)
+        .map_err(|_| format!("{path} does not exist yet; bss serve makes it"));
     let free = match stat {
-        Ok(stat) => u64::from(stat.blocks_available()) * stat.fragment_size(),
+        Ok(stat) => stat.blocks_available() * stat.fragment_size(),
         Err(text) => return Ok(text),
     };
     let megabytes = free / 1_048_576;
-    if megabytes < 500 { Err(format!("{path}: only {megabytes} MB are free; make room")) } else { Ok(format!("{path}, {megabytes} MB free")) }
+    if megabytes < 500 {
+        Err(format!("{path}: only {megabytes} MB are free; make room"))
+    } else {
+        Ok(format!("{path}, {megabytes} MB free"))
+    }
 }
 
 async fn examine_database(platform: &Platform) -> Vec<Finding> {
     let tokens: Vec<(String, String)> =
         platform.config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
-    let perimeter = TokenMap::new(&tokens).map(|map| map.names().collect::<Vec<_>>().join(", ")).map_err(|faults| faults.join("; "));
+    let perimeter = TokenMap::new(&tokens)
+        .map(|map| map.names().collect::<Vec<_>>().join(", "))
+        .map_err(|faults| faults.join("; "));
     let schema = match schema::state(&platform.db).await {
         Ok(SchemaState::Current) => Ok(format!("current ({})", schema::version())),
         Ok(SchemaState::Behind { missing }) => Err(format!("lacks {}; run: bss migrate", missing.join(", "))),

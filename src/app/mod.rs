@@ -5,8 +5,8 @@ pub mod compose;
 mod doctor;
 mod error;
 pub mod metrics;
-pub mod openapi;
 pub mod open;
+pub mod openapi;
 pub mod serve;
 mod tokens;
 

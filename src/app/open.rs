@@ -39,14 +39,17 @@ pub enum Prepare {
 }
 
 /// Opens the database that the configuration names.
-pub async fn open(mut config: Config, environment: &BTreeMap<String, String>, prepare: Prepare) -> Result<Opened, StartError> {
-    let (url, cluster) = match &config.database.url {
-        Some(url) => (url.reveal().to_owned(), None),
-        None => {
-            let cluster = start_cluster(&config).await?;
-            take_secrets(&mut config, environment)?;
-            (cluster.url().to_owned(), Some(cluster))
-        }
+pub async fn open(
+    mut config: Config,
+    environment: &BTreeMap<String, String>,
+    prepare: Prepare,
+) -> Result<Opened, StartError> {
+    let (url, cluster) = if let Some(url) = &config.database.url {
+        (url.reveal().to_owned(), None)
+    } else {
+        let cluster = start_cluster(&config).await?;
+        take_secrets(&mut config, environment)?;
+        (cluster.url().to_owned(), Some(cluster))
     };
     let pool = PoolConfig { connections_max: config.database.connections_max, ..PoolConfig::default() };
     let db = Db::connect(&url, &pool, compose::subscribers())?;

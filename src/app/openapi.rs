@@ -82,7 +82,8 @@ where
 /// Serves the document to identities that may read.
 pub fn router(document: &Value) -> Router {
     let text = document.to_string();
-    let answer = move |_: Reader| async move { Ok::<_, ApiError>(([(header::CONTENT_TYPE, "application/json")], text)) };
+    let answer =
+        move |_: Reader| async move { Ok::<_, ApiError>(([(header::CONTENT_TYPE, "application/json")], text)) };
     Router::new().route("/openapi.json", get(answer))
 }
 

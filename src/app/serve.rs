@@ -14,6 +14,7 @@ use crate::app::compose::{self, App};
 use crate::app::error::StartError;
 use crate::app::metrics::{self, Metrics};
 use crate::app::open::{self, Opened, Prepare};
+use crate::app::openapi;
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
@@ -72,7 +73,8 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     replica::renew(&platform.db, platform.boot_id, config.role.as_str()).await?;
     tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, config.role.as_str(), stop.clone()));
     if config.role.works() {
-        let runner = Arc::new(Runner::new(platform.db.clone(), platform.boot_id, platform.clock.clone(), app.handlers()));
+        let runner =
+            Arc::new(Runner::new(platform.db.clone(), platform.boot_id, platform.clock.clone(), app.handlers()));
         run_workers(&runner, Concurrency::default(), &stop, &tasks);
         app.services.scheduler.start(&stop, &tasks);
     }
@@ -81,7 +83,9 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let listener = listen(config.api_addr).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
         let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
-        let router = layered(app.router(), edge, platform, metrics);
+        let document = openapi::document(&app.registry);
+        let inner = app.router().merge(openapi::router(&document));
+        let router = layered(inner, edge, platform, metrics);
         let stopping = stop.clone();
         tasks.spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
@@ -131,7 +135,12 @@ fn announce(platform: &Platform, started: Instant) {
     let config = &platform.config;
     let database = if config.database.url.is_some() { "given database" } else { "private cluster" };
     if config.role.serves() {
-        println!("bss api ready on http://{} ({} ms, {database}, {})", config.api_addr, started.elapsed().as_millis(), config.data_dir.display());
+        println!(
+            "bss api ready on http://{} ({} ms, {database}, {})",
+            config.api_addr,
+            started.elapsed().as_millis(),
+            config.data_dir.display()
+        );
         if !config.api_addr.ip().is_loopback() {
             tracing::warn!(addr = %config.api_addr, "the API listens beyond this machine; put TLS in front of it");
         }
@@ -139,13 +148,16 @@ fn announce(platform: &Platform, started: Instant) {
     if config.role.works() {
         println!("bss workers ready");
     }
-    println!("try: bss customer create --name 'Ada Lovelace' --email ada@example.test --card visa   (in another terminal)");
+    println!(
+        "try: bss customer create --name 'Ada Lovelace' --email ada@example.test --card visa   (in another terminal)"
+    );
 }
 
 async fn wait_for_signal() -> Result<(), StartError> {
     use tokio::signal::unix::{SignalKind, signal};
     let io = |source| StartError::Io { what: "signal handling", source };
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).map_err(io)?, signal(SignalKind::interrupt()).map_err(io)?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).map_err(io)?, signal(SignalKind::interrupt()).map_err(io)?);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

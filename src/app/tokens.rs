@@ -23,7 +23,10 @@ pub struct TokensError {
 /// The file's secrets, after generating those that are in neither the environment nor the file.
 ///
 /// Call it while the cluster's lock is held, so that two first starts do not write two files.
-pub(super) fn load_or_generate(data_dir: &Path, given: &BTreeMap<String, String>) -> Result<Vec<(String, Secret)>, TokensError> {
+pub(super) fn load_or_generate(
+    data_dir: &Path,
+    given: &BTreeMap<String, String>,
+) -> Result<Vec<(String, Secret)>, TokensError> {
     let path = data_dir.join("tokens.env");
     let failed = |source| TokensError { path: path.clone(), source };
     let mut lines = match std::fs::read_to_string(&path) {
@@ -33,7 +36,8 @@ pub(super) fn load_or_generate(data_dir: &Path, given: &BTreeMap<String, String>
     };
     let known = lines.len();
     for name in GENERATED {
-        let there = lines.iter().any(|(line, _)| line == name) || given.get(*name).is_some_and(|value| !value.is_empty());
+        let there =
+            lines.iter().any(|(line, _)| line == name) || given.get(*name).is_some_and(|value| !value.is_empty());
         if !there {
             lines.push(((*name).to_owned(), random()));
         }
@@ -45,7 +49,8 @@ pub(super) fn load_or_generate(data_dir: &Path, given: &BTreeMap<String, String>
 }
 
 fn parse(text: &str) -> Vec<(String, String)> {
-    let pairs = text.lines().map(str::trim).filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let pairs =
+        text.lines().map(str::trim).filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
 }
 

@@ -27,8 +27,10 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Read a plan and a customer by id, in turn, at the TMF paths
+    #[command(after_help = "Examples:\n  bss bench read --connections 32 --seconds 10")]
     Read(LoadArgs),
     /// Customer, identity check, card, order, active line: the whole sign-up, one after the other
+    #[command(after_help = "Examples:\n  bss bench signup --seconds 20")]
     Signup {
         /// Customers who sign up at once
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512))]
@@ -37,6 +39,7 @@ enum What {
         time: TimeArgs,
     },
     /// Usage, one event per request, spread over lines
+    #[command(after_help = "Examples:\n  bss bench usage --connections 128 --lines 500")]
     Usage {
         #[command(flatten)]
         load: LoadArgs,
@@ -45,6 +48,7 @@ enum What {
         lines: u16,
     },
     /// Renew lines that are all due at once; moves the product clock by a month
+    #[command(after_help = "Examples:\n  bss bench renewal --lines 1000 --json")]
     Renewal {
         /// Lines that are due
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=5000))]
@@ -90,7 +94,9 @@ impl TimeArgs {
 impl What {
     const fn wants_json(&self) -> bool {
         match self {
-            Self::Read(LoadArgs { time, .. }) | Self::Signup { time, .. } | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
+            Self::Read(LoadArgs { time, .. })
+            | Self::Signup { time, .. }
+            | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
             Self::Renewal { json, .. } => *json,
         }
     }

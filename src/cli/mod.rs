@@ -207,7 +207,13 @@ pub async fn run(global: Global, command: ClientCommand) -> u8 {
 async fn run_on(global: &Global, command: ClientCommand, console: &mut Console) -> u8 {
     if let ClientCommand::Bench(args) = command {
         let token = tokens::discover(global);
-        return bench::run(args, global.url.as_str(), token.as_ref().map_or("", tokens::Token::reveal), &mut console.out).await;
+        return bench::run(
+            args,
+            global.url.as_str(),
+            token.as_ref().map_or("", tokens::Token::reveal),
+            &mut console.out,
+        )
+        .await;
     }
     match dispatch(global, command, console).await {
         Ok(()) => error::exit::OK,

@@ -153,7 +153,13 @@ impl MockGateway {
     }
 
     /// Whether this call is the one that made the record.
-    async fn record(&self, key: &str, token: &str, amount: Money, declined: Option<DeclineCode>) -> Result<bool, GatewayError> {
+    async fn record(
+        &self,
+        key: &str,
+        token: &str,
+        amount: Money,
+        declined: Option<DeclineCode>,
+    ) -> Result<bool, GatewayError> {
         let inserted = sqlx::query(
             "insert into mock_gateway.charge
                  (idempotency_key, gateway_ref, token, amount_minor, currency, outcome, decline_code, decline_reason)
@@ -174,10 +180,11 @@ impl MockGateway {
 
     /// True for the first call with this key.
     async fn lose_call(&self, key: &str) -> Result<bool, GatewayError> {
-        let inserted = sqlx::query("insert into mock_gateway.lost_call (idempotency_key) values ($1) on conflict do nothing")
-            .bind(key)
-            .execute(self.db.pool())
-            .await?;
+        let inserted =
+            sqlx::query("insert into mock_gateway.lost_call (idempotency_key) values ($1) on conflict do nothing")
+                .bind(key)
+                .execute(self.db.pool())
+                .await?;
         Ok(inserted.rows_affected() == 1)
     }
 }
@@ -218,8 +225,11 @@ impl Gateway for MockGateway {
             }
             Behaviour::Approve | Behaviour::Decline(_) | Behaviour::Slow | Behaviour::Timeout | Behaviour::Flaky => {}
         }
-        let recorded = self.recorded(key).await?.ok_or_else(|| GatewayError::Unavailable("the record is gone".into()))?;
-        let same = recorded.token == token && recorded.amount_minor == amount.minor && recorded.currency == amount.currency.as_str();
+        let recorded =
+            self.recorded(key).await?.ok_or_else(|| GatewayError::Unavailable("the record is gone".into()))?;
+        let same = recorded.token == token
+            && recorded.amount_minor == amount.minor
+            && recorded.currency == amount.currency.as_str();
         if !same {
             return Err(GatewayError::Refused("this key was used for another charge".into()));
         }
@@ -229,7 +239,10 @@ impl Gateway for MockGateway {
     async fn refund(&self, key: &str, charge_ref: &str, amount: Money) -> Result<String, GatewayError> {
         let mut tx = self.db.pool().begin().await?;
         // The lock keeps two refunds with different keys from giving back more than was taken.
-        sqlx::query("select 1 from mock_gateway.charge where gateway_ref = $1 for update").bind(charge_ref).execute(&mut *tx).await?;
+        sqlx::query("select 1 from mock_gateway.charge where gateway_ref = $1 for update")
+            .bind(charge_ref)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query(
             "insert into mock_gateway.refund (idempotency_key, gateway_ref, charge_ref, amount_minor, currency)
              select $1, $2, c.gateway_ref, $4, $5 from mock_gateway.charge c

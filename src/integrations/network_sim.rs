@@ -21,7 +21,10 @@ pub struct NetworkSim {
 
 impl std::fmt::Debug for NetworkSim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NetworkSim").field("realistic_latency", &self.realistic_latency).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("NetworkSim")
+            .field("realistic_latency", &self.realistic_latency)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,7 +175,11 @@ mod tests {
         assert!(matches!(always.execute(&task("ORD-0001", 9, false)).await, Err(NetworkError::Failed(_))));
         let stuck = sim(&[(FaultType::Stuck, 1.0)], 1);
         assert!(matches!(stuck.execute(&task("ORD-0001", 1, true)).await, Err(NetworkError::Stuck(_))));
-        assert_eq!(stuck.execute(&task("ORD-0001", 1, false)).await, Ok(()), "decided once, before the very first attempt");
+        assert_eq!(
+            stuck.execute(&task("ORD-0001", 1, false)).await,
+            Ok(()),
+            "decided once, before the very first attempt"
+        );
     }
 
     #[tokio::test]

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::domains::catalog::port::{OfferingId, OfferingView, PriceView, VasId, VasView};
+use crate::domains::catalog::port::{OfferingId, OfferingView, PriceView, VasId, VasView, rule};
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
-use crate::platform::error::Result;
+use crate::platform::error::{Result, Rule};
 
 /// Adds the operations of this file.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
@@ -83,6 +83,7 @@ pub struct GetActivePrice {
 impl Operation<Services> for GetActivePrice {
     const NAME: &'static str = "catalog.get_active_price";
     const EFFECT: Effect = Effect::Read;
+    const RULES: &'static [Rule] = &[rule::NO_ACTIVE_PRICE];
     const EXAMPLE: &'static str = r#"{"offeringId": "PLAN_M"}"#;
     type Output = PriceView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

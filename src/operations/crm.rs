@@ -5,12 +5,13 @@ use serde::Deserialize;
 
 use crate::domains::crm::port::{
     AddContactMedium, AttestKyc, CloseCustomer, ContactMediumView, CreateCustomer, CustomerId, CustomerView,
-    InteractionView, ListCustomers, ListInteractions, LogInteraction, rule,
+    InteractionView, ListCustomers, ListInteractions, LogInteraction, Msisdn, rule,
 };
+use crate::domains::subscription::port::SubscriptionId;
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
-use crate::platform::error::{Result, Rule};
+use crate::platform::error::{Error, Result, Rule};
 
 /// Adds the operations of this file.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
@@ -19,6 +20,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<GetCustomer>()
         .with::<ListCustomers>()
         .with::<FindCustomerByEmail>()
+        .with::<FindCustomerByMsisdn>()
         .with::<AddContactMedium>()
         .with::<AttestKyc>()
         .with::<CloseCustomer>()
@@ -78,6 +80,29 @@ impl Operation<Services> for FindCustomerByEmail {
     type Output = CustomerView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.customers.find_by_email(cx, &self.email).await
+    }
+}
+
+/// Find the customer whose line has a number now. Not found when no line has it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FindCustomerByMsisdn {
+    /// Digits without the calling code.
+    pub msisdn: Msisdn,
+}
+
+impl Operation<Services> for FindCustomerByMsisdn {
+    const NAME: &'static str = "customer.find_by_msisdn";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"msisdn": "90000042"}"#;
+    type Output = CustomerView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        // The number says who has it now; a line that had it once says nothing of its next owner.
+        let number = services.inventory.number(cx, &self.msisdn).await?;
+        let unassigned = || Error::not_found("customer of msisdn", &self.msisdn);
+        let line: SubscriptionId = number.assigned_to_subscription_id.ok_or_else(unassigned)?.into();
+        let line = services.subscriptions.line(cx, &line).await?;
+        services.customers.customer(cx, &line.customer_id).await
     }
 }
 

@@ -61,7 +61,9 @@ fn section<S>(page: &mut String, declared: &Declared<S>) {
 }
 
 fn arguments(page: &mut String, schema: &Schema) {
-    let Some(properties) = schema.get("properties").and_then(Value::as_object).filter(|properties| !properties.is_empty()) else {
+    let Some(properties) =
+        schema.get("properties").and_then(Value::as_object).filter(|properties| !properties.is_empty())
+    else {
         return;
     };
     let required: Vec<&str> =
@@ -89,7 +91,8 @@ fn shape(schema: &Value, root: &Value) -> String {
     }
     for kind in ["anyOf", "oneOf", "allOf"] {
         if let Some(variants) = schema[kind].as_array() {
-            let mut shapes: Vec<String> = variants.iter().map(|variant| shape(variant, root)).filter(|shape| shape != "null").collect();
+            let mut shapes: Vec<String> =
+                variants.iter().map(|variant| shape(variant, root)).filter(|shape| shape != "null").collect();
             shapes.dedup();
             return shapes.join(" | ");
         }
@@ -136,7 +139,9 @@ mod tests {
         let section = page.split("### catalog.get_active_price\n").nth(1).and_then(|rest| rest.split("### ").next());
         let section = section.unwrap_or_default();
         eprintln!("{page}");
-        for part in ["*read* · ", "| `offeringId` | string | required; ", "Rules: `catalog.price.no_active_row`.", "\"PLAN_M\""] {
+        for part in
+            ["*read* · ", "| `offeringId` | string | required; ", "Rules: `catalog.price.no_active_row`.", "\"PLAN_M\""]
+        {
             assert!(section.contains(part), "{part} is not in {section}");
         }
     }

@@ -80,7 +80,12 @@ async fn run<S: Send + Sync + 'static>(
     // A path that is not UTF-8 names nothing either.
     let name = path.as_ref().ok().and_then(|params| params.iter().next()).map_or("", |(_, name)| name);
     let declared = operations.registry.get(name).ok_or_else(|| {
-        ApiError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "operation.not_found", "There is no such operation; GET /ops/v1 lists them")
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "operation.not_found",
+            "There is no such operation; GET /ops/v1 lists them",
+        )
     })?;
     let running = async {
         let (mut parts, body) = request.into_parts();

@@ -136,7 +136,8 @@ impl<S: Send + Sync + 'static> Registry<S> {
                     Error::invalid(pointer, crate::platform::http::extract::strip_position(&error.inner().to_string()))
                 })?;
                 let output = operation.run(&services, &cx).await?;
-                serde_json::to_value(output).map_err(|e| Error::Internal(format!("{} has an unserialisable answer: {e}", O::NAME)))
+                serde_json::to_value(output)
+                    .map_err(|e| Error::Internal(format!("{} has an unserialisable answer: {e}", O::NAME)))
             })
         });
         let declared = Declared {
@@ -165,7 +166,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
     }
 }
 
-/// The operations edge alone also accepts snake_case argument names; the answer is always camelCase.
+/// The operations edge alone also accepts `snake_case` argument names; the answer is always `camelCase`.
 fn camel_keys(arguments: Value) -> Result<Value> {
     let Value::Object(members) = arguments else {
         return Err(Error::invalid("", "The arguments must be a JSON object"));
@@ -198,7 +199,10 @@ mod tests {
 
     #[test]
     fn argument_names_may_be_snake_case_but_not_doubled() {
-        assert_eq!(camel_keys(json!({"customer_id": 1, "offeringId": 2})).unwrap(), json!({"customerId": 1, "offeringId": 2}));
+        assert_eq!(
+            camel_keys(json!({"customer_id": 1, "offeringId": 2})).unwrap(),
+            json!({"customerId": 1, "offeringId": 2})
+        );
         assert!(camel_keys(json!({"customer_id": 1, "customerId": 2})).is_err());
         assert!(camel_keys(json!([1])).is_err());
     }

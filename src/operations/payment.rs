@@ -1,8 +1,8 @@
 //! Operations of payment. Commands and views are in the port of the domain.
 
 use crate::domains::payment::port::{
-    AddCard, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt, RemoveMethod, SetDefaultMethod,
-    rule,
+    AddCard, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt, RemoveMethod,
+    SetDefaultMethod, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};

@@ -103,8 +103,9 @@ impl Operation<Services> for ClockAdvance {
     const EXAMPLE: &'static str = r#"{"duration": "30d"}"#;
     type Output = ClockState;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        let by = parse_duration(&self.duration)
-            .ok_or_else(|| Error::invalid("/duration", "must be one number and one unit, such as 45s, 15m, 2h or 30d"))?;
+        let by = parse_duration(&self.duration).ok_or_else(|| {
+            Error::invalid("/duration", "must be one number and one unit, such as 45s, 15m, 2h or 30d")
+        })?;
         services.platform.clock.advance(by).await
     }
 }

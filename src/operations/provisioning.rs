@@ -69,7 +69,8 @@ impl Operation<Services> for SetFaultInjection {
     const NAME: &'static str = "provisioning.set_fault_injection";
     const EFFECT: Effect = Effect::Destructive;
     const AUDIENCE: Audience = Audience::Admin;
-    const EXAMPLE: &'static str = r#"{"taskType": "HLR_PROVISION", "faultType": "fail_first_attempt", "enabled": true, "probability": 1.0}"#;
+    const EXAMPLE: &'static str =
+        r#"{"taskType": "HLR_PROVISION", "faultType": "fail_first_attempt", "enabled": true, "probability": 1.0}"#;
     type Output = FaultView;
 
     async fn run(self, services: &Services, cx: &Context) -> Result<FaultView> {

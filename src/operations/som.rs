@@ -1,6 +1,8 @@
 //! Operations on service orders and services.
 
-use crate::domains::som::port::{GetService, GetServiceOrder, ListServiceOrders, ListServices, ServiceOrderView, ServiceView};
+use crate::domains::som::port::{
+    GetService, GetServiceOrder, ListServiceOrders, ListServices, ServiceOrderView, ServiceView,
+};
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;

@@ -191,7 +191,7 @@ impl Operation<Services> for TickRenewalsNow {
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Admin;
     /// It waits on purpose, for as many renewals as are due.
-    const TIMEOUT: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_mins(1);
     type Output = RenewalReport;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.subscriptions.renew_due(cx).await

@@ -58,7 +58,10 @@ pub struct AuditReport {
 pub async fn verify(db: &Db, checks: &[Check]) -> Result<AuditReport> {
     use sea_orm::ConnectionTrait as _;
     let tx = db.begin().await?;
-    tx.execute_unprepared("set transaction isolation level repeatable read, read only; set local statement_timeout = '120s'").await?;
+    tx.execute_unprepared(
+        "set transaction isolation level repeatable read, read only; set local statement_timeout = '120s'",
+    )
+    .await?;
     let mut reports = Vec::with_capacity(checks.len());
     for check in checks {
         let query = format!("select id, detail from ({}) as offender (id, detail) limit $1", check.offenders);

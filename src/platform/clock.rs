@@ -114,7 +114,9 @@ impl Clock {
     fn writable(&self) -> Result<&Db> {
         self.control.as_ref().ok_or_else(|| Error::Forbidden {
             code: "ADMIN_CLOCK_DISABLED",
-            message: "The clock cannot be set here. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production.".into(),
+            message:
+                "The clock cannot be set here. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production."
+                    .into(),
         })
     }
 
@@ -135,7 +137,8 @@ impl Clock {
 }
 
 async fn read(connection: &impl ConnectionTrait) -> Result<Row> {
-    let row = Row::find_by_statement(sql!("select offset_ms, frozen_at from platform.product_clock")).one(connection).await?;
+    let row =
+        Row::find_by_statement(sql!("select offset_ms, frozen_at from platform.product_clock")).one(connection).await?;
     Ok(row.unwrap_or_default())
 }
 

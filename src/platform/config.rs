@@ -14,24 +14,44 @@ use crate::platform::perimeter;
 
 /// Every variable that is read, with its default and meaning: `.env.example` is generated from this list.
 pub const VARIABLES: &[(&str, &str, &str)] = &[
-    ("BSS_ENV", "development", "development, staging or production; production refuses clock control, prebaked KYC and crash points"),
+    (
+        "BSS_ENV",
+        "development",
+        "development, staging or production; production refuses clock control, prebaked KYC and crash points",
+    ),
     ("BSS_DB_URL", "", "PostgreSQL URL; empty: bss runs its own private cluster in the data directory"),
     ("BSS_DB_CONNECTIONS", "24", "largest number of database connections of this process, 4 to 200"),
     ("BSS_DATA_DIR", "", "data directory; empty: $XDG_DATA_HOME/bss, or /var/lib/bss for root"),
     ("BSS_PG_BIN", "", "directory of initdb and postgres; empty: PATH, then /usr/lib/postgresql/*/bin"),
     ("BSS_PG_USER", "", "account that runs the private cluster when bss runs as root; empty: postgres"),
     ("BSS_API_ADDR", "127.0.0.1:8000", "listen address of the API"),
-    ("BSS_SELF_SERVE_ADDR", "127.0.0.1:9001", "listen address of the self-serve portal (accepted; the listener comes with the portal)"),
-    ("BSS_COCKPIT_ADDR", "127.0.0.1:9002", "listen address of the operator cockpit (accepted; the listener comes with the cockpit)"),
+    (
+        "BSS_SELF_SERVE_ADDR",
+        "127.0.0.1:9001",
+        "listen address of the self-serve portal (accepted; the listener comes with the portal)",
+    ),
+    (
+        "BSS_COCKPIT_ADDR",
+        "127.0.0.1:9002",
+        "listen address of the operator cockpit (accepted; the listener comes with the cockpit)",
+    ),
     ("BSS_ROLE", "all", "all, api or worker"),
     ("BSS_URL", "http://127.0.0.1:8000", "clients: address of the API"),
-    ("BSS_API_TOKEN", "", "token of the identity default, at least 32 characters; on the private cluster generated into <data dir>/tokens.env"),
+    (
+        "BSS_API_TOKEN",
+        "",
+        "token of the identity default, at least 32 characters; on the private cluster generated into <data dir>/tokens.env",
+    ),
     ("BSS_PORTAL_SELF_SERVE_API_TOKEN", "", "token of the identity portal_self_serve"),
     ("BSS_OPERATOR_COCKPIT_API_TOKEN", "", "token of the identity operator_cockpit"),
     ("BSS_ALLOW_ADMIN_RESET", "false", "allows clock control and operational reset; refused in production"),
     ("BSS_KYC_ALLOW_PREBAKED", "", "accept prebaked KYC attestations; empty: yes outside production"),
     ("BSS_REQUIRE_KYC", "false", "orders need a customer whose identity is verified"),
-    ("BSS_KYC_HASH_KEY", "", "key of the document number hash, at least 32 characters; on the private cluster generated into <data dir>/tokens.env"),
+    (
+        "BSS_KYC_HASH_KEY",
+        "",
+        "key of the document number hash, at least 32 characters; on the private cluster generated into <data dir>/tokens.env",
+    ),
     ("BSS_PAYMENT_PROVIDER", "mock", "payment gateway: mock"),
     ("BSS_NETWORK_PROVIDER", "sim", "network port adapter: sim"),
     ("BSS_NETWORK_SIM_LATENCY", "false", "the simulator takes the realistic time for each task"),
@@ -284,7 +304,9 @@ impl Config {
             allow_admin_reset: r.flag("BSS_ALLOW_ADMIN_RESET"),
             kyc_allow_prebaked: match r.optional("BSS_KYC_ALLOW_PREBAKED") {
                 None => !production,
-                Some(_) => r.parsed("BSS_KYC_ALLOW_PREBAKED", "true or false", |text| if text.is_empty() { Some(false) } else { flag(text) }),
+                Some(_) => r.parsed("BSS_KYC_ALLOW_PREBAKED", "true or false", |text| {
+                    if text.is_empty() { Some(false) } else { flag(text) }
+                }),
             },
             require_kyc: r.flag("BSS_REQUIRE_KYC"),
             network: r.network(),
@@ -292,14 +314,37 @@ impl Config {
             reconciliation_tick: tick(r.seconds("BSS_RECONCILIATION_INTERVAL_SECONDS")),
             order_stuck_after: r.seconds("BSS_ORDER_STUCK_THRESHOLD_SECONDS"),
             reservation_ttl: r.seconds("BSS_RESERVATION_TTL_SECONDS"),
-            number_quarantine_days: r.parsed("BSS_NUMBER_QUARANTINE_DAYS", "a whole number of days", |text| text.parse().ok()),
-            msisdn_low_threshold: r.parsed("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "a whole number", |text| text.parse().ok()),
+            number_quarantine_days: r
+                .parsed("BSS_NUMBER_QUARANTINE_DAYS", "a whole number of days", |text| text.parse().ok()),
+            msisdn_low_threshold: r
+                .parsed("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "a whole number", |text| text.parse().ok()),
             profile: r.profile(),
             log: r.log(),
             crash_point: r.crash_point(),
         };
         reader.refuse_combinations(&config, production);
         if reader.faults.is_empty() { Ok(config) } else { Err(ConfigError(reader.faults)) }
+    }
+
+    /// As [`Config::read`], for a process that serves: with a database of the operator's own, its secrets must be given.
+    /// On the private cluster they are generated, and validated once they are there.
+    pub fn read_to_serve(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let given = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
+        let tokens: Vec<(String, String)> =
+            tokens(environment).into_iter().map(|(name, secret)| (name, secret.reveal().to_owned())).collect();
+        let mut faults = if given("BSS_DB_URL") {
+            perimeter::TokenMap::new(&tokens).err().unwrap_or_default()
+        } else {
+            perimeter::TokenMap::faults_of_given(&tokens)
+        };
+        if given("BSS_DB_URL") && !given("BSS_KYC_HASH_KEY") {
+            faults.push("BSS_KYC_HASH_KEY is unset; make one with: openssl rand -hex 32".into());
+        }
+        match Self::read(environment) {
+            Ok(config) if faults.is_empty() => Ok(config),
+            Ok(_) => Err(ConfigError(faults)),
+            Err(ConfigError(others)) => Err(ConfigError([others, faults].concat())),
+        }
     }
 
     pub fn is_production(&self) -> bool {
@@ -310,9 +355,17 @@ impl Config {
 impl Reader<'_> {
     fn database(&mut self) -> DatabaseConfig {
         DatabaseConfig {
-            url: self.optional("BSS_DB_URL").map(Secret::new),
-            connections_max: self
-                .parsed("BSS_DB_CONNECTIONS", "a number from 4 to 200", |text| text.parse().ok().filter(|n| (4..=200).contains(n))),
+            url: self.parsed("BSS_DB_URL", "a URL such as postgres://user:password@host:5432/database", |text| {
+                let ours = |url: url::Url| matches!(url.scheme(), "postgres" | "postgresql");
+                if text.is_empty() {
+                    Some(None)
+                } else {
+                    text.parse().is_ok_and(ours).then(|| Some(Secret::new(text.to_owned())))
+                }
+            }),
+            connections_max: self.parsed("BSS_DB_CONNECTIONS", "a number from 4 to 200", |text| {
+                text.parse().ok().filter(|n| (4..=200).contains(n))
+            }),
             pg_bin: self.optional("BSS_PG_BIN").map(PathBuf::from),
             pg_user: self.optional("BSS_PG_USER"),
         }
@@ -334,15 +387,22 @@ impl Reader<'_> {
             (1..=longest).contains(&text.len()).then_some(()).filter(|()| text.bytes().all(|b| b.is_ascii_digit()))
         };
         Profile {
-            name: self.parsed("BSS_OPERATOR_NAME", "1 to 60 characters", |t| (1..=60).contains(&t.chars().count()).then(|| t.to_owned())),
-            support_email: self.parsed("BSS_OPERATOR_SUPPORT_EMAIL", "an e-mail address", |t| t.contains('@').then(|| t.to_owned())),
+            name: self.parsed("BSS_OPERATOR_NAME", "1 to 60 characters", |t| {
+                (1..=60).contains(&t.chars().count()).then(|| t.to_owned())
+            }),
+            support_email: self
+                .parsed("BSS_OPERATOR_SUPPORT_EMAIL", "an e-mail address", |t| t.contains('@').then(|| t.to_owned())),
             country: self.parsed("BSS_OPERATOR_COUNTRY", "two capital letters (ISO 3166-1)", |t| {
                 (t.len() == 2 && t.bytes().all(|b| b.is_ascii_uppercase())).then(|| t.to_owned())
             }),
             currency: self.parsed("BSS_OPERATOR_CURRENCY", "three capital letters (ISO 4217)", |t| t.parse().ok()),
-            calling_code: self.parsed("BSS_OPERATOR_CALLING_CODE", "1 to 3 digits", |t| digits(t, 3).map(|()| t.to_owned())),
-            number_length: self.parsed("BSS_OPERATOR_NUMBER_LENGTH", "a number from 4 to 12", |t| t.parse().ok().filter(|n| (4..=12).contains(n))),
-            time_zone: self.parsed("BSS_OPERATOR_TIME_ZONE", "an IANA time zone such as Europe/Berlin", |t| t.parse().ok()),
+            calling_code: self
+                .parsed("BSS_OPERATOR_CALLING_CODE", "1 to 3 digits", |t| digits(t, 3).map(|()| t.to_owned())),
+            number_length: self.parsed("BSS_OPERATOR_NUMBER_LENGTH", "a number from 4 to 12", |t| {
+                t.parse().ok().filter(|n| (4..=12).contains(n))
+            }),
+            time_zone: self
+                .parsed("BSS_OPERATOR_TIME_ZONE", "an IANA time zone such as Europe/Berlin", |t| t.parse().ok()),
             tax_label: self.text("BSS_OPERATOR_TAX_LABEL"),
             locale: self.parsed("BSS_OPERATOR_LOCALE", "a BCP 47 language tag such as en-SG", |t| {
                 (!t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')).then(|| t.to_owned())
@@ -358,9 +418,13 @@ impl Reader<'_> {
                 "text" => Some(false),
                 _ => None,
             }),
-            otlp_endpoint: self.parsed("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "a URL such as http://127.0.0.1:4318", |text| {
-                if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
-            }),
+            otlp_endpoint: self.parsed(
+                "BSS_OTEL_EXPORTER_OTLP_ENDPOINT",
+                "a URL such as http://127.0.0.1:4318",
+                |text| {
+                    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+                },
+            ),
             sampling_ratio: self.parsed("BSS_OTEL_SAMPLING_RATIO", "a number from 0 to 1", |text| {
                 text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio))
             }),
@@ -374,13 +438,18 @@ impl Reader<'_> {
 
     fn refuse_combinations(&mut self, config: &Config, production: bool) {
         if production && config.allow_admin_reset {
-            self.faults.push("BSS_ALLOW_ADMIN_RESET cannot be on in production: it moves the clock and empties the books".into());
+            self.faults.push(
+                "BSS_ALLOW_ADMIN_RESET cannot be on in production: it moves the clock and empties the books".into(),
+            );
         }
         if production && config.crash_point.is_some() {
             self.faults.push("BSS_CRASH_POINT cannot be set in production".into());
         }
-        if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().len() < 32) {
-            self.faults.push("BSS_KYC_HASH_KEY must have at least 32 characters; make one with: openssl rand -hex 32".into());
+        if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().to_ascii_lowercase().starts_with("changeme")) {
+            self.faults.push("BSS_KYC_HASH_KEY still has its sample value; make one with: openssl rand -hex 32".into());
+        } else if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().len() < 32) {
+            self.faults
+                .push("BSS_KYC_HASH_KEY must have at least 32 characters; make one with: openssl rand -hex 32".into());
         }
     }
 }
@@ -392,7 +461,10 @@ fn tokens(environment: &BTreeMap<String, String>) -> Vec<(String, Secret)> {
 
 fn unknown(name: &str) -> String {
     let near = VARIABLES.iter().map(|(known, ..)| *known).min_by_key(|known| distance(known, name));
-    let hint = near.filter(|known| distance(known, name) <= 4).map(|known| format!("; did you mean {known}?")).unwrap_or_default();
+    let hint = near
+        .filter(|known| distance(known, name) <= 4)
+        .map(|known| format!("; did you mean {known}?"))
+        .unwrap_or_default();
     format!("{name} is not a variable of bss{hint}")
 }
 
@@ -464,7 +536,11 @@ mod tests {
 
     #[test]
     fn production_refuses_what_only_tests_may_have() {
-        let faults = read(&[("BSS_ENV", "production"), ("BSS_ALLOW_ADMIN_RESET", "yes"), ("BSS_CRASH_POINT", "effect.before_done")]);
+        let faults = read(&[
+            ("BSS_ENV", "production"),
+            ("BSS_ALLOW_ADMIN_RESET", "yes"),
+            ("BSS_CRASH_POINT", "effect.before_done"),
+        ]);
         assert_eq!(faults.unwrap_err().0.len(), 2);
         assert!(!read(&[("BSS_ENV", "production")]).unwrap().kyc_allow_prebaked);
         assert!(read(&[("BSS_ENV", "production"), ("BSS_KYC_ALLOW_PREBAKED", "on")]).unwrap().kyc_allow_prebaked);

@@ -28,8 +28,15 @@ pub enum Channel {
 
 impl Channel {
     pub const ALL: [Self; 9] = [
-        Self::PortalSelfServe, Self::PortalCsr, Self::PortalChat, Self::Cli, Self::Llm, Self::Mcp, Self::Scenario,
-        Self::System, Self::Seed,
+        Self::PortalSelfServe,
+        Self::PortalCsr,
+        Self::PortalChat,
+        Self::Cli,
+        Self::Llm,
+        Self::Mcp,
+        Self::Scenario,
+        Self::System,
+        Self::Seed,
     ];
 
     pub const fn as_str(self) -> &'static str {

@@ -131,4 +131,3 @@ pub async fn count(db: &Db, cx: &Context, filter: &EventFilter) -> Result<i64> {
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, query, values(cx, filter));
     Ok(Count::find_by_statement(statement).one(db.connection()).await?.map_or(0, |row| row.count))
 }
-

@@ -76,7 +76,9 @@ pub async fn replayed<T: DeserializeOwned>(db: &Db, cx: &Context) -> Result<Opti
     if kept.request_hash != request.body_hash {
         return Err(KEY_REUSED.violated("This Idempotency-Key was used with another body; take a new key").into());
     }
-    serde_json::from_value(kept.answer).map(Some).map_err(|e| Error::Internal(format!("a kept answer cannot be read: {e}")))
+    serde_json::from_value(kept.answer)
+        .map(Some)
+        .map_err(|e| Error::Internal(format!("a kept answer cannot be read: {e}")))
 }
 
 /// Keeps the answer in the transaction of the effect. A twin that is under way makes this wait, and then end in a conflict:

@@ -137,7 +137,8 @@ pub async fn next(connection: &impl ConnectionTrait, sequence: &str, prefix: &st
     struct Minted {
         id: String,
     }
-    let statement: Statement = sql!("select platform.mint_id($1, nextval($2::regclass), $3) as id", prefix, sequence, width);
+    let statement: Statement =
+        sql!("select platform.mint_id($1, nextval($2::regclass), $3) as id", prefix, sequence, width);
     let minted = Minted::find_by_statement(statement).one(connection).await?;
     minted.map(|m| m.id).ok_or_else(|| Error::Internal(format!("sequence {sequence} gave nothing")))
 }

@@ -15,9 +15,30 @@ pub struct Currency([u8; 3]);
 
 /// ISO 4217 codes whose minor unit is not 1/100.
 const EXPONENTS: &[(&str, u32)] = &[
-    ("BHD", 3), ("BIF", 0), ("CLP", 0), ("DJF", 0), ("GNF", 0), ("IQD", 3), ("ISK", 0), ("JOD", 3), ("JPY", 0),
-    ("KMF", 0), ("KRW", 0), ("KWD", 3), ("LYD", 3), ("OMR", 3), ("PYG", 0), ("RWF", 0), ("TND", 3), ("UGX", 0),
-    ("UYI", 0), ("VND", 0), ("VUV", 0), ("XAF", 0), ("XOF", 0), ("XPF", 0),
+    ("BHD", 3),
+    ("BIF", 0),
+    ("CLP", 0),
+    ("DJF", 0),
+    ("GNF", 0),
+    ("IQD", 3),
+    ("ISK", 0),
+    ("JOD", 3),
+    ("JPY", 0),
+    ("KMF", 0),
+    ("KRW", 0),
+    ("KWD", 3),
+    ("LYD", 3),
+    ("OMR", 3),
+    ("PYG", 0),
+    ("RWF", 0),
+    ("TND", 3),
+    ("UGX", 0),
+    ("UYI", 0),
+    ("VND", 0),
+    ("VUV", 0),
+    ("XAF", 0),
+    ("XOF", 0),
+    ("XPF", 0),
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,7 +165,13 @@ mod tests {
 
     #[test]
     fn text_and_minor_units_agree() {
-        for (text, code, minor) in [("25.00", "SGD", 2500), ("25", "SGD", 2500), ("0.05", "SGD", 5), ("500", "JPY", 500), ("1.250", "KWD", 1250)] {
+        for (text, code, minor) in [
+            ("25.00", "SGD", 2500),
+            ("25", "SGD", 2500),
+            ("0.05", "SGD", 5),
+            ("500", "JPY", 500),
+            ("1.250", "KWD", 1250),
+        ] {
             let money = Money::parse(text, code.parse().unwrap()).unwrap();
             assert_eq!(money.minor, minor, "{text} {code}");
         }

@@ -33,7 +33,11 @@ pub trait Event: Serialize + Send + Sync {
 }
 
 /// Writes `event` and its deliveries; they become visible, and the workers awake, when `tx` commits.
-pub fn stage<'a, E: Event>(tx: &'a Tx, cx: &'a Context, event: &'a E) -> impl Future<Output = Result<Uuid>> + Send + 'a {
+pub fn stage<'a, E: Event>(
+    tx: &'a Tx,
+    cx: &'a Context,
+    event: &'a E,
+) -> impl Future<Output = Result<Uuid>> + Send + 'a {
     let payload = serde_json::to_value(event);
     async move {
         let payload = payload.map_err(|e| Error::Internal(format!("{} cannot be serialised: {e}", E::TYPE)))?;
@@ -119,7 +123,8 @@ pub struct StagedRow {
 impl StagedRow {
     /// `occurred_at` is product time: a batch reads it once for all its events, whatever their callers' contexts say.
     pub fn new<E: Event>(cx: &Context, occurred_at: DateTime<Utc>, event: &E) -> Result<Self> {
-        let payload = serde_json::to_value(event).map_err(|e| Error::Internal(format!("{} cannot be serialised: {e}", E::TYPE)))?;
+        let payload = serde_json::to_value(event)
+            .map_err(|e| Error::Internal(format!("{} cannot be serialised: {e}", E::TYPE)))?;
         Ok(Self { row: Row::of(event, payload), cx: cx.clone(), occurred_at })
     }
 }
@@ -127,7 +132,11 @@ impl StagedRow {
 /// [`stage`] for a batch that speaks sqlx: all events, in their order, and their deliveries, in one statement. Answers
 /// whether there is a delivery: then the caller wakes the workers ([`Wake::staged`](crate::platform::delivery::wake::Wake))
 /// after its commit.
-pub async fn stage_rows(connection: &mut PgConnection, subscribers: &Subscribers, events: &[StagedRow]) -> Result<bool> {
+pub async fn stage_rows(
+    connection: &mut PgConnection,
+    subscribers: &Subscribers,
+    events: &[StagedRow],
+) -> Result<bool> {
     if events.is_empty() {
         return Ok(false);
     }

@@ -5,7 +5,6 @@
 
 use chrono::{DateTime, Datelike as _, Months, NaiveDate, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use std::time::Duration;
 
 use crate::platform::clock::wall;
@@ -39,7 +38,7 @@ pub fn ticks(db: &Db) -> Ticks {
         let db = db.clone();
         async move {
             let report = ensure(&db, wall()).await?;
-            serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string())).map(Value::from)
+            serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string()))
         }
     })
 }
@@ -120,7 +119,8 @@ mod tests {
     #[test]
     fn months_follow_each_other_over_the_end_of_the_year() {
         let now = "2026-11-30T23:59:59Z".parse().unwrap();
-        let names: Vec<String> = (0..=MONTHS_AHEAD).map(|n| Month::of(now, n).unwrap().partition_of("audit.domain_event")).collect();
+        let names: Vec<String> =
+            (0..=MONTHS_AHEAD).map(|n| Month::of(now, n).unwrap().partition_of("audit.domain_event")).collect();
         assert_eq!(names, ["audit.domain_event_2026_11", "audit.domain_event_2026_12", "audit.domain_event_2027_01"]);
         let last = Month::of(now, 1).unwrap();
         assert_eq!(last.next, NaiveDate::from_ymd_opt(2027, 1, 1).unwrap());

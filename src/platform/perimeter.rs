@@ -57,6 +57,19 @@ impl TokenMap {
     /// # Errors
     /// One line per fault: the default identity is missing, a sample or short value, two identities with one value.
     pub fn new(tokens: &[(String, String)]) -> Result<Self, Vec<String>> {
+        let (entries, mut faults) = Self::entries(tokens);
+        if !entries.iter().any(|(_, identity)| identity.name == "default") {
+            faults.push("BSS_API_TOKEN is unset; make one with: openssl rand -hex 32".into());
+        }
+        if faults.is_empty() { Ok(Self { entries }) } else { Err(faults) }
+    }
+
+    /// What is wrong with these tokens, where others will still be generated.
+    pub fn faults_of_given(tokens: &[(String, String)]) -> Vec<String> {
+        Self::entries(tokens).1
+    }
+
+    fn entries(tokens: &[(String, String)]) -> (Vec<([u8; 32], Identity)>, Vec<String>) {
         let mut faults = Vec::new();
         let mut entries: Vec<([u8; 32], Identity)> = Vec::new();
         for (variable, token) in tokens {
@@ -74,15 +87,15 @@ impl TokenMap {
             }
             let hash = hashed(token);
             if let Some((_, other)) = entries.iter().find(|(known, _)| *known == hash) {
-                faults.push(format!("the identities {} and {name} have the same token; every identity needs its own", other.name));
+                faults.push(format!(
+                    "the identities {} and {name} have the same token; every identity needs its own",
+                    other.name
+                ));
             }
             let scopes = scopes_of(&name);
             entries.push((hash, Identity { name, tenant: DEFAULT_TENANT.into(), scopes }));
         }
-        if !entries.iter().any(|(_, identity)| identity.name == "default") {
-            faults.push("BSS_API_TOKEN is unset; make one with: openssl rand -hex 32".into());
-        }
-        if faults.is_empty() { Ok(Self { entries }) } else { Err(faults) }
+        (entries, faults)
     }
 
     /// Whose token this is. Every entry is compared, each in constant time.
@@ -141,7 +154,8 @@ mod tests {
     #[test]
     fn the_start_is_refused_with_all_faults_and_no_token_in_them() {
         let shared = token("0123456789abcdef");
-        let faults = map(&[("BSS_A_API_TOKEN", &shared), ("BSS_B_API_TOKEN", &shared), ("BSS_C_API_TOKEN", "short")]).unwrap_err();
+        let faults = map(&[("BSS_A_API_TOKEN", &shared), ("BSS_B_API_TOKEN", &shared), ("BSS_C_API_TOKEN", "short")])
+            .unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults.iter().all(|fault| !fault.contains(&shared) && !fault.contains("short")), "{faults:?}");
         assert!(map(&[("BSS_API_TOKEN", &format!("changeme-{shared}"))]).is_err());

@@ -17,10 +17,21 @@ const EMPTIED: &[(&str, &[&str])] = &[
     ("mediation", &["usage_event", "usage_key"]),
     (
         "subscription",
-        &["subscription_state_history", "vas_purchase", "quota_entry", "bundle_balance", "period", "allowance_snapshot", "subscription"],
+        &[
+            "subscription_state_history",
+            "vas_purchase",
+            "quota_entry",
+            "bundle_balance",
+            "period",
+            "allowance_snapshot",
+            "subscription",
+        ],
     ),
     ("provisioning", &["provisioning_task"]),
-    ("service_inventory", &["service_state_history", "service_order_task", "service_order_item", "service", "service_order"]),
+    (
+        "service_inventory",
+        &["service_state_history", "service_order_task", "service_order_item", "service", "service_order"],
+    ),
     ("order_mgmt", &["order_state_history", "order_item", "product_order"]),
     ("payment", &["journal_line", "refund", "payment_attempt", "payment_method"]),
     ("mock_gateway", &["charge", "refund", "lost_call"]),
@@ -75,11 +86,14 @@ impl Event for OperationalDataReset {
 pub async fn reset(db: &Db, cx: &Context, allowed: bool) -> Result<ResetReport> {
     cx.require(Scope::Admin)?;
     if !allowed {
-        let message = "Operational reset is off. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production.".into();
+        let message =
+            "Operational reset is off. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production.".into();
         return Err(Error::Forbidden { code: "ADMIN_RESET_DISABLED", message });
     }
-    let tables: Vec<String> =
-        EMPTIED.iter().flat_map(|(schema, tables)| tables.iter().map(move |table| format!("{schema}.{table}"))).collect();
+    let tables: Vec<String> = EMPTIED
+        .iter()
+        .flat_map(|(schema, tables)| tables.iter().map(move |table| format!("{schema}.{table}")))
+        .collect();
     let tx = db.begin().await?;
     // Whoever works now finishes first; its next delivery is gone when it looks.
     tx.execute_unprepared("set local lock_timeout = '10s'; set local statement_timeout = '30s'").await?;

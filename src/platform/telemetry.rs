@@ -72,7 +72,13 @@ fn exporter(endpoint: &url::Url, ratio: f64) -> Option<SdkTracerProvider> {
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)));
-    Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).with_sampler(sampler).build())
+    Some(
+        SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource)
+            .with_sampler(sampler)
+            .build(),
+    )
 }
 
 /// Writes one line per event: the event's fields and those of its spans, redacted.

@@ -34,7 +34,10 @@ async fn books(app: &TestApp) -> BTreeMap<String, (i64, String)> {
     let mut books = BTreeMap::new();
     for table in tables.into_iter().filter(|table| !CLOCKWORK.contains(&table.as_str())) {
         let query = format!("select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text from {table} t");
-        let state = sqlx::query_as(sqlx::AssertSqlSafe(query)).fetch_one(app.platform.db.pool()).await.expect("a table can be read");
+        let state = sqlx::query_as(sqlx::AssertSqlSafe(query))
+            .fetch_one(app.platform.db.pool())
+            .await
+            .expect("a table can be read");
         books.insert(table, state);
     }
     books
@@ -84,11 +87,15 @@ async fn bad_input_is_refused_and_changes_nothing() {
         *statuses.entry(answer.status).or_default() += 1;
         *reached.entry(case.route.clone()).or_default() += 1;
         if let Some(fault) = fault(case, answer) {
-            findings.entry(format!("{}: {fault}", case.route)).or_default().push(format!("{case}\n    {}", shown(answer)));
+            findings
+                .entry(format!("{}: {fault}", case.route))
+                .or_default()
+                .push(format!("{case}\n    {}", shown(answer)));
         }
     }
     println!("{} requests over {} routes in {:.1?}: {statuses:?}", outcomes.len(), reached.len(), started.elapsed());
-    let findings: Vec<String> = findings.into_iter().map(|(what, cases)| format!("{what} ({} times)\n  {}", cases.len(), cases[0])).collect();
+    let findings: Vec<String> =
+        findings.into_iter().map(|(what, cases)| format!("{what} ({} times)\n  {}", cases.len(), cases[0])).collect();
     assert!(findings.is_empty(), "seed {seed}: {} findings\n{}", findings.len(), findings.join("\n"));
     assert!(generator.routes().all(|route| reached.contains_key(&route)), "a route was not reached: {reached:?}");
 
@@ -122,7 +129,9 @@ fn fault(case: &Case, answer: &Response) -> Option<String> {
         return Some(format!("{status}, but {fault}"));
     }
     let body = answer.json();
-    let undeclared = |rules: &Vec<Value>| !rules.contains(&body["reason"]) && body["reason"] != "idempotency.key_reused_with_other_body";
+    let undeclared = |rules: &Vec<Value>| {
+        !rules.contains(&body["reason"]) && body["reason"] != "idempotency.key_reused_with_other_body"
+    };
     if status == 422 && case.rules.as_ref().is_some_and(undeclared) {
         return Some(format!("the rule {} is not declared", body["reason"]));
     }

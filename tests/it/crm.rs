@@ -20,6 +20,7 @@ use bss::platform::perimeter::TokenMap;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::support::app::TestApp;
 use crate::support::cluster;
 use crate::support::tmf_gate::{self, Api};
 
@@ -36,13 +37,13 @@ impl Crm {
 
     async fn with(changes: &[(&str, &str)]) -> Self {
         let platform = cluster::platform(changes).await;
-        let now = platform.clock.now().await.unwrap();
+        let now = platform.clock.now().await.expect("the set-up of the test holds");
         let mut cx = Context::system("AGT-001", "test".into(), now);
         cx.channel = Channel::Cli;
         let service = Arc::new(Service::new(platform.clone()));
-        let tx = platform.db.begin().await.unwrap();
-        crm::seed(&tx, &cx, &platform.config.profile).await.unwrap();
-        tx.commit().await.unwrap();
+        let tx = platform.db.begin().await.expect("the set-up of the test holds");
+        crm::seed(&tx, &cx, &platform.config.profile).await.expect("the set-up of the test holds");
+        tx.commit().await.expect("the set-up of the test holds");
         Self { platform, service, cx }
     }
 
@@ -55,7 +56,7 @@ impl Crm {
     }
 
     async fn count(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query).fetch_one(self.platform.db.pool()).await.unwrap()
+        sqlx::query_scalar(query).fetch_one(self.platform.db.pool()).await.expect("the set-up of the test holds")
     }
 
     async fn events(&self, id: &CustomerId) -> Vec<String> {
@@ -63,16 +64,23 @@ impl Crm {
             .bind(id.as_str())
             .fetch_all(self.platform.db.pool())
             .await
-            .unwrap()
+            .expect("the set-up of the test holds")
     }
 
     async fn timeline(&self, id: &CustomerId) -> Vec<String> {
         let filter = ListInteractions { customer_id: id.clone(), limit: 50 };
-        self.service.interactions(&self.cx, filter).await.unwrap().into_iter().map(|line| line.summary).collect()
+        self.service
+            .interactions(&self.cx, filter)
+            .await
+            .expect("the set-up of the test holds")
+            .into_iter()
+            .map(|line| line.summary)
+            .collect()
     }
 
     fn api(&self) -> Router {
-        let tokens = TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).unwrap();
+        let tokens =
+            TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).expect("the set-up of the test holds");
         let edge = Edge::new(tokens, self.platform.clock.clone(), self.platform.ids.clone(), Limits::default());
         let edge = Arc::new(edge);
         crm::router(Arc::clone(&self.service))
@@ -86,10 +94,16 @@ impl Crm {
             request = request.header(*name, *value);
         }
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let response = self.api().oneshot(request.body(body).unwrap()).await.unwrap();
+        let response = self
+            .api()
+            .oneshot(request.body(body).expect("the set-up of the test holds"))
+            .await
+            .expect("the set-up of the test holds");
         let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("the set-up of the test holds");
+        let header = |name: &str| {
+            headers.get(name).map(|value| value.to_str().expect("the set-up of the test holds").to_owned())
+        };
         Answer {
             status,
             location: header("location"),
@@ -134,7 +148,7 @@ fn attestation(id: &CustomerId, number: Option<&str>) -> AttestKyc {
     if let Some(number) = number {
         arguments["documentNumber"] = json!(number);
     }
-    serde_json::from_value(arguments).unwrap()
+    serde_json::from_value(arguments).expect("the set-up of the test holds")
 }
 
 #[track_caller]
@@ -407,7 +421,8 @@ async fn seeding_twice_changes_nothing() {
 fn documented(heading: &str) -> Value {
     let page = include_str!("../../docs/TMF.md");
     let block = page.split(&format!("```json {heading}\n")).nth(1).expect("the page has the block");
-    serde_json::from_str(block.split("\n```").next().unwrap()).unwrap()
+    serde_json::from_str(block.split("\n```").next().expect("the set-up of the test holds"))
+        .expect("the set-up of the test holds")
 }
 
 #[tokio::test]
@@ -530,7 +545,7 @@ async fn lists_over_http_filter_and_count() {
         assert!(answer.status.is_success(), "{query}: {:#}", answer.body);
         let ids: Vec<String> =
             answer.body.as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(answer.total.unwrap().parse::<usize>().unwrap() >= ids.len(), true);
+        assert!(answer.total.unwrap().parse::<usize>().unwrap() >= ids.len());
         ids
     };
     let only_ada = vec![ada.id.to_string()];
@@ -561,4 +576,51 @@ async fn a_post_with_a_key_is_answered_once() {
     let second = crm.http(Method::POST, COLLECTION, Some(&body), &key).await;
     assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::CREATED));
     assert_eq!((first.body, first.location), (second.body, second.location));
+}
+
+#[tokio::test]
+async fn a_number_leads_to_its_owner_who_closes_only_without_lines() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let owner = json!({ "customerId": line["customerId"] });
+    let by_number = json!({ "msisdn": line["msisdn"] });
+    assert_eq!(app.op("customer.find_by_msisdn", by_number.clone()).await.ok()["id"], line["customerId"]);
+    for unassigned in ["90000999", "12345678"] {
+        let answer = app.op("customer.find_by_msisdn", json!({ "msisdn": unassigned })).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    }
+    let refused = app.op("customer.close", owner.clone()).await.violates("customer.close.no_active_subscriptions");
+    assert_eq!(refused["context"]["activeSubscriptions"], json!([line["id"]]));
+    app.op("subscription.terminate", json!({ "subscriptionId": line["id"] })).await.ok();
+    assert_eq!(app.op("customer.find_by_msisdn", by_number).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.op("customer.close", owner.clone()).await.ok()["status"], "closed");
+    app.op("customer.close", owner.clone()).await.violates("customer.close.already_closed");
+    app.op("customer.attest_kyc", json!({ "customerId": line["customerId"], "attestationToken": "t" }))
+        .await
+        .violates("customer.update.customer_is_closed");
+    let closed = app.get(&format!("{COLLECTION}/{}", line["customerId"].as_str().expect("an id"))).await.ok();
+    tmf_gate::validate(Api::Tmf629, "Customer", &closed).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert!(closed["validFor"]["endDateTime"].is_string());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn closing_races_with_ordering_and_leaves_no_line_behind() {
+    let app = TestApp::new().await;
+    let mut buyers = Vec::new();
+    for _ in 0..12 {
+        buyers.push(app.customer("4242424242424242").await);
+    }
+    let order = async |id: &str| app.op("order.create", json!({ "customerId": id, "offeringId": "PLAN_S" })).await;
+    let close = async |id: &str| app.op("customer.close", json!({ "customerId": id })).await;
+    let racing = buyers.iter().map(async |id| tokio::join!(order(id), close(id)));
+    let outcomes = futures::future::join_all(racing).await;
+    assert!(outcomes.iter().all(|(_, closed)| matches!(closed.status.as_u16(), 200 | 422)));
+    app.until("every order ends", async || {
+        let open = "select count(*) from order_mgmt.product_order where state in ('acknowledged', 'in_progress')";
+        (app.number(open).await == 0).then_some(())
+    })
+    .await;
+    // `crm.closed_customer_has_no_line` is among the books.
+    app.finish().await;
 }

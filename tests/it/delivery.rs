@@ -8,7 +8,9 @@ use std::time::Duration;
 use bss::platform::clock::Clock;
 use bss::platform::context::Context;
 use bss::platform::db::{Db, PoolConfig, Tx};
-use bss::platform::delivery::{Concurrency, Consumer, Effect, Failure, Handlers, Runner, Subscribers, parked, run_workers};
+use bss::platform::delivery::{
+    Concurrency, Consumer, Effect, Failure, Handlers, Runner, Subscribers, parked, run_workers,
+};
 use bss::platform::outbox::{self, Event};
 use bss::platform::{clock, replica};
 use sea_orm::ConnectionTrait as _;
@@ -52,7 +54,9 @@ impl Consumer for Count {
     type Payload = ToyMoved;
     async fn handle(&self, tx: &Tx, _: &Context, event: ToyMoved) -> Result<(), Failure> {
         // Written before the failure: it must not survive it.
-        tx.execute_unprepared(&format!("insert into toy_counted (toy) values ('{}')", event.toy)).await.map_err(Failure::retry)?;
+        tx.execute_unprepared(&format!("insert into toy_counted (toy) values ('{}')", event.toy))
+            .await
+            .map_err(Failure::retry)?;
         self.0.next(event.failures)
     }
 }
@@ -194,10 +198,15 @@ async fn poison_is_parked_with_its_reason_and_blocks_nobody() {
     toys.stage("good", 0).await;
     toys.until(PENDING, 0).await;
     assert_eq!(toys.number("select count(*) from toy_counted where toy = 'good'").await, 1);
-    assert_eq!(toys.number("select count(*) from audit.domain_event where event_type = 'platform.delivery_parked'").await, 2);
+    assert_eq!(
+        toys.number("select count(*) from audit.domain_event where event_type = 'platform.delivery_parked'").await,
+        2
+    );
     let listed = parked::parked(&toys.db, &cx(), None, 10).await.unwrap();
     assert_eq!(listed.iter().map(|d| d.attempts).collect::<Vec<_>>(), [6, 6], "the first try and five more");
-    assert!(listed.iter().any(|d| d.event_id == panic && d.last_error.as_deref().unwrap_or_default().contains("panicked")));
+    assert!(
+        listed.iter().any(|d| d.event_id == panic && d.last_error.as_deref().unwrap_or_default().contains("panicked"))
+    );
 
     // Replayed once it is executed; replayed again there is nothing left to replay.
     assert_eq!(parked::replay(&toys.db, &cx(), poison, None).await.unwrap(), 1);
@@ -230,7 +239,8 @@ async fn a_delivery_that_was_taken_over_has_no_second_effect() {
     // Both replicas are told again and again that everything is due, while they work on it.
     for n in 0..100 {
         toys.stage(&format!("contested-{n}"), 0).await;
-        let stolen = "update audit.delivery set leased_by = null, next_attempt_at = clock_timestamp() where state = 'pending'";
+        let stolen =
+            "update audit.delivery set leased_by = null, next_attempt_at = clock_timestamp() where state = 'pending'";
         toys.db.connection().execute_unprepared(stolen).await.unwrap();
     }
     toys.until(PENDING, 0).await;

@@ -56,7 +56,8 @@ async fn crash_at(point: &'static str, hit: u32, seed: u64) -> Recovered {
     let plan = Plan { seed, actors: 3, mix: mix(point), cards: &[VISA], clock: None, sabotage: None };
     let driver = Driver::start(server.client(), plan, &installation.file("acknowledged.jsonl"));
     let status = server.end_within(REACHED_WITHIN).await;
-    let status = status.unwrap_or_else(|| panic!("{point} was not reached for the {hit}th time within {REACHED_WITHIN:?}"));
+    let status =
+        status.unwrap_or_else(|| panic!("{point} was not reached for the {hit}th time within {REACHED_WITHIN:?}"));
     assert_eq!(status.signal(), Some(nix::libc::SIGABRT), "{point}:{hit}: {}", server.log_tail());
     assert!(server.log().contains("crash point reached"), "{point}:{hit}: {}", server.log_tail());
 
@@ -81,7 +82,8 @@ async fn dying_at_any_crash_point_loses_and_doubles_nothing() {
     assert!(crash::POINTS.len() >= 20, "a point before and after every commit and outside call");
     let cases = crash::POINTS.iter().flat_map(|point| HITS.map(move |hit| (*point, hit)));
     let started = Instant::now();
-    let recoveries = futures::stream::iter(cases).map(|(point, hit)| crash_at(point, hit, seed)).buffer_unordered(AT_ONCE);
+    let recoveries =
+        futures::stream::iter(cases).map(|(point, hit)| crash_at(point, hit, seed)).buffer_unordered(AT_ONCE);
     let recovered: Vec<Recovered> = recoveries.collect().await;
     let slowest = recovered.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds)).expect("there are points");
     let charges: usize = recovered.iter().map(|case| case.figures.gateway_charges).sum();

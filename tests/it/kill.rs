@@ -90,7 +90,10 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
         traffic.statuses
     );
     assert!(traffic.faults.is_empty(), "{:#?}", traffic.faults);
-    assert!(figures.orders_completed > 0 && figures.top_ups > 0 && figures.usage > 0, "the load did not flow: {figures}");
+    assert!(
+        figures.orders_completed > 0 && figures.top_ups > 0 && figures.usage > 0,
+        "the load did not flow: {figures}"
+    );
     pool.close().await;
     server.stop().await;
 }
@@ -104,5 +107,10 @@ fn verify_by_command(server: &ServerProcess) {
         .env("BSS_DATA_DIR", server.installation().data_dir())
         .output()
         .expect("bss is built");
-    assert!(verified.status.success(), "{}{}", String::from_utf8_lossy(&verified.stdout), String::from_utf8_lossy(&verified.stderr));
+    assert!(
+        verified.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&verified.stdout),
+        String::from_utf8_lossy(&verified.stderr)
+    );
 }

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod crm;
 mod delivery;
 mod embedded_cluster;
@@ -10,8 +11,13 @@ mod fail_points;
 mod inventory;
 mod kill;
 mod mediation;
+mod openapi;
 mod orders;
 mod outage;
 mod payment;
+mod perimeter;
 mod races;
+mod refused_start;
+mod subscription;
+mod tidy;
 mod tmf_gate;

@@ -89,12 +89,14 @@ impl Usage {
     }
 
     async fn remaining(&self, line: &str, allowance: &str) -> i64 {
-        sqlx::query_scalar("select remaining from subscription.bundle_balance where subscription_id = $1 and allowance_type = $2")
-            .bind(line)
-            .bind(allowance)
-            .fetch_one(self.platform.db.pool())
-            .await
-            .expect("the balance is there")
+        sqlx::query_scalar(
+            "select remaining from subscription.bundle_balance where subscription_id = $1 and allowance_type = $2",
+        )
+        .bind(line)
+        .bind(allowance)
+        .fetch_one(self.platform.db.pool())
+        .await
+        .expect("the balance is there")
     }
 
     async fn events(&self, event_type: &str) -> Vec<Value> {
@@ -197,18 +199,25 @@ async fn data_that_crosses_zero_is_rated_in_part_and_blocks_the_line() {
     let number = world.line(1, &[("data", 100), ("voice", 10)]).await;
     assert_eq!(world.record(usage(&number, "data", 60)).await.unwrap().remaining, Some(40));
     let last = world.record(usage(&number, "data", 70)).await.unwrap();
-    assert_eq!((last.rated_quantity, last.refused_quantity, last.remaining, last.state), (40, 30, Some(0), UsageState::Rated));
+    assert_eq!(
+        (last.rated_quantity, last.refused_quantity, last.remaining, last.state),
+        (40, 30, Some(0), UsageState::Rated)
+    );
     let (rule, context) = refused(world.record(usage(&number, "voice", 1)).await);
     assert_eq!(rule, "usage.record.subscription_must_be_active");
     assert_eq!((&context["state"], &context["subscriptionId"]), (&Value::from("blocked"), &Value::from("SUB-0001")));
-    let stored = world.service.usage(&self::context(), &context["usageId"].as_str().unwrap().parse().unwrap()).await.unwrap();
+    let stored =
+        world.service.usage(&self::context(), &context["usageId"].as_str().unwrap().parse().unwrap()).await.unwrap();
     assert_eq!((stored.state, stored.refused_quantity, stored.allowance_type), (UsageState::Refused, 1, None));
     let exhausted = &world.events("subscription.exhausted").await[0];
     assert_eq!((&exhausted["allowanceType"], &exhausted["consumed"]), (&Value::from("data"), &Value::from(100)));
     assert_eq!(exhausted["triggeringUsageEventId"], last.id.as_str());
     let blocked = &world.events("subscription.blocked").await[0];
     assert_eq!((&blocked["reason"], &blocked["version"]), (&Value::from("exhausted"), &Value::from(2)));
-    assert_eq!(world.number("select count(*) from subscription.subscription where block_reasons = '{exhausted}'").await, 1);
+    assert_eq!(
+        world.number("select count(*) from subscription.subscription where block_reasons = '{exhausted}'").await,
+        1
+    );
     world.finish().await;
 }
 
@@ -227,7 +236,10 @@ async fn voice_and_sms_end_without_blocking_and_roaming_is_its_own_balance() {
     assert_eq!(world.record(roaming(usage(&number, "data", 400))).await.unwrap().remaining, Some(100));
     let part = world.record(roaming(usage(&number, "data", 150))).await.unwrap();
     assert_eq!((part.rated_quantity, part.refused_quantity), (100, 50));
-    assert_eq!(refused(world.record(roaming(usage(&number, "data", 1))).await).0, "subscription.usage_rated.roaming_balance_required");
+    assert_eq!(
+        refused(world.record(roaming(usage(&number, "data", 1))).await).0,
+        "subscription.usage_rated.roaming_balance_required"
+    );
     assert_eq!((world.remaining("SUB-0001", "data").await, world.state("SUB-0001").await.as_str()), (100, "active"));
     assert_eq!(world.events("usage.rejected").await.len(), 3);
     world.finish().await;
@@ -241,7 +253,10 @@ async fn a_missing_allowance_refuses_and_an_unlimited_one_never_changes() {
     assert_eq!((served.rated_quantity, served.remaining), (5_000, None));
     assert_eq!(refused(world.record(usage(&number, "data", 1)).await).0, "rating.no_allowance");
     assert_eq!(refused(world.record(usage(&number, "sms", 1)).await).0, "usage.allowance_exhausted");
-    assert_eq!(refused(world.record(roaming(usage(&number, "data", 1))).await).0, "subscription.usage_rated.roaming_balance_required");
+    assert_eq!(
+        refused(world.record(roaming(usage(&number, "data", 1))).await).0,
+        "subscription.usage_rated.roaming_balance_required"
+    );
     assert_eq!(world.state("SUB-0001").await, "active", "a line without data is not exhausted");
     let day_pass = world.line(2, &[("data", 10)]).await;
     world.sql("update subscription.bundle_balance set unlimited_until = now() + interval '1 day' where subscription_id = 'SUB-0002'").await;
@@ -277,10 +292,12 @@ async fn the_same_event_many_times_at_once_counts_once() {
     let number = world.line(1, &[("data", 100)]).await;
     let same = || world.record(named(usage(&number, "data", 10), "cdr-1"));
     let answers = futures::future::join_all((0..20).map(|_| same())).await;
-    let ids: std::collections::BTreeSet<String> = answers.into_iter().map(|answer| answer.unwrap().id.to_string()).collect();
+    let ids: std::collections::BTreeSet<String> =
+        answers.into_iter().map(|answer| answer.unwrap().id.to_string()).collect();
     assert_eq!(ids.len(), 1);
     assert_eq!(world.remaining("SUB-0001", "data").await, 90);
-    let differing = futures::future::join_all((0..2).map(|n| world.record(named(usage(&number, "data", 1 + n), "cdr-2")))).await;
+    let differing =
+        futures::future::join_all((0..2).map(|n| world.record(named(usage(&number, "data", 1 + n), "cdr-2")))).await;
     assert_eq!(differing.iter().filter(|answer| answer.is_ok()).count(), 1, "{differing:?}");
     world.finish().await;
 }
@@ -293,10 +310,11 @@ async fn unknown_numbers_leave_an_event_and_no_row() {
     let rejected = world.events("usage.rejected").await;
     assert_eq!((rejected.len(), &rejected[0]["usageEventId"]), (1, &Value::Null));
     assert_eq!(world.number("select count(*) from mediation.usage_event").await, 0);
-    let aggregate: String = sqlx::query_scalar("select aggregate_id from audit.domain_event where event_type = 'usage.rejected'")
-        .fetch_one(world.platform.db.pool())
-        .await
-        .unwrap();
+    let aggregate: String =
+        sqlx::query_scalar("select aggregate_id from audit.domain_event where event_type = 'usage.rejected'")
+            .fetch_one(world.platform.db.pool())
+            .await
+            .unwrap();
     assert_eq!(aggregate, "99999999");
     world.finish().await;
 }
@@ -314,7 +332,11 @@ async fn a_reused_number_finds_its_living_line_and_a_dead_one_refuses() {
     assert_eq!(world.record(usage(&number, "data", 1)).await.unwrap().subscription_id.as_str(), "SUB-0002");
     let filter = UsageFilter { msisdn: Some(number.parse().unwrap()), limit: 10, ..UsageFilter::default() };
     let history = world.service.history(&self::context(), filter).await.unwrap();
-    assert_eq!((history.len(), history.last().map(|usage| &usage.id)), (3, Some(&old.id)), "of all lines that had the number");
+    assert_eq!(
+        (history.len(), history.last().map(|usage| &usage.id)),
+        (3, Some(&old.id)),
+        "of all lines that had the number"
+    );
     world.finish().await;
 }
 
@@ -341,13 +363,18 @@ async fn a_line_that_somebody_holds_does_not_keep_its_neighbours_waiting() {
         neighbours.push(world.line(n, &[("data", 100)]).await);
     }
     let mut other = world.platform.db.pool().begin().await.unwrap();
-    sqlx::query("select 1 from subscription.subscription where id = 'SUB-0001' for update").execute(&mut *other).await.unwrap();
+    sqlx::query("select 1 from subscription.subscription where id = 'SUB-0001' for update")
+        .execute(&mut *other)
+        .await
+        .unwrap();
     let started = std::time::Instant::now();
     let waiting = tokio::spawn({
         let (service, usage) = (Arc::clone(&world.service), usage(&held, "data", 1));
         async move { service.record(&context(), usage).await }
     });
-    for answer in futures::future::join_all(neighbours.iter().map(|number| world.record(usage(number, "data", 1)))).await {
+    for answer in
+        futures::future::join_all(neighbours.iter().map(|number| world.record(usage(number, "data", 1)))).await
+    {
         answer.unwrap();
     }
     assert!(started.elapsed().as_millis() < 450, "nobody waited for the held line: {:?}", started.elapsed());
@@ -379,9 +406,13 @@ async fn good_and_bad_events_of_one_moment_get_each_their_own_answer() {
     for (n, answer) in answers.into_iter().enumerate() {
         match (n % 4, answer) {
             (0, Ok(view)) => assert_eq!(view.rated_quantity, 1),
-            (1, Err(Error::Policy(violation))) => assert_eq!(violation.rule.id(), "usage.record.subscription_must_be_active"),
+            (1, Err(Error::Policy(violation))) => {
+                assert_eq!(violation.rule.id(), "usage.record.subscription_must_be_active")
+            }
             (2, Err(Error::Internal(_))) => {}
-            (3, Err(Error::Policy(violation))) => assert_eq!(violation.rule.id(), "usage.record.subscription_must_exist"),
+            (3, Err(Error::Policy(violation))) => {
+                assert_eq!(violation.rule.id(), "usage.record.subscription_must_exist")
+            }
             (_, other) => panic!("{n}: {other:?}"),
         }
     }
@@ -426,8 +457,14 @@ async fn keys_past_the_window_are_forgotten_and_the_others_kept() {
     let number = world.line(1, &[("data", 100)]).await;
     world.record(named(usage(&number, "data", 10), "old")).await.unwrap();
     world.record(named(usage(&number, "data", 10), "new")).await.unwrap();
-    world.sql("update mediation.usage_key set recorded_at = recorded_at - interval '46 days' where external_id = 'old'").await;
-    world.sql("update mediation.usage_event set recorded_at = recorded_at - interval '46 days' where external_id = 'old'").await;
+    world
+        .sql("update mediation.usage_key set recorded_at = recorded_at - interval '46 days' where external_id = 'old'")
+        .await;
+    world
+        .sql(
+            "update mediation.usage_event set recorded_at = recorded_at - interval '46 days' where external_id = 'old'",
+        )
+        .await;
     let scheduler = bss::platform::scheduler::Scheduler::new(
         world.platform.db.clone(),
         world.platform.clock.clone(),

@@ -56,7 +56,10 @@ async fn the_document_is_valid_in_itself() {
         let names_id = parameters.iter().any(|parameter| parameter["$ref"] == "#/components/parameters/Id");
         assert_eq!(names_id, route.path.contains("{id}"), "{name} and its path parameter");
         let answers = route.operation["responses"].as_object().expect("responses");
-        assert!(answers.values().all(|answer| answer.get("$ref").is_some() || answer["description"].is_string()), "{name}");
+        assert!(
+            answers.values().all(|answer| answer.get("$ref").is_some() || answer["description"].is_string()),
+            "{name}"
+        );
         let bodies = ["requestBody/content/application~1json/schema", "responses/200/content/application~1json/schema"];
         for schema in bodies.iter().filter_map(|pointer| route.operation.pointer(&format!("/{pointer}"))) {
             jsonschema::validator_for(&within(&document, schema)).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -88,7 +91,9 @@ async fn every_example_fits_the_schema_of_its_arguments() {
 async fn tmf_routes_are_official() {
     let mut app = TestApp::new().await;
     let routes = routes(&document(&app).await);
-    let ours = |path: &str| path.starts_with("/ops/") || path.starts_with("/health") || matches!(path, "/metrics" | "/openapi.json");
+    let ours = |path: &str| {
+        path.starts_with("/ops/") || path.starts_with("/health") || matches!(path, "/metrics" | "/openapi.json")
+    };
     let tmf: Vec<&Route> = routes.iter().filter(|route| !ours(&route.path)).collect();
     for route in &tmf {
         assert!(is_official(route.method.as_str(), &route.path), "{} {} is not official", route.method, route.path);
@@ -106,7 +111,11 @@ async fn what_is_documented_is_served_and_nothing_else() {
         documented.entry(route.path.clone()).or_default().insert(route.method.clone());
         // Malformed on purpose where it would act: all that matters is that a handler answers.
         let request = Request::new(route.method.clone(), route.target("none")).authenticated();
-        let request = if route.method == Method::GET { request } else { request.header("Content-Type", "application/json").body("{") };
+        let request = if route.method == Method::GET {
+            request
+        } else {
+            request.header("Content-Type", "application/json").body("{")
+        };
         let answer = request.send(&address).await;
         let nothing = answer.status == 405 || answer.json()["message"] == NOTHING_HERE;
         assert!(!nothing, "{} {} is documented but not served", route.method, route.path);
@@ -122,14 +131,22 @@ async fn what_is_documented_is_served_and_nothing_else() {
             if known.contains(&method) {
                 continue;
             }
-            let target = path.split('/').map(|step| if step.starts_with('{') { "none" } else { step }).collect::<Vec<_>>().join("/");
+            let target = path
+                .split('/')
+                .map(|step| if step.starts_with('{') { "none" } else { step })
+                .collect::<Vec<_>>()
+                .join("/");
             let answer = Request::new(method.clone(), target).authenticated().send(&address).await;
             let expected = if known.is_empty() { 404 } else { 405 };
             assert_eq!(answer.status, expected, "{method} {path}: {}", answer.json());
             assert_eq!(answer.fault_as_error(), None, "{method} {path}");
             if expected == 405 {
-                let allowed: BTreeSet<Method> =
-                    answer.header("allow").expect("Allow").split(',').map(|m| m.trim().parse().expect("a method")).collect();
+                let allowed: BTreeSet<Method> = answer
+                    .header("allow")
+                    .expect("Allow")
+                    .split(',')
+                    .map(|m| m.trim().parse().expect("a method"))
+                    .collect();
                 let head = known.contains(&Method::GET).then_some(Method::HEAD);
                 assert_eq!(allowed, known.iter().cloned().chain(head).collect(), "{path}");
             }
@@ -143,10 +160,17 @@ async fn every_operation_is_a_documented_path() {
     let mut app = TestApp::new().await;
     let document = document(&app).await;
     let listed = app.get("/ops/v1").await.ok();
-    let listed: BTreeSet<String> =
-        listed.as_array().expect("a list").iter().map(|entry| format!("/ops/v1/{}", entry["name"].as_str().expect("a name"))).collect();
-    let documented: BTreeSet<String> =
-        routes(&document).into_iter().filter(|route| route.operation_name().is_some()).map(|route| route.path).collect();
+    let listed: BTreeSet<String> = listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| format!("/ops/v1/{}", entry["name"].as_str().expect("a name")))
+        .collect();
+    let documented: BTreeSet<String> = routes(&document)
+        .into_iter()
+        .filter(|route| route.operation_name().is_some())
+        .map(|route| route.path)
+        .collect();
     assert_eq!(listed, documented);
     app.stop().await;
 }
@@ -170,7 +194,8 @@ async fn results_are_as_their_schemas_say() {
         let Some(name) = route.operation_name().filter(|_| route.operation["x-bss-effect"] == "read") else { continue };
         let schema = &route.operation["requestBody"]["content"]["application/json"]["schema"];
         let schema = schema["$ref"].as_str().and_then(|at| document.pointer(&at[1..])).unwrap_or(schema);
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if !required.iter().all(|name| known.get(*name).is_some()) {
             continue;
         }

@@ -66,11 +66,13 @@ async fn outage(what: &str, lasts: Duration, begin: impl Fn(&Installation), end:
 
 #[tokio::test]
 async fn a_stopped_database_is_survived() {
-    outage("database stopped", Duration::from_secs(20), Installation::stop_database, Installation::start_database).await;
+    outage("database stopped", Duration::from_secs(20), Installation::stop_database, Installation::start_database)
+        .await;
 }
 
 /// Worse than gone: connections stay open, and nothing answers.
 #[tokio::test]
 async fn a_frozen_database_is_survived() {
-    outage("database frozen", Duration::from_secs(12), Installation::freeze_database, Installation::thaw_database).await;
+    outage("database frozen", Duration::from_secs(12), Installation::freeze_database, Installation::thaw_database)
+        .await;
 }

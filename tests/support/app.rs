@@ -8,6 +8,7 @@ use bss::platform::Platform;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::client::Client;
 use super::cluster;
 
 /// How long a test waits for a condition before it fails.
@@ -59,12 +60,17 @@ impl TestApp {
     pub(crate) async fn on(platform: Platform) -> Self {
         let running = serve::start(&platform, metrics::install()).await.expect("the product starts");
         let base = format!("http://{}", running.api_addr.expect("it serves"));
-        let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().timeout(Duration::from_secs(90)).build().expect("a plain client");
+        let client = Client::plain();
         Self { platform, running: Some(running), client, base }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+
+    /// Host and port of the API.
+    pub(crate) fn address(&self) -> String {
+        self.base.trim_start_matches("http://").to_owned()
     }
 
     /// Sends a request as `default`, with a JSON body unless it is null.
@@ -99,7 +105,10 @@ impl TestApp {
     /// A verified customer with a card; answers its id.
     pub(crate) async fn customer(&self, card: &str) -> String {
         let unique = self.platform.ids.short("t");
-        let customer = self.op("customer.create", json!({"name": "Ada Lovelace", "email": format!("{unique}@example.test")})).await.ok();
+        let customer = self
+            .op("customer.create", json!({"name": "Ada Lovelace", "email": format!("{unique}@example.test")}))
+            .await
+            .ok();
         let id = customer["id"].as_str().expect("a customer has an id").to_owned();
         self.op("customer.attest_kyc", json!({"customerId": id, "attestationToken": unique})).await.ok();
         self.op("payment.add_card", json!({"customerId": id, "cardNumber": card})).await.ok();
@@ -161,17 +170,19 @@ impl TestApp {
     /// The books balance.
     pub(crate) async fn assert_books(&self) {
         let report = self.op("audit.verify", json!({})).await.ok();
-        let wrong: Vec<&Value> = report["checks"].as_array().expect("checks").iter().filter(|check| check["ok"] != true).collect();
+        let wrong: Vec<&Value> =
+            report["checks"].as_array().expect("checks").iter().filter(|check| check["ok"] != true).collect();
         assert!(wrong.is_empty(), "{}", serde_json::to_string_pretty(&wrong).expect("JSON"));
     }
 
     /// Ends the product; fails when work is pending or parked, or the books do not balance.
     pub(crate) async fn finish(mut self) {
         self.settle().await;
-        let parked: Vec<(String, String)> = sqlx::query_as("select consumer, last_error from audit.delivery where state = 'parked'")
-            .fetch_all(self.platform.db.pool())
-            .await
-            .expect("the query is right");
+        let parked: Vec<(String, String)> =
+            sqlx::query_as("select consumer, last_error from audit.delivery where state = 'parked'")
+                .fetch_all(self.platform.db.pool())
+                .await
+                .expect("the query is right");
         assert!(parked.is_empty(), "parked deliveries: {parked:?}");
         self.assert_books().await;
         self.stop().await;

@@ -33,7 +33,6 @@ pub(crate) async fn under_way(pool: &PgPool) -> Result<BTreeMap<String, i64>, sq
 }
 
 /// Waits until nothing is under way; answers how long that took.
-#[track_caller]
 pub(crate) async fn settled_within(pool: &PgPool, patience: Duration) -> Duration {
     let started = Instant::now();
     loop {
@@ -84,7 +83,13 @@ impl fmt::Display for Figures {
             f,
             "orders {} completed and {} failed, top-ups {}, renewals {}, usage events {}, refunds {}, terminations {}, \
              gateway charges {}",
-            self.orders_completed, self.orders_failed, self.top_ups, self.renewals, self.usage, self.refunds, self.terminated,
+            self.orders_completed,
+            self.orders_failed,
+            self.top_ups,
+            self.renewals,
+            self.usage,
+            self.refunds,
+            self.terminated,
             self.gateway_charges
         )
     }
@@ -122,7 +127,7 @@ struct Books {
     purchases: BTreeMap<String, String>,
     /// Line and state.
     lines: BTreeMap<String, String>,
-    /// Line and period index, with the end and the attempt that paid.
+    /// Line and period index, with the start and the attempt that paid. Only the end of a period may still change.
     periods: BTreeMap<(String, i32), (DateTime<Utc>, Option<String>)>,
     /// Purchases with their grants.
     grants: BTreeMap<String, i64>,
@@ -139,13 +144,16 @@ struct Books {
 
 impl Books {
     async fn read(pool: &PgPool) -> sqlx::Result<Self> {
-        let pairs = async |query: &'static str| -> sqlx::Result<Vec<(String, String)>> { sqlx::query_as(query).fetch_all(pool).await };
+        let pairs = async |query: &'static str| -> sqlx::Result<Vec<(String, String)>> {
+            sqlx::query_as(query).fetch_all(pool).await
+        };
         let keys: Vec<(String, String, String)> =
             sqlx::query_as("select operation, key, resource_id from platform.idempotency_key").fetch_all(pool).await?;
-        let periods: Vec<(String, i32, DateTime<Utc>, Option<String>)> =
-            sqlx::query_as("select subscription_id, period_index, period_end, payment_attempt_id from subscription.period")
-                .fetch_all(pool)
-                .await?;
+        let periods: Vec<(String, i32, DateTime<Utc>, Option<String>)> = sqlx::query_as(
+            "select subscription_id, period_index, period_start, payment_attempt_id from subscription.period",
+        )
+        .fetch_all(pool)
+        .await?;
         let grants: Vec<(String, i64)> = sqlx::query_as(
             "select substr(source, 5), count(*) from subscription.quota_entry where source like 'vas:%' and kind = 'grant' group by 1",
         )
@@ -157,7 +165,7 @@ impl Books {
             cards: pairs("select id, status from payment.payment_method").await?.into_iter().map(|(id, _)| id).collect(),
             purchases: pairs("select id, state from subscription.vas_purchase").await?.into_iter().collect(),
             lines: pairs("select id, state from subscription.subscription").await?.into_iter().collect(),
-            periods: periods.into_iter().map(|(line, index, end, attempt)| ((line, index), (end, attempt))).collect(),
+            periods: periods.into_iter().map(|(line, index, start, attempt)| ((line, index), (start, attempt))).collect(),
             grants: grants.into_iter().collect(),
             charges: sqlx::query_as(
                 "select a.id, a.business_key, a.status, a.amount_minor, g.outcome as gateway_outcome, g.amount_minor as gateway_amount_minor
@@ -199,7 +207,10 @@ impl Books {
 
     /// The approved attempts under a business key.
     fn approved(&self, business_key: &str) -> Vec<&Charge> {
-        self.charges.iter().filter(|charge| charge.business_key == business_key && charge.status == "approved").collect()
+        self.charges
+            .iter()
+            .filter(|charge| charge.business_key == business_key && charge.status == "approved")
+            .collect()
     }
 }
 
@@ -240,19 +251,22 @@ impl Reckoning<'_> {
     /// Every acknowledged answer is in the books as it was given.
     fn acknowledged(&mut self, log: &[Acknowledged]) {
         let books = self.books;
-        let usage: BTreeMap<(&str, &str), Vec<&UsageRow>> = books.usage.iter().fold(BTreeMap::new(), |mut rows, row| {
-            rows.entry((row.subscription_id.as_str(), row.external_id.as_str())).or_insert_with(Vec::new).push(row);
-            rows
-        });
+        let usage: BTreeMap<(&str, &str), Vec<&UsageRow>> =
+            books.usage.iter().fold(BTreeMap::new(), |mut rows, row| {
+                rows.entry((row.subscription_id.as_str(), row.external_id.as_str())).or_insert_with(Vec::new).push(row);
+                rows
+            });
         for answer in log {
             match answer {
-                Acknowledged::Customer { key, id } => self.made("customer.create", key, id, books.customers.contains(id)),
+                Acknowledged::Customer { key, id } => {
+                    self.made("customer.create", key, id, books.customers.contains(id))
+                }
                 Acknowledged::Card { key, id } => self.made("payment.add_card", key, id, books.cards.contains(id)),
                 Acknowledged::Order { key, id } => self.made("order.create", key, id, books.orders.contains_key(id)),
                 Acknowledged::OrderEnded { id, state, line } => self.order_ended(id, state, line.as_deref()),
                 Acknowledged::TopUp { key, line, refused } => self.topped_up(key, line, refused.as_deref()),
-                Acknowledged::Renewal { key, line, refused, period_end } => {
-                    self.renewed(key, line, refused.as_deref(), period_end.as_deref());
+                Acknowledged::Renewal { key, line, refused, period_start } => {
+                    self.renewed(key, line, refused.as_deref(), period_start.as_deref());
                 }
                 Acknowledged::Usage { line, external_id, answer } => {
                     let rows = usage.get(&(line.as_str(), external_id.as_str())).map_or(&[][..], Vec::as_slice);
@@ -269,7 +283,9 @@ impl Reckoning<'_> {
                 }
                 Acknowledged::Refund { attempt, refused } => {
                     let status = books.refunds.get(attempt).map(String::as_str);
-                    self.hold(refused.is_some() || status == Some("succeeded"), || format!("the refund of {attempt} is {status:?}"));
+                    self.hold(refused.is_some() || status == Some("succeeded"), || {
+                        format!("the refund of {attempt} is {status:?}")
+                    });
                 }
                 Acknowledged::Terminated { line } => {
                     self.figures.terminated += 1;
@@ -283,7 +299,9 @@ impl Reckoning<'_> {
     fn made(&mut self, operation: &str, key: &str, id: &str, is_there: bool) {
         self.hold(is_there, || format!("{operation} {key}: {id} is not in the books"));
         let made = self.books.made_by(operation, key);
-        self.hold(made.is_some_and(|made| made == id), || format!("{operation} {key}: answered {id}, the key says {made:?}"));
+        self.hold(made.is_some_and(|made| made == id), || {
+            format!("{operation} {key}: answered {id}, the key says {made:?}")
+        });
     }
 
     fn order_ended(&mut self, id: &str, state: &str, line: Option<&str>) {
@@ -300,7 +318,10 @@ impl Reckoning<'_> {
             }
             _ => {
                 self.figures.orders_failed += 1;
-                let kept: Vec<_> = charges.iter().filter(|charge| self.books.refunds.get(&charge.id).is_none_or(|r| r != "succeeded")).collect();
+                let kept: Vec<_> = charges
+                    .iter()
+                    .filter(|charge| self.books.refunds.get(&charge.id).is_none_or(|r| r != "succeeded"))
+                    .collect();
                 self.hold(kept.is_empty(), || format!("{id} {state} and its money was kept: {kept:?}"));
             }
         }
@@ -315,24 +336,30 @@ impl Reckoning<'_> {
                 let charges = self.books.approved(&format!("vas:{purchase}")).len();
                 let grants = self.books.grants.get(purchase).copied().unwrap_or(0);
                 let once = state == Some("applied") && charges == 1 && grants == 1;
-                self.hold(once, || format!("{purchase} of {line} is {state:?}, charged {charges} times, granted {grants} times"));
+                self.hold(once, || {
+                    format!("{purchase} of {line} is {state:?}, charged {charges} times, granted {grants} times")
+                });
             }
             (None, None) => self.differences.push(format!("the top-up {key} of {line} is not in the books")),
             (Some(rule), _) => {
-                self.hold(state.is_none_or(|state| state != "applied"), || format!("the top-up {key} was refused ({rule}) and is {state:?}"));
+                self.hold(state.is_none_or(|state| state != "applied"), || {
+                    format!("the top-up {key} was refused ({rule}) and is {state:?}")
+                });
             }
         }
     }
 
-    fn renewed(&mut self, key: &str, line: &str, refused: Option<&str>, period_end: Option<&str>) {
+    fn renewed(&mut self, key: &str, line: &str, refused: Option<&str>, period_start: Option<&str>) {
         if refused.is_some() {
             return;
         }
         let known = self.books.made_by("subscription.renew_now", key);
-        self.hold(known.is_some_and(|made| made == line), || format!("the renewal {key} of {line} is not in the books"));
-        let end = period_end.and_then(|end| end.parse::<DateTime<Utc>>().ok());
-        let is_there = self.books.periods.iter().any(|((of, _), (ends, _))| of == line && Some(*ends) == end);
-        self.hold(is_there, || format!("{line} was renewed until {period_end:?} and has no such period"));
+        self.hold(known.is_some_and(|made| made == line), || {
+            format!("the renewal {key} of {line} is not in the books")
+        });
+        let start = period_start.and_then(|start| start.parse::<DateTime<Utc>>().ok());
+        let is_there = self.books.periods.iter().any(|((of, _), (starts, _))| of == line && Some(*starts) == start);
+        self.hold(is_there, || format!("{line} was renewed from {period_start:?} and has no such period"));
     }
 
     /// What the driver did not ask for is not there: no second order, customer, card, purchase or usage by a repeated request.
@@ -345,8 +372,12 @@ impl Reckoning<'_> {
                 Acknowledged::Customer { id, .. } => drop(customers.insert(id.as_str())),
                 Acknowledged::Card { id, .. } => drop(cards.insert(id.as_str())),
                 Acknowledged::Order { id, .. } => drop(orders.insert(id.as_str())),
-                Acknowledged::Usage { line, external_id, .. } => drop(usage.insert((line.as_str(), external_id.as_str()))),
-                Acknowledged::TopUp { key, .. } => drop(top_ups.extend(books.made_by("subscription.purchase_vas", key))),
+                Acknowledged::Usage { line, external_id, .. } => {
+                    drop(usage.insert((line.as_str(), external_id.as_str())))
+                }
+                Acknowledged::TopUp { key, .. } => {
+                    drop(top_ups.extend(books.made_by("subscription.purchase_vas", key)))
+                }
                 Acknowledged::OrderEnded { .. }
                 | Acknowledged::Renewal { .. }
                 | Acknowledged::Refund { .. }
@@ -363,7 +394,9 @@ impl Reckoning<'_> {
         .concat();
         self.differences.extend(surplus.into_iter().map(|what| format!("nobody was told of {what}")));
         self.figures.usage = usage.len();
-        self.hold(books.usage.len() == usage.len(), || format!("{} usage rows, {} acknowledged", books.usage.len(), usage.len()));
+        self.hold(books.usage.len() == usage.len(), || {
+            format!("{} usage rows, {} acknowledged", books.usage.len(), usage.len())
+        });
     }
 
     /// The gateway's record and the attempts are the same, and nothing was charged twice.
@@ -385,7 +418,8 @@ impl Reckoning<'_> {
                 self.hold(first, || format!("{} was charged twice", charge.business_key));
             }
         }
-        self.differences.extend(self.books.foreign_charges.iter().map(|key| format!("the gateway charged {key}, unknown here")));
+        self.differences
+            .extend(self.books.foreign_charges.iter().map(|key| format!("the gateway charged {key}, unknown here")));
         for (attempt, status) in &self.books.refunds {
             self.figures.refunds += usize::from(status == "succeeded");
             self.hold(status != "not as at the gateway", || format!("the refund of {attempt} is {status}"));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::app::Answer;
 
 /// Longer than any answer may take, so that a late one is seen as late and not as lost.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Speaks as the identity `default`. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ impl Client {
 
     /// A client of HTTP alone, that never asks a proxy.
     pub(crate) fn plain() -> reqwest::Client {
+        // The first client of the process installs it; for the others it is there.
+        let _installed_before = rustls::crypto::ring::default_provider().install_default();
         reqwest::Client::builder().tls_certs_only([]).no_proxy().timeout(PATIENCE).build().expect("a plain client")
     }
 

@@ -33,11 +33,16 @@ async fn start() -> Shared {
     std::fs::create_dir_all(&top).expect("a folder of this run");
     std::fs::set_permissions(&top, std::fs::Permissions::from_mode(0o755)).expect("our folder");
     let data_dir = top.join("data");
-    let cluster = Cluster::start(&EmbeddedConfig { data_dir: data_dir.clone(), pg_bin: None, pg_user: None }).await.expect("the cluster starts");
+    let cluster = Cluster::start(&EmbeddedConfig { data_dir: data_dir.clone(), pg_bin: None, pg_user: None })
+        .await
+        .expect("the cluster starts");
     let undertaker = undertaker(&cluster, top);
     let url = cluster.url().to_owned();
     let mut connection = PgConnection::connect(&url).await.expect("the cluster answers");
-    connection.execute(sqlx::AssertSqlSafe(format!("create database {TEMPLATE}"))).await.expect("a fresh cluster has no template");
+    connection
+        .execute(sqlx::AssertSqlSafe(format!("create database {TEMPLATE}")))
+        .await
+        .expect("a fresh cluster has no template");
     connection.close().await.expect("an idle connection closes");
     let template = platform_on(&named(&url, TEMPLATE), test_config(&[]));
     schema::migrate(&template.db).await.expect("the migrations apply");
@@ -97,6 +102,15 @@ fn platform_on(url: &str, config: Config) -> Platform {
 
 /// A migrated and seeded database that nobody else uses; answers its URL.
 pub(crate) async fn database() -> String {
+    copy_of(TEMPLATE).await
+}
+
+/// A database without a schema that nobody else uses; answers its URL.
+pub(crate) async fn empty_database() -> String {
+    copy_of("template0").await
+}
+
+async fn copy_of(template: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Copies of one template wait for each other anyway.
     static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -104,7 +118,7 @@ pub(crate) async fn database() -> String {
     let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let _one_at_a_time = COPYING.lock().await;
     let mut connection = PgConnection::connect(&shared.url).await.expect("the cluster answers");
-    let copy = format!("create database {name} template {TEMPLATE}");
+    let copy = format!("create database {name} template {template}");
     connection.execute(sqlx::AssertSqlSafe(copy)).await.expect("the template is free");
     connection.close().await.expect("an idle connection closes");
     named(&shared.url, &name)
@@ -113,9 +127,9 @@ pub(crate) async fn database() -> String {
 /// Gives the room of a database back that was taken by [`database`].
 pub(crate) async fn discard(url: &str) {
     let name = url.parse::<url::Url>().expect("a URL of ours").path().trim_start_matches('/').to_owned();
+    let statement = format!("drop database {name} with (force)");
     let mut connection = PgConnection::connect(&shared().await.url).await.expect("the cluster answers");
-    let drop = format!("drop database {name} with (force)");
-    connection.execute(drop.as_str()).await.expect("nobody needs it");
+    connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("nobody needs it");
     connection.close().await.expect("an idle connection closes");
 }
 

@@ -82,7 +82,7 @@ pub(crate) enum Acknowledged {
     Order { key: String, id: String },
     OrderEnded { id: String, state: String, line: Option<String> },
     TopUp { key: String, line: String, refused: Option<String> },
-    Renewal { key: String, line: String, refused: Option<String>, period_end: Option<String> },
+    Renewal { key: String, line: String, refused: Option<String>, period_start: Option<String> },
     Usage { line: String, external_id: String, answer: UsageAnswer },
     Refund { attempt: String, refused: Option<String> },
     Terminated { line: String },
@@ -248,7 +248,11 @@ impl Actor {
         let order = self.ended(&order).await;
         let line = order["items"][0]["targetSubscriptionId"].as_str().map(str::to_owned);
         let state = text(&order, "state");
-        self.acknowledge(&Acknowledged::OrderEnded { id: text(&order, "id"), state: state.clone(), line: line.clone() });
+        self.acknowledge(&Acknowledged::OrderEnded {
+            id: text(&order, "id"),
+            state: state.clone(),
+            line: line.clone(),
+        });
         if state == "completed" {
             let id = line.expect("a completed order has a line");
             let line = self.must("subscription.get", &json!({"subscriptionId": id}), None).await;
@@ -273,7 +277,8 @@ impl Actor {
     async fn use_line(&mut self) {
         let line = self.random.random_range(0..self.lines.len());
         let external_id = self.key();
-        let (kind, most) = [("data", 400), ("data", 2_000), ("sms", 3), ("voice_minutes", 9)][self.random.random_range(0..4)];
+        let (kind, most) =
+            [("data", 400), ("data", 2_000), ("sms", 3), ("voice_minutes", 9)][self.random.random_range(0..4)];
         let arguments = json!({
             "msisdn": self.lines[line].msisdn,
             "eventType": kind,
@@ -308,8 +313,8 @@ impl Actor {
         let key = self.key();
         let answer = self.insist("subscription.renew_now", &json!({"subscriptionId": line}), Some(&key)).await;
         let refused = self.refusal(&answer, "subscription.renew_now");
-        let period_end = answer.body["currentPeriodEnd"].as_str().map(str::to_owned);
-        self.acknowledge(&Acknowledged::Renewal { key, line, refused, period_end });
+        let period_start = answer.body["currentPeriodStart"].as_str().map(str::to_owned);
+        self.acknowledge(&Acknowledged::Renewal { key, line, refused, period_start });
     }
 
     async fn refund(&mut self) {
@@ -343,7 +348,8 @@ impl Actor {
                 continue;
             }
             let number = &reserved[self.random.random_range(0..reserved.len())]["msisdn"];
-            let answer = self.insist("inventory.msisdn.release", &json!({"msisdn": number, "reason": "sabotage"}), None).await;
+            let answer =
+                self.insist("inventory.msisdn.release", &json!({"msisdn": number, "reason": "sabotage"}), None).await;
             // It may be in use by now.
             self.refusal(&answer, "inventory.msisdn.release");
         }
@@ -378,7 +384,9 @@ impl Actor {
             self.note(operation, sent.elapsed(), &answer);
             match answer {
                 Ok(answer) if !is_passing(answer.status) => return answer,
-                Ok(answer) => assert!(begun.elapsed() < PATIENCE, "{operation} {arguments}: {} {}", answer.status, answer.body),
+                Ok(answer) => {
+                    assert!(begun.elapsed() < PATIENCE, "{operation} {arguments}: {} {}", answer.status, answer.body)
+                }
                 Err(error) => assert!(begun.elapsed() < PATIENCE, "{operation} {arguments}: {error}"),
             }
             tokio::time::sleep(PAUSE).await;
@@ -448,7 +456,13 @@ fn usage_answer(answer: &Answer) -> UsageAnswer {
     }
     let id = body["context"]["usageId"].as_str();
     let id = id.unwrap_or_else(|| panic!("usage refused without a record: {} {body:#}", answer.status)).to_owned();
-    UsageAnswer { id, state: "refused".to_owned(), reason: body["reason"].as_str().map(str::to_owned), rated: None, remaining: None }
+    UsageAnswer {
+        id,
+        state: "refused".to_owned(),
+        reason: body["reason"].as_str().map(str::to_owned),
+        rated: None,
+        remaining: None,
+    }
 }
 
 #[track_caller]

@@ -102,11 +102,18 @@ impl Installation {
     /// A connection pool of the test's own.
     pub(crate) async fn pool(&self) -> PgPool {
         let url = self.database_url.clone().unwrap_or_else(|| self.private_url());
-        PgPoolOptions::new().max_connections(4).acquire_timeout(PATIENCE).connect(&url).await.expect("the database answers")
+        PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(PATIENCE)
+            .connect(&url)
+            .await
+            .expect("the database answers")
     }
 
     fn private_url(&self) -> String {
-        let read = |name: &str| fs::read_to_string(self.data_dir().join("postgres").join(name)).expect("made by the first start");
+        let read = |name: &str| {
+            fs::read_to_string(self.data_dir().join("postgres").join(name)).expect("made by the first start")
+        };
         let (password, port) = (read("password"), read("port"));
         format!("postgres://bss:{}@127.0.0.1:{}/bss", password.trim(), port.trim())
     }
@@ -135,7 +142,10 @@ impl Installation {
         let mut words = options.trim().split(' ').map(|word| word.trim_matches('"'));
         let owner = fs::metadata(&data).expect("the cluster");
         // The server keeps this lock for as long as it lives: so the product knows that it runs.
-        let lock = File::options().write(true).open(self.data_dir().join("postgres/server.lock")).expect("made by the first start");
+        let lock = File::options()
+            .write(true)
+            .open(self.data_dir().join("postgres/server.lock"))
+            .expect("made by the first start");
         lock.lock().expect("the server has ended");
         let log = File::create(self.file("postgres.log")).expect("our folder");
         let mut postgres = Command::new(words.next().expect("the first word is the program"));
@@ -148,9 +158,14 @@ impl Installation {
         let mut server = postgres.spawn().expect("postgres is there");
         let status = data.join("postmaster.pid");
         wait_for("the database server is ready", || {
-            assert!(server.try_wait().expect("our child").is_none(), "postgres did not start: {}", self.file("postgres.log").display());
+            assert!(
+                server.try_wait().expect("our child").is_none(),
+                "postgres did not start: {}",
+                self.file("postgres.log").display()
+            );
             // The last line of the file (PostgreSQL, src/include/utils/pidfile.h).
-            fs::read_to_string(&status).is_ok_and(|text| text.lines().nth(7).is_some_and(|state| state.trim() == "ready"))
+            fs::read_to_string(&status)
+                .is_ok_and(|text| text.lines().nth(7).is_some_and(|state| state.trim() == "ready"))
         });
         // Somebody must take leave of it when it ends, or it stays as a zombie that looks alive.
         std::thread::spawn(move || server.wait());

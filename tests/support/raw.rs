@@ -45,7 +45,8 @@ impl Request {
     }
 
     fn head(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: bss\r\nConnection: close\r\n", self.method, self.target).into_bytes();
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nHost: bss\r\nConnection: close\r\n", self.method, self.target).into_bytes();
         for (name, value) in &self.headers {
             head.extend_from_slice(name.as_bytes());
             head.extend_from_slice(b": ");
@@ -96,7 +97,8 @@ impl Response {
             Some("it is not announced as JSON".to_owned())
         } else if let Some(unknown) = members.keys().find(|name| !KNOWN.contains(&name.as_str())) {
             Some(format!("{unknown} is no member of an error body"))
-        } else if !well_formed || text("message").is_empty() || text("@type") != "Error" || !body["reason"].is_string() {
+        } else if !well_formed || text("message").is_empty() || text("@type") != "Error" || !body["reason"].is_string()
+        {
             Some("code, reason, message or @type are not right".to_owned())
         } else if text("status") != self.status.to_string() {
             Some("status is not the status".to_owned())
@@ -136,6 +138,7 @@ fn parse(answer: &[u8]) -> Response {
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-    let headers = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+    let headers =
+        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
     Response { status: status.expect("a status line"), headers: headers.collect(), body: answer[end + 4..].to_vec() }
 }

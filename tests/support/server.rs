@@ -52,7 +52,8 @@ impl ServerProcess {
         if let Some(url) = installation.given_database() {
             let given = [("BSS_DB_URL", url.to_owned()), ("BSS_DB_CONNECTIONS", "12".to_owned())];
             variables.extend(given.map(|(name, value)| (name.to_owned(), value)));
-            let secrets = [("BSS_API_TOKEN", "a1"), ("BSS_PORTAL_SELF_SERVE_API_TOKEN", "b2"), ("BSS_KYC_HASH_KEY", "c3")];
+            let secrets =
+                [("BSS_API_TOKEN", "a1"), ("BSS_PORTAL_SELF_SERVE_API_TOKEN", "b2"), ("BSS_KYC_HASH_KEY", "c3")];
             variables.extend(secrets.map(|(name, fill)| (name.to_owned(), fill.repeat(32))));
         }
         variables.extend(environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -93,7 +94,8 @@ impl ServerProcess {
             if let Some(status) = self.ended() {
                 return Some(status);
             }
-            let answer = probe.get(format!("http://{}/health/ready", self.addr)).timeout(Duration::from_secs(2)).send().await;
+            let answer =
+                probe.get(format!("http://{}/health/ready", self.addr)).timeout(Duration::from_secs(2)).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return None;
             }
@@ -142,7 +144,8 @@ impl ServerProcess {
         let pid = self.pid();
         kill(pid, Signal::SIGTERM).expect("our child");
         let status = self.end_within(STOPS_WITHIN).await;
-        let status = status.unwrap_or_else(|| panic!("SIGTERM and still there after {STOPS_WITHIN:?}: {}", self.log_tail()));
+        let status =
+            status.unwrap_or_else(|| panic!("SIGTERM and still there after {STOPS_WITHIN:?}: {}", self.log_tail()));
         assert!(status.success(), "{status}: {}", self.log_tail());
     }
 

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 use super::{Draft, parts, route};
 use crate::operations::{Declared, Effect, Registry};
 
-pub(super) fn add<S: Send + Sync + 'static>(draft: &mut Draft, registry: &Registry<S>, generator: &mut SchemaGenerator) {
+pub(super) fn add<S: Send + Sync + 'static>(
+    draft: &mut Draft,
+    registry: &Registry<S>,
+    generator: &mut SchemaGenerator,
+) {
     let entry = json!({
         "type": "object",
         "properties": {
@@ -37,7 +41,8 @@ pub(super) fn add<S: Send + Sync + 'static>(draft: &mut Draft, registry: &Regist
 fn operation<S>(declared: &Declared<S>, generator: &mut SchemaGenerator) -> Value {
     let (arguments, result) = (declared.within)(generator);
     let noun = declared.name.split('.').next().unwrap_or(declared.name);
-    let needs_body = declared.arguments.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
+    let needs_body =
+        declared.arguments.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty());
     let result = json!({ "content": { "application/json": { "schema": result } } });
     let example: Value = serde_json::from_str(declared.example).unwrap_or_else(|_| json!({}));
     json!({

@@ -13,7 +13,11 @@ const ERRORS: &[(u16, &str, &str)] = &[
     (401, "Unauthenticated", "No token, or one that is not valid"),
     (403, "Forbidden", "The identity lacks the scope, or this installation does not allow it"),
     (404, "NotFound", "Something that the request names does not exist"),
-    (409, "Conflict", "Somebody else is changing the same thing, or a twin of this request is under way; repeating is safe"),
+    (
+        409,
+        "Conflict",
+        "Somebody else is changing the same thing, or a twin of this request is under way; repeating is safe",
+    ),
     (412, "PreconditionFailed", "`If-Match` is not the current version"),
     (413, "TooLarge", "The body is larger than 256 KiB"),
     (414, "TargetTooLong", "Path and query are longer than 16 KiB"),
@@ -21,7 +25,11 @@ const ERRORS: &[(u16, &str, &str)] = &[
     (422, "PolicyViolation", "A business rule is broken; `reason` is its id, `context` what one can act on"),
     (431, "HeadersTooLarge", "The headers are longer than 32 KiB"),
     (500, "Internal", "A fault of the server, logged under the request id"),
-    (503, "Unavailable", "A dependency is away, too much is in work, or it took too long; try again after `Retry-After`"),
+    (
+        503,
+        "Unavailable",
+        "A dependency is away, too much is in work, or it took too long; try again after `Retry-After`",
+    ),
 ];
 
 /// `components.responses`.
@@ -55,12 +63,8 @@ pub(super) fn headers() -> Value {
 
 /// `components.parameters`.
 pub(super) fn parameters() -> Value {
-    let header = |name: &str, description: &str, schema: Value| {
-        json!({ "name": name, "in": "header", "description": description, "schema": schema })
-    };
-    let query = |name: &str, description: &str, schema: Value| {
-        json!({ "name": name, "in": "query", "description": description, "schema": schema })
-    };
+    let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "description": description, "schema": schema });
+    let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
     let visible = |length: u32| json!({ "type": "string", "minLength": 1, "maxLength": length, "pattern": "^[!-~]+$" });
     let channels = crate::platform::context::Channel::ALL.map(crate::platform::context::Channel::as_str);
     json!({

@@ -137,7 +137,10 @@ impl Resource {
             "Link": parts::reference("headers", "Link"),
         });
         let page = json!({ "content": { "application/json": { "schema": schema } }, "headers": headers });
-        let own = [(200, "All of them, or the last page", page.clone()), (206, "A page of the size asked for; more follow", page)];
+        let own = [
+            (200, "All of them, or the last page", page.clone()),
+            (206, "A page of the size asked for; more follow", page),
+        ];
         let parameters = parts::with_parameters(&["Fields", "Sort", "Offset", "Limit", "Filter"]);
         self.route("list", "List or find", parameters, None, parts::responses(&own, parts::READ))
     }

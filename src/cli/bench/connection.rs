@@ -156,7 +156,10 @@ impl Head {
         });
         match (status, body) {
             (Some(status), Some(body)) => Ok(Self { status, length, total: length + body }),
-            _ => Err(Fault::Answer(format!("no status or no content-length in: {}", text.lines().next().unwrap_or_default()))),
+            _ => Err(Fault::Answer(format!(
+                "no status or no content-length in: {}",
+                text.lines().next().unwrap_or_default()
+            ))),
         }
     }
 }
@@ -179,7 +182,8 @@ mod tests {
         assert_eq!(Target::new("http://127.0.0.1:8000/", "t").unwrap().authority, "127.0.0.1:8000");
         assert_eq!(Target::new("http://localhost", "t").unwrap().authority, "localhost:80");
         assert!(matches!(Target::new("https://localhost", "t"), Err(Fault::Address(_))));
-        let request = String::from_utf8(Target::new("http://localhost", "t").unwrap().request("POST", "/x", b"{}")).unwrap();
+        let request =
+            String::from_utf8(Target::new("http://localhost", "t").unwrap().request("POST", "/x", b"{}")).unwrap();
         assert!(request.ends_with("content-length: 2\r\n\r\n{}"), "{request}");
     }
 }

@@ -26,7 +26,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-async fn list(State(service): State<Arc<Service>>, Reader(cx): Reader, ApiQuery(pairs): ApiQuery) -> Result<Response, ApiError> {
+async fn list(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
     let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;

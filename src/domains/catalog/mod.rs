@@ -51,8 +51,9 @@ impl Catalog for Service {
     async fn offerings_on_sale(&self, cx: &Context, at: DateTime<Utc>) -> Result<Vec<OfferingView>> {
         let rows = store::offerings(&self.platform.db, cx).await?;
         let views: Vec<OfferingView> = rows.into_iter().map(|row| row.view(at)).collect::<Result<_>>()?;
-        let mut on_sale: Vec<OfferingView> = views.into_iter().filter(|offering| policy::is_on_sale(offering, at)).collect();
-        on_sale.sort_by(|a, b| policy::price_order(a).cmp(&policy::price_order(b)));
+        let mut on_sale: Vec<OfferingView> =
+            views.into_iter().filter(|offering| policy::is_on_sale(offering, at)).collect();
+        on_sale.sort_by_key(policy::price_order);
         Ok(on_sale)
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::port::{OfferingId, OfferingView, PriceId, PriceView};
 use crate::platform::error::{Rule, Violation};
 
-pub(super) const NO_ACTIVE_PRICE: Rule = Rule::new("catalog.price.no_active_row");
+pub const NO_ACTIVE_PRICE: Rule = Rule::new("catalog.price.no_active_row");
 
 /// Whether a window holds `at`: from inclusive, to exclusive, open where there is no bound.
 pub(super) fn in_window(from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>, at: DateTime<Utc>) -> bool {
@@ -19,7 +19,11 @@ pub(super) fn cheapest_in_force(prices: &[PriceView], at: DateTime<Utc>) -> Opti
 }
 
 /// The active price of an offering, which may not even exist.
-pub(super) fn active_price(id: &OfferingId, offering: Option<OfferingView>, at: DateTime<Utc>) -> Result<PriceView, Violation> {
+pub(super) fn active_price(
+    id: &OfferingId,
+    offering: Option<OfferingView>,
+    at: DateTime<Utc>,
+) -> Result<PriceView, Violation> {
     offering.and_then(|offering| offering.active_price).ok_or_else(|| {
         NO_ACTIVE_PRICE.violated("This plan has no price in force at this time").with("offeringId", id).with("at", at)
     })

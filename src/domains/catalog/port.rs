@@ -10,6 +10,11 @@ use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::money::Money;
 
+/// The rules that callers may meet.
+pub mod rule {
+    pub use crate::domains::catalog::policy::NO_ACTIVE_PRICE;
+}
+
 id_type!(pub OfferingId, "product offering, such as PLAN_M");
 id_type!(pub PriceId, "product offering price, such as PRICE_PLAN_M");
 id_type!(pub VasId, "value added service offering, such as VAS_DATA_1GB");

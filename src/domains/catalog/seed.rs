@@ -23,7 +23,9 @@ const PLANS: [Plan; 3] = [
 ];
 
 /// Id, name, price, allowance, megabytes, hours of validity.
-const TOP_UPS: [(&str, &str, &str, &str, i64, Option<i32>); 4] = [
+type TopUp = (&'static str, &'static str, &'static str, &'static str, i64, Option<i32>);
+
+const TOP_UPS: [TopUp; 4] = [
     ("VAS_DATA_1GB", "Data Top-Up 1GB", "3", "data", 1_024, None),
     ("VAS_DATA_5GB", "Data Top-Up 5GB", "12", "data", 5_120, None),
     ("VAS_UNLIMITED_DAY", "Unlimited Data Day Pass", "5", "data", -1, Some(24)),

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::policy;
 use super::port::{
-    AllowanceType, AllowanceView, OfferingId, OfferingView, PriceId, PriceView, ServiceMapping, ServiceSpecification, VasId,
-    VasView,
+    AllowanceType, AllowanceView, OfferingId, OfferingView, PriceId, PriceView, ServiceMapping, ServiceSpecification,
+    VasId, VasView,
 };
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, sql};
@@ -105,7 +105,8 @@ struct AllowanceColumn {
 }
 
 fn money(minor: i64, currency: &str) -> Result<Money> {
-    let currency = currency.parse().map_err(|_| Error::Internal(format!("the catalog holds the currency {currency}")))?;
+    let currency =
+        currency.parse().map_err(|_| Error::Internal(format!("the catalog holds the currency {currency}")))?;
     Ok(Money::new(minor, currency))
 }
 

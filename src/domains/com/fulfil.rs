@@ -11,7 +11,7 @@ use crate::domains::som::port::{ServiceOrderCompleted, ServiceOrderFailed, Servi
 use crate::domains::subscription::port::{ActivationFailed, Booking, SubscriptionActivated};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::outbox;
 
 /// Why an order fails and what is known of its money.
@@ -35,19 +35,19 @@ impl Service {
         if order.item.target_subscription_id.is_some() {
             return Ok(());
         }
-        // From here to the commit the customer cannot be closed: a closed customer has no lines.
-        match self.customers.hold_open(tx, cx, &order.customer_id).await {
-            Ok(_) => {}
-            Err(Error::Policy(refusal)) => {
-                let reason = refusal.message.to_string();
-                return self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await;
-            }
-            Err(error) => return Err(error),
-        }
         let Some(held) = self.inventory.reservation(tx, cx, order.id.as_str()).await? else {
             let reason = "the reservation of the number was lost before the line could be booked".to_owned();
             return self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await;
         };
+        // Until this unit of work ends the customer cannot be closed: nobody is left with a line and no account.
+        match self.customers.hold_open(tx, cx, &order.customer_id).await {
+            Ok(_) => {}
+            Err(error) if error.violation().is_some() => {
+                let reason = "the customer was closed before the line could be booked".to_owned();
+                return self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await;
+            }
+            Err(error) => return Err(error),
+        }
         let booking = Booking {
             order_id: order.id.clone(),
             customer_id: order.customer_id.clone(),

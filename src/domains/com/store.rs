@@ -254,27 +254,20 @@ pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limi
     Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Order::try_from).collect()
 }
 
-/// The next orders by id that are in progress since before `since`.
-pub(super) async fn in_progress_since(
-    connection: &impl ConnectionTrait,
-    cx: &Context,
-    since: DateTime<Utc>,
-    after: &str,
-    limit: i64,
-) -> Result<Vec<OrderId>> {
+/// The longest of the orders in progress since before `since`, whether somebody was told of them or not.
+pub(super) async fn in_progress_since(db: &Db, cx: &Context, since: DateTime<Utc>, limit: i64) -> Result<Vec<OrderId>> {
     #[derive(FromQueryResult)]
     struct Id {
         id: String,
     }
     let statement = sql!(
         "select id from order_mgmt.product_order
-         where state = 'in_progress' and tenant_id = $1 and submitted_at < $2 and id > $3 order by id limit $4",
+         where tenant_id = $1 and state = 'in_progress' and submitted_at < $2 order by submitted_at limit $3",
         cx.tenant.as_ref(),
         since,
-        after,
         limit
     );
-    let rows = Id::find_by_statement(statement).all(connection).await?;
+    let rows = Id::find_by_statement(statement).all(db.connection()).await?;
     Ok(rows.into_iter().map(|row| row.id.into()).collect())
 }
 

@@ -1,72 +1,56 @@
-//! The sweep over orders in progress: keeps what they have reserved, and says of those that take too long that they are
-//! stuck, once per order. It repairs nothing: that is decided by people.
+//! The sweep that finds orders in progress for too long and says so, once per order. It repairs nothing: that is decided by
+//! people.
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::domains::com::events::OrderStuck;
-use crate::domains::com::port::OrderState;
 use crate::domains::com::{Service, store};
 use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::outbox;
 use crate::platform::scheduler::Ticks;
 
-/// Orders per transaction or page.
+/// Orders per transaction.
 const BATCH: i64 = 100;
+/// Late orders whose reservation one sweep extends; more than this is an outage, not an order that takes long.
+const KEPT_MAX: i64 = 1_000;
 
 pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
     let every = service.platform.config.reconciliation_tick;
     let service = Arc::clone(service);
     Ticks::default().add("stuck_orders", every, "system:reconciliation", move |cx| {
         let service = Arc::clone(&service);
-        async move { service.sweep(&cx).await }
+        async move { service.flag_stuck(&cx).await }
     })
 }
 
 impl Service {
-    async fn sweep(&self, cx: &Context) -> Result<Value> {
-        let extended = self.extend_reservations(cx).await?;
-        let flagged = self.flag_stuck(cx).await?;
-        Ok(json!({ "flagged": flagged, "extended": extended }))
-    }
-
-    /// An order that waits for an operator does not lose its number meanwhile. One that is quick needs no extension: only
-    /// those are looked at for which a quarter of the time is over.
-    async fn extend_reservations(&self, cx: &Context) -> Result<u64> {
-        let ttl = TimeDelta::from_std(self.platform.config.reservation_ttl).unwrap_or(TimeDelta::MAX);
-        let (Some(since), Some(until)) = (cx.now.checked_sub_signed(ttl / 4), cx.now.checked_add_signed(ttl)) else {
-            return Ok(0);
-        };
-        let (mut extended, mut after) = (0, String::new());
-        loop {
-            let page = store::in_progress_since(self.platform.db.connection(), cx, since, &after, BATCH).await?;
-            let Some(last) = page.last() else { return Ok(extended) };
-            after = last.to_string();
-            for id in &page {
-                let tx = self.platform.db.begin().await?;
-                if store::hold_state(&tx, cx, id).await? == Some(OrderState::InProgress)
-                    && self.inventory.extend(&tx, cx, id.as_str(), until).await?
-                {
-                    extended += 1;
-                }
-                tx.commit().await?;
-            }
+    /// An order that is late but still under way keeps its number and profile: the pools take back only what nobody works on.
+    async fn keep_reservations(&self, cx: &Context, since: DateTime<Utc>) -> Result<()> {
+        let until = cx.now + self.platform.config.reservation_ttl;
+        let late = store::in_progress_since(&self.platform.db, cx, since, KEPT_MAX).await?;
+        for order_id in late {
+            let tx = self.platform.db.begin().await?;
+            self.inventory.extend(&tx, cx, order_id.as_str(), until).await?;
+            tx.commit().await?;
         }
+        Ok(())
     }
 
     /// Flags every order that has been in progress longer than allowed, by product time since it was submitted.
-    async fn flag_stuck(&self, cx: &Context) -> Result<u64> {
+    async fn flag_stuck(&self, cx: &Context) -> Result<Value> {
         let allowed = TimeDelta::from_std(self.platform.config.order_stuck_after).unwrap_or(TimeDelta::MAX);
-        let Some(since) = cx.now.checked_sub_signed(allowed) else { return Ok(0) };
+        let Some(since) = cx.now.checked_sub_signed(allowed) else { return Ok(json!({ "flagged": 0 })) };
+        self.keep_reservations(cx, since).await?;
         let mut flagged = 0;
         loop {
             let tx = self.platform.db.begin().await?;
             let orders = store::lock_stuck(&tx, cx, since, BATCH).await?;
             if orders.is_empty() {
-                return Ok(flagged);
+                return Ok(json!({ "flagged": flagged }));
             }
             for mut order in orders {
                 order.stuck_flagged_at = Some(cx.now);

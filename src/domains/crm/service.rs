@@ -62,11 +62,11 @@ impl Service {
     pub fn ticks(self: &Arc<Self>) -> Ticks {
         let (reservations, quarantine) = (Arc::clone(self), Arc::clone(self));
         Ticks::default()
-            .add("reservations", Some(Duration::from_secs(60)), "system:reservation_sweeper", move |cx| {
+            .add("reservations", Some(Duration::from_mins(1)), "system:reservation_sweeper", move |cx| {
                 let service = Arc::clone(&reservations);
                 async move { Ok(json!({ "released": service.free_expired_reservations(&cx).await? })) }
             })
-            .add("quarantine", Some(Duration::from_secs(600)), "system:quarantine_sweeper", move |cx| {
+            .add("quarantine", Some(Duration::from_mins(10)), "system:quarantine_sweeper", move |cx| {
                 let service = Arc::clone(&quarantine);
                 async move { Ok(json!({ "released": service.end_quarantines(&cx).await? })) }
             })

@@ -4,7 +4,7 @@
 //! balances, rate in the order of arrival, write, stage, commit. A usage id is minted before the first attempt and stays
 //! with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -19,7 +19,7 @@ use super::strangers::Strangers;
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::rating::port::{Bucket, Verdict, rate};
 use crate::domains::subscription::port::{
-    self as lines, Contention, ExhaustedLine, Number, Remaining, SubscriptionId, UsageBalance, UsageLine,
+    self as lines, Contention, ExhaustedLine, Remaining, SubscriptionId, UsageBalance, UsageLine,
 };
 use crate::platform::Platform;
 use crate::platform::clock::wall;
@@ -28,8 +28,23 @@ use crate::platform::crash;
 use crate::platform::error::{Error, Result, Rule};
 use crate::platform::outbox::{self, StagedRow};
 
-/// A line that somebody else holds is waited for this long where the batch waits at all.
-const BEGIN: &str = "begin; set local lock_timeout = '500ms'";
+/// A line that somebody else holds is waited for this long, where the batch waits at all.
+///
+/// Every statement here finds its rows by key, however many or few there are. Left to itself the planner would plan each
+/// one anew for each batch, which takes longer than to run it, and choose scans while the tables are small.
+const BEGIN: &str = "begin; set local lock_timeout = '500ms'; set local plan_cache_mode = force_generic_plan; \
+    set local enable_seqscan = off";
+
+/// A number that reports usage, with the tenant it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Number<'a> {
+    tenant: &'a str,
+    msisdn: &'a str,
+}
+
+fn number_of(line: &UsageLine) -> Number<'_> {
+    Number { tenant: &line.tenant_id, msisdn: &line.msisdn }
+}
 
 /// An event on its way to its answer.
 #[derive(Debug)]
@@ -79,7 +94,12 @@ pub(super) enum Outcome {
 }
 
 /// Runs one batch to its commit. An error means that nothing, or in doubt everything, was stored.
-pub(super) async fn run(platform: &Platform, strangers: &Strangers, jobs: &[Job], contention: Contention) -> Result<Vec<Outcome>> {
+pub(super) async fn run(
+    platform: &Platform,
+    strangers: &Strangers,
+    jobs: &[Job],
+    contention: Contention,
+) -> Result<Vec<Outcome>> {
     let now = platform.clock.now().await?;
     let recorded_at = wall();
     let mut tx = platform.db.pool().begin_with(BEGIN).await?;
@@ -148,21 +168,35 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    async fn open(connection: &mut PgConnection, jobs: &'a [Job], contention: Contention, now: DateTime<Utc>) -> Result<Self> {
-        let distinct: HashSet<Number<'_>> = jobs.iter().map(Job::number).collect();
-        let mut missing: Vec<Number<'_>> = distinct.into_iter().collect();
-        let mut found = lines::lock_lines(connection, &missing, contention).await?;
-        let mut busy = HashSet::new();
-        if found.len() < missing.len() {
-            let locked: HashSet<Number<'_>> = found.iter().map(UsageLine::number).collect();
-            missing.retain(|number| !locked.contains(number));
-            let (ended, held): (Vec<_>, Vec<_>) =
-                lines::find_unlocked(connection, &missing).await?.into_iter().partition(|line| line.state == "terminated");
-            busy.extend(held.into_iter().map(|line| (line.tenant_id, line.msisdn)));
-            found.extend(ended);
+    async fn open(
+        connection: &mut PgConnection,
+        jobs: &'a [Job],
+        contention: Contention,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let mut numbers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for job in jobs {
+            let Number { tenant, msisdn } = job.number();
+            numbers.entry(tenant).or_default().insert(msisdn);
         }
-        let by_number: HashMap<Number<'_>, usize> = found.iter().enumerate().map(|(n, line)| (line.number(), n)).collect();
-        let is_busy = |number: Number<'_>| busy.iter().any(|(tenant, msisdn)| tenant == number.tenant && msisdn == number.msisdn);
+        let mut found = Vec::with_capacity(jobs.len());
+        let mut busy = Vec::new();
+        for (tenant, mut msisdns) in numbers {
+            let wanted: Vec<&str> = msisdns.iter().copied().collect();
+            let locked = lines::lock_lines(connection, tenant, &wanted, contention).await?;
+            if locked.len() < wanted.len() {
+                msisdns.retain(|msisdn| !locked.iter().any(|line| line.msisdn == *msisdn));
+                let missing: Vec<&str> = msisdns.into_iter().collect();
+                let unlocked = lines::find_unlocked(connection, tenant, &missing).await?;
+                let (ended, held): (Vec<_>, Vec<_>) = unlocked.into_iter().partition(|line| line.state == "terminated");
+                busy.extend(held);
+                found.extend(ended);
+            }
+            found.extend(locked);
+        }
+        let by_number: HashMap<Number<'_>, usize> =
+            found.iter().enumerate().map(|(n, line)| (number_of(line), n)).collect();
+        let is_busy = |number: Number<'_>| busy.iter().any(|line| number_of(line) == number);
         let places = jobs.iter().map(|job| match by_number.get(&job.number()) {
             Some(line) => Place::Line(*line),
             None if is_busy(job.number()) => Place::Busy,
@@ -204,7 +238,9 @@ impl<'a> Batch<'a> {
             let key = self.jobs[n].key(&self.lines[line]);
             if won.contains(key.usage_id) {
                 self.fresh.push(n);
-            } else if let Some(view) = stored.remove(&(key.line.to_owned(), key.source.to_owned(), key.external_id.to_owned())) {
+            } else if let Some(view) =
+                stored.remove(&(key.line.to_owned(), key.source.to_owned(), key.external_id.to_owned()))
+            {
                 self.ways[n] = Way::Stored(Box::new(view));
             }
         }
@@ -223,7 +259,8 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         let wanted: Vec<(&str, AllowanceType)> = wanted.into_iter().collect();
-        let by_id: HashMap<&str, usize> = self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
+        let by_id: HashMap<&str, usize> =
+            self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
         for balance in lines::lock_balances(connection, &wanted, self.now).await? {
             let UsageBalance { line, allowance, total, remaining, unlimited } = balance;
             if let Some(&n) = by_id.get(line.as_str()) {
@@ -393,7 +430,9 @@ impl<'a> Batch<'a> {
         let job = &self.jobs[n];
         Outcome::Answered(match (self.places[n], &self.ways[n]) {
             (Place::Busy, _) => return Outcome::Busy,
-            (Place::Nowhere, _) => Err(policy::refusal(policy::LINE_MUST_EXIST).with("msisdn", &job.usage.msisdn).into()),
+            (Place::Nowhere, _) => {
+                Err(policy::refusal(policy::LINE_MUST_EXIST).with("msisdn", &job.usage.msisdn).into())
+            }
             (Place::Line(line), Way::Fresh(fresh)) => answer(fresh.view.clone(), Some(&self.lines[line].state)),
             (Place::Line(_), Way::Stored(view)) if view.id == job.id => answer((**view).clone(), None),
             (Place::Line(_), Way::Stored(view)) => replay(job, view),
@@ -441,13 +480,17 @@ fn replay(job: &Job, stored: &UsageView) -> Result<UsageView> {
     if job.asks_for(stored) {
         return answer(stored.clone(), None);
     }
-    Err(policy::refusal(policy::REPLAY_DIFFERS).with("usageId", &stored.id).with("externalId", &stored.external_id).into())
+    Err(policy::refusal(policy::REPLAY_DIFFERS)
+        .with("usageId", &stored.id)
+        .with("externalId", &stored.external_id)
+        .into())
 }
 
 /// A refused event is a broken rule for its caller. `state` is the line's, where this batch has just seen it.
 fn answer(view: UsageView, state: Option<&str>) -> Result<UsageView> {
     let Some(reason) = &view.reason else { return Ok(view) };
-    let rule: Rule = policy::named(reason).ok_or_else(|| Error::Internal(format!("{} was refused by {reason}", view.id)))?;
+    let rule: Rule =
+        policy::named(reason).ok_or_else(|| Error::Internal(format!("{} was refused by {reason}", view.id)))?;
     let mut violation = policy::refusal(rule).with("usageId", &view.id).with("subscriptionId", &view.subscription_id);
     if let Some(state) = state.filter(|_| rule == policy::LINE_MUST_BE_ACTIVE) {
         violation = violation.with("state", state);

@@ -98,7 +98,9 @@ fn lane_of(msisdn: &str, lanes: usize) -> usize {
 }
 
 fn pending() -> Error {
-    Error::unavailable("It is not known yet whether the usage was recorded; send it again with the same external id to get its answer")
+    Error::unavailable(
+        "It is not known yet whether the usage was recorded; send it again with the same external id to get its answer",
+    )
 }
 
 struct Lane {

@@ -65,7 +65,11 @@ async fn retrieve(
     resource::item(&pairs, service.body(&view)?, Some(VERSION))
 }
 
-async fn list(State(service): State<Arc<Service>>, Reader(cx): Reader, ApiQuery(pairs): ApiQuery) -> Result<Response, ApiError> {
+async fn list(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
     let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.into_iter().map(|row| service.body(&row.view()?)).collect::<Result<_>>()?;
@@ -85,7 +89,8 @@ fn href(view: &UsageView) -> String {
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
+    let key =
+        key.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
     let key = key.ok_or_else(|| Error::invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))?;
     Ok(Some(key.to_owned()))
 }
@@ -170,7 +175,9 @@ impl Characteristics {
         let mut read = Self::default();
         for (n, CharacteristicBody { name, value, .. }) in given.into_iter().enumerate() {
             let fresh = match name.as_str() {
-                "msisdn" => put(&mut read.msisdn, text(value, n)?.parse().map_err(|e| fault(n, "value", format!("{e}")))?),
+                "msisdn" => {
+                    put(&mut read.msisdn, text(value, n)?.parse().map_err(|e| fault(n, "value", format!("{e}")))?)
+                }
                 "quantity" => match value {
                     Value::Number(number) => put(&mut read.quantity, number),
                     _ => return Err(fault(n, "value", "must be a number")),
@@ -182,7 +189,13 @@ impl Characteristics {
                 },
                 "source" => put(&mut read.source, text(value, n)?),
                 "externalId" => put(&mut read.external_id, text(value, n)?),
-                _ => return Err(fault(n, "name", "must be msisdn, quantity, unit, roamingIndicator, source or externalId")),
+                _ => {
+                    return Err(fault(
+                        n,
+                        "name",
+                        "must be msisdn, quantity, unit, roamingIndicator, source or externalId",
+                    ));
+                }
             };
             if !fresh {
                 return Err(fault(n, "name", "the characteristic is given twice"));
@@ -289,7 +302,8 @@ impl<'a> UsageBody<'a> {
             at_type: "RelatedParty",
             referred_type: "Customer",
         };
-        let product = ProductBody { id: view.subscription_id.as_str(), at_type: "ProductRef", referred_type: "Product" };
+        let product =
+            ProductBody { id: view.subscription_id.as_str(), at_type: "ProductRef", referred_type: "Product" };
         let charge = ChargeBody { unit: currency, value: 0 };
         let included = RatedBody {
             usage_rating_tag: "included usage",
@@ -327,7 +341,9 @@ fn characteristics(view: &UsageView) -> Vec<Characteristic<'_>> {
     list.push(of("roamingIndicator", Scalar::Boolean(view.roaming_indicator)));
     list.push(of("source", Scalar::Text(&view.source)));
     list.push(of("externalId", Scalar::Text(&view.external_id)));
-    list.extend(view.allowance_type.map(|allowance| of("allowanceType", Scalar::Text(AllowanceType::as_str(allowance)))));
+    list.extend(
+        view.allowance_type.map(|allowance| of("allowanceType", Scalar::Text(AllowanceType::as_str(allowance)))),
+    );
     list.push(of("ratedQuantity", Scalar::Integer(view.rated_quantity)));
     list.push(of("refusedQuantity", Scalar::Integer(view.refused_quantity)));
     list.extend(view.remaining.map(|remaining| of("remaining", Scalar::Integer(remaining))));
@@ -360,7 +376,9 @@ mod tests {
 
     #[test]
     fn the_smallest_body_gets_its_defaults() {
-        let usage = parsed(body(json!([{ "name": "msisdn", "value": "90000123" }, { "name": "quantity", "value": 120 }]))).unwrap();
+        let usage =
+            parsed(body(json!([{ "name": "msisdn", "value": "90000123" }, { "name": "quantity", "value": 120 }])))
+                .unwrap();
         assert_eq!((usage.quantity, usage.roaming, usage.source.as_str()), (120, false, "default"));
         assert_eq!(usage.event_time.unwrap().to_rfc3339(), "2026-05-11T12:30:00+00:00");
         assert_eq!(usage.external_id, None);
@@ -371,7 +389,10 @@ mod tests {
         let number = json!({ "name": "msisdn", "value": "90000123" });
         assert_eq!(fault_of(body(json!([number]))), "/usageCharacteristic");
         assert_eq!(fault_of(body(json!([number, number]))), "/usageCharacteristic/1/name");
-        assert_eq!(fault_of(body(json!([number, { "name": "quantity", "value": "120" }]))), "/usageCharacteristic/1/value");
+        assert_eq!(
+            fault_of(body(json!([number, { "name": "quantity", "value": "120" }]))),
+            "/usageCharacteristic/1/value"
+        );
         assert_eq!(fault_of(body(json!([{ "name": "speed", "value": 1 }]))), "/usageCharacteristic/0/name");
         assert_eq!(fault_of(body(json!([{ "name": "msisdn", "value": "9 0" }]))), "/usageCharacteristic/0/value");
         for ours in ["status", "relatedParty", "ratedProductUsage"] {

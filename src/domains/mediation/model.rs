@@ -72,14 +72,20 @@ impl Draft {
     /// Malformed input names its place; `usage.record.valid_event_type` and `usage.record.positive_quantity`.
     pub fn check(self, pointers: Pointers) -> Result<NewUsage> {
         let usage_type = usage_type(&self.event_type).ok_or_else(|| policy::unknown_type(&self.event_type))?;
-        let factor = factor(usage_type, self.unit.as_deref()).map_err(|message| Error::invalid(pointers.unit, message))?;
-        let quantity = quantity(&self.quantity, factor).map_err(|message| Error::invalid(pointers.quantity, message))?;
+        let factor =
+            factor(usage_type, self.unit.as_deref()).map_err(|message| Error::invalid(pointers.unit, message))?;
+        let quantity =
+            quantity(&self.quantity, factor).map_err(|message| Error::invalid(pointers.quantity, message))?;
         if quantity <= 0 {
-            return Err(policy::POSITIVE_QUANTITY.violated("The quantity must be greater than zero").with("quantity", &self.quantity).into());
+            return Err(policy::POSITIVE_QUANTITY
+                .violated("The quantity must be greater than zero")
+                .with("quantity", &self.quantity)
+                .into());
         }
         check_text(&self.source, SOURCE_LENGTH_MAX).map_err(|message| Error::invalid(pointers.source, message))?;
         if let Some(external_id) = &self.external_id {
-            check_text(external_id, EXTERNAL_ID_LENGTH_MAX).map_err(|message| Error::invalid(pointers.external_id, message))?;
+            check_text(external_id, EXTERNAL_ID_LENGTH_MAX)
+                .map_err(|message| Error::invalid(pointers.external_id, message))?;
         }
         Ok(NewUsage {
             msisdn: self.msisdn,
@@ -140,7 +146,8 @@ mod tests {
 
     use super::*;
 
-    const POINTERS: Pointers = Pointers { quantity: "/quantity", unit: "/unit", source: "/source", external_id: "/externalId" };
+    const POINTERS: Pointers =
+        Pointers { quantity: "/quantity", unit: "/unit", source: "/source", external_id: "/externalId" };
 
     fn draft(event_type: &str, quantity: &str, unit: Option<&str>) -> Draft {
         Draft {

@@ -56,7 +56,9 @@ pub(super) fn refusal(rule: Rule) -> Violation {
         LINE_MUST_EXIST => "No line has this number",
         LINE_MUST_BE_ACTIVE => "The line is not active",
         EVENT_TIME_OUT_OF_RANGE => "The event lies in the future, or before the line was activated",
-        REPLAY_DIFFERS => "This source and external id were used for another event; a new event needs a new external id",
+        REPLAY_DIFFERS => {
+            "This source and external id were used for another event; a new event needs a new external id"
+        }
         NO_ALLOWANCE => "The line has no such allowance; a top-up gives one",
         ROAMING_BALANCE_REQUIRED => "The line has no roaming data left; a roaming top-up gives some",
         _ => "The allowance is used up; a top-up or the next period gives more",
@@ -66,7 +68,10 @@ pub(super) fn refusal(rule: Rule) -> Violation {
 /// A type that nobody knows.
 pub(super) fn unknown_type(event_type: &str) -> Violation {
     let event_type: String = event_type.chars().take(40).collect();
-    VALID_EVENT_TYPE.violated("The event type is not known").with("eventType", event_type).with("validTypes", TYPE_NAMES)
+    VALID_EVENT_TYPE
+        .violated("The event type is not known")
+        .with("eventType", event_type)
+        .with("validTypes", TYPE_NAMES)
 }
 
 #[cfg(test)]

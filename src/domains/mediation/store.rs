@@ -106,7 +106,12 @@ pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u6
 }
 
 /// Events of `lines` (None: of all lines), newest first.
-pub(super) async fn history(db: &Db, cx: &Context, filter: &UsageFilter, lines: Option<Vec<String>>) -> Result<Vec<UsageRow>> {
+pub(super) async fn history(
+    db: &Db,
+    cx: &Context,
+    filter: &UsageFilter,
+    lines: Option<Vec<String>>,
+) -> Result<Vec<UsageRow>> {
     let msisdn = filter.msisdn.as_ref().map(|msisdn| msisdn.as_str().to_owned());
     let event_type = filter.event_type.map(UsageType::as_str);
     // With lines the primary key finds the rows; without, the newest ones are read off the index of their recording.
@@ -120,7 +125,8 @@ pub(super) async fn history(db: &Db, cx: &Context, filter: &UsageFilter, lines: 
            and ($5::timestamptz is null or u.event_time >= $5)
          order by {order}, u.id desc limit $6"
     );
-    let statement = db::sql!(text, cx.tenant.as_ref(), lines, msisdn, event_type, filter.since, i64::from(filter.limit));
+    let statement =
+        db::sql!(text, cx.tenant.as_ref(), lines, msisdn, event_type, filter.since, i64::from(filter.limit));
     Ok(UsageRow::find_by_statement(statement).all(db.connection()).await?)
 }
 
@@ -144,7 +150,11 @@ pub(super) struct Key<'a> {
 
 /// Claims the keys; answers the usage ids that got theirs. `keys` are distinct and sorted, so that two batches never wait
 /// for each other both ways.
-pub(super) async fn claim(connection: &mut PgConnection, keys: &[Key<'_>], recorded_at: DateTime<Utc>) -> Result<Vec<String>> {
+pub(super) async fn claim(
+    connection: &mut PgConnection,
+    keys: &[Key<'_>],
+    recorded_at: DateTime<Utc>,
+) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(
         "insert into mediation.usage_key (subscription_id, source, external_id, tenant_id, usage_id, recorded_at)
          select k.*, $6 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as k
@@ -196,7 +206,11 @@ pub(super) struct NewRow<'a> {
 }
 
 /// Stores the events of a batch.
-pub(super) async fn insert(connection: &mut PgConnection, rows: &[NewRow<'_>], recorded_at: DateTime<Utc>) -> Result<()> {
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    rows: &[NewRow<'_>],
+    recorded_at: DateTime<Utc>,
+) -> Result<()> {
     sqlx::query(
         "insert into mediation.usage_event (recorded_at, subscription_id, id, tenant_id, source, external_id, msisdn, customer_id,
              offering_id, event_type, event_time, quantity, unit, roaming_indicator, state, allowance_type, period_index, applied,

@@ -53,7 +53,8 @@ impl Service {
             }
             Err(error @ (GatewayError::Timeout | GatewayError::Unavailable(_))) => {
                 let text = error.to_string();
-                leases::postpone_charge(&self.platform.db, cx, self.platform.boot_id, id, backoff(work.calls), &text).await?;
+                leases::postpone_charge(&self.platform.db, cx, self.platform.boot_id, id, backoff(work.calls), &text)
+                    .await?;
                 return Err(Error::unavailable(text));
             }
         };
@@ -72,7 +73,10 @@ impl Service {
     }
 
     /// A gateway call that ends in time.
-    pub(super) async fn bounded<T>(&self, call: impl Future<Output = Result<T, GatewayError>>) -> Result<T, GatewayError> {
+    pub(super) async fn bounded<T>(
+        &self,
+        call: impl Future<Output = Result<T, GatewayError>>,
+    ) -> Result<T, GatewayError> {
         tokio::time::timeout(GATEWAY_TIMEOUT, call).await.unwrap_or(Err(GatewayError::Timeout))
     }
 

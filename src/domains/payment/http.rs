@@ -40,7 +40,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-async fn list(State(service): State<Arc<Service>>, Reader(cx): Reader, ApiQuery(pairs): ApiQuery) -> Result<Response, ApiError> {
+async fn list(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
     let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, payments) = listing::page(&service.platform.db, &cx, &query).await?;
     let items = payments.iter().map(body).collect();
@@ -123,7 +127,14 @@ impl Service {
         if body.payer.is_some_and(|payer| payer.id != customer_id) {
             return Err(Error::invalid("/payer/id", "is not the customer of the account"));
         }
-        Ok(ManualPayment { customer_id, account_id, method_id: body.payment_method.id, amount, correlator, description })
+        Ok(ManualPayment {
+            customer_id,
+            account_id,
+            method_id: body.payment_method.id,
+            amount,
+            correlator,
+            description,
+        })
     }
 }
 
@@ -204,7 +215,9 @@ fn correlator(payment: &Payment) -> &str {
 /// What is paid for: an order, the account (by hand), else a line or something bought for it.
 fn item(subject_id: &str) -> Value {
     let (referred, href) = match subject_id.split_once('-') {
-        Some(("ORD", _)) => ("ProductOrder", Some(format!("/tmf-api/productOrderingManagement/v4/productOrder/{subject_id}"))),
+        Some(("ORD", _)) => {
+            ("ProductOrder", Some(format!("/tmf-api/productOrderingManagement/v4/productOrder/{subject_id}")))
+        }
         Some(("ACC", _)) => ("PartyAccount", None),
         _ => ("Product", None),
     };

@@ -57,7 +57,9 @@ impl Service {
     async fn tokenize(&self, card: &Card) -> Result<Tokenized> {
         self.bounded(self.gateway.tokenize(card)).await.map_err(|error| match error {
             GatewayError::Timeout | GatewayError::Unavailable(_) => Error::unavailable(error.to_string()),
-            GatewayError::Refused(_) => policy::ADD_CARD_REFUSED.violated("The payment gateway does not take this card").into(),
+            GatewayError::Refused(_) => {
+                policy::ADD_CARD_REFUSED.violated("The payment gateway does not take this card").into()
+            }
         })
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::port::{AttemptId, AttemptStatus, AttemptView, MethodView, PaymentMethodId, Purpose, RefundId, RefundStatus, RefundView};
+use super::port::{
+    AttemptId, AttemptStatus, AttemptView, MethodView, PaymentMethodId, Purpose, RefundId, RefundStatus, RefundView,
+};
 use crate::domains::crm::port::CustomerId;
 use crate::platform::money::Money;
 
@@ -108,10 +110,17 @@ pub(super) struct Refund {
 /// The final word on a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    Approved { gateway_ref: String },
-    Declined { code: String, reason: String },
+    Approved {
+        gateway_ref: String,
+    },
+    Declined {
+        code: String,
+        reason: String,
+    },
     /// The gateway refused the request itself.
-    Errored { reason: String },
+    Errored {
+        reason: String,
+    },
 }
 
 impl Outcome {

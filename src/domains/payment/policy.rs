@@ -79,7 +79,9 @@ pub(super) fn set_default(method: &Method, now: chrono::DateTime<chrono::Utc>, z
     }
     let month = u32::try_from(method.exp_month).unwrap_or_default();
     if method.status != "active" || is_past(method.exp_year.into(), month, now, zone) {
-        return Err(DEFAULT_EXPIRED.violated("The card has expired; add a new one").with("paymentMethodId", &method.id));
+        return Err(DEFAULT_EXPIRED
+            .violated("The card has expired; add a new one")
+            .with("paymentMethodId", &method.id));
     }
     Ok(())
 }
@@ -100,7 +102,11 @@ pub(super) fn remove(method: &Method, others: usize, open_lines: &[SubscriptionI
 }
 
 /// The card that pays for a booked charge; it must be one that the active gateway knows.
-pub(super) fn method_for_charge(method: Option<Method>, customer_id: &CustomerId, provider: &str) -> Result<Method, Violation> {
+pub(super) fn method_for_charge(
+    method: Option<Method>,
+    customer_id: &CustomerId,
+    provider: &str,
+) -> Result<Method, Violation> {
     let Some(method) = method else {
         let message = "The customer has no card on file; add one with payment.add_card";
         return Err(CHARGE_NO_METHOD.violated(message).with("customerId", customer_id));
@@ -136,7 +142,8 @@ pub(super) fn manual_charge(
         return Err(CHARGE_POSITIVE.violated("The amount must be more than zero").with("amount", amount.decimal()));
     }
     if method.customer_id != *customer_id {
-        let violation = CHARGE_OWNER.violated("The card belongs to another customer").with("paymentMethodId", method_id);
+        let violation =
+            CHARGE_OWNER.violated("The card belongs to another customer").with("paymentMethodId", method_id);
         return Err(violation.with("requestedCustomerId", customer_id));
     }
     known_to(provider, method)
@@ -166,7 +173,9 @@ pub(super) fn has_charge(attempt: &Attempt) -> bool {
 }
 
 pub(super) fn nothing_charged(attempt_id: &super::port::AttemptId) -> Violation {
-    REFUND_NOTHING.violated("Nothing was charged, so there is nothing to give back").with("paymentAttemptId", attempt_id)
+    REFUND_NOTHING
+        .violated("Nothing was charged, so there is nothing to give back")
+        .with("paymentAttemptId", attempt_id)
 }
 
 #[cfg(test)]
@@ -193,7 +202,8 @@ mod tests {
     #[test]
     fn a_card_is_refused_by_the_first_rule_that_it_breaks() {
         let now = at(2026, 5, 10, 9);
-        let (good, expired, wrong) = (card("4242424242424242", 5, 2026), card("4242424242424242", 4, 2026), card("4242", 4, 2026));
+        let (good, expired, wrong) =
+            (card("4242424242424242", 5, 2026), card("4242424242424242", 4, 2026), card("4242", 4, 2026));
         assert_eq!(rule(Some("active"), &good, now), None, "good to the end of its month");
         assert_eq!(rule(Some("pending"), &good, now), None);
         assert_eq!(rule(None, &wrong, now), Some("payment_method.add.customer_exists"));
@@ -230,7 +240,9 @@ mod tests {
     #[test]
     fn the_last_card_stays_while_there_is_a_line() {
         let lines = ["SUB-0001".parse().unwrap()];
-        let rule = |status: &str, others, lines: &[SubscriptionId]| remove(&method(status), others, lines).err().map(|v| v.rule.id());
+        let rule = |status: &str, others, lines: &[SubscriptionId]| {
+            remove(&method(status), others, lines).err().map(|v| v.rule.id())
+        };
         assert_eq!(rule("active", 0, &lines), Some("payment_method.remove.not_last_if_active_subscription"));
         assert_eq!(rule("active", 1, &lines), None);
         assert_eq!(rule("active", 0, &[]), None);
@@ -260,7 +272,10 @@ mod tests {
             assert_eq!(rule(Some(method("active")), "CUST-2", minor, "stripe"), Some("payment.charge.positive_amount"));
         }
         assert_eq!(rule(Some(method("active")), "CUST-2", 1, "stripe"), Some("payment.charge.customer_matches_method"));
-        assert_eq!(rule(Some(method("active")), "CUST-1", 1, "stripe"), Some("payment.charge.token_provider_matches_active"));
+        assert_eq!(
+            rule(Some(method("active")), "CUST-1", 1, "stripe"),
+            Some("payment.charge.token_provider_matches_active")
+        );
         assert_eq!(rule(Some(method("active")), "CUST-1", 1, "mock"), None);
     }
 }

@@ -8,8 +8,8 @@ pub mod gateway;
 pub mod rule {
     pub use crate::domains::payment::policy::{
         ADD_CARD_EXPIRED, ADD_CARD_NUMBER, ADD_CARD_REFUSED, ADD_CUSTOMER_EXISTS, ADD_CUSTOMER_STATE, ADD_TOO_MANY,
-        CHARGE_KEY_IN_USE, CHARGE_METHOD_ACTIVE, CHARGE_METHOD_NOT_FOUND, CHARGE_NO_METHOD, CHARGE_OWNER, CHARGE_POSITIVE,
-        CHARGE_PROVIDER, DEFAULT_EXPIRED, DEFAULT_REMOVED, REFUND_NOTHING, REMOVE_LAST, REMOVE_TWICE,
+        CHARGE_KEY_IN_USE, CHARGE_METHOD_ACTIVE, CHARGE_METHOD_NOT_FOUND, CHARGE_NO_METHOD, CHARGE_OWNER,
+        CHARGE_POSITIVE, CHARGE_PROVIDER, DEFAULT_EXPIRED, DEFAULT_REMOVED, REFUND_NOTHING, REMOVE_LAST, REMOVE_TWICE,
     };
 }
 
@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use commands::{
-    AddCard, AttemptStatus, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt, RefundStatus,
-    RefundView, RemoveMethod, SetDefaultMethod,
+    AddCard, AttemptStatus, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt,
+    RefundStatus, RefundView, RemoveMethod, SetDefaultMethod,
 };
 
 use crate::domains::crm::port::CustomerId;

@@ -28,7 +28,13 @@ enum Answered {
 
 impl Service {
     /// See [`Payments::refund`](super::port::Payments::refund).
-    pub(super) async fn book_refund(&self, tx: &Tx, cx: &Context, id: &AttemptId, reason: &str) -> Result<Option<RefundId>> {
+    pub(super) async fn book_refund(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        id: &AttemptId,
+        reason: &str,
+    ) -> Result<Option<RefundId>> {
         let attempt = attempts::lock(tx, cx, id).await?.ok_or_else(|| Error::not_found("payment attempt", id))?;
         if let Some(live) = refunds::live(tx, cx, id).await? {
             return Ok(Some(live.id));
@@ -70,7 +76,8 @@ impl Service {
             Err(GatewayError::Refused(reason)) => Answered::Refused { reason },
             Err(error @ (GatewayError::Timeout | GatewayError::Unavailable(_))) => {
                 let text = error.to_string();
-                leases::postpone_refund(&self.platform.db, cx, self.platform.boot_id, id, backoff(work.calls), &text).await?;
+                leases::postpone_refund(&self.platform.db, cx, self.platform.boot_id, id, backoff(work.calls), &text)
+                    .await?;
                 return Err(Error::unavailable(text));
             }
         };

@@ -51,10 +51,13 @@ impl Service {
         request: &ChargeRequest,
         description: Option<&str>,
     ) -> Result<Option<Attempt>> {
-        let Some(attempt) = attempts::insert(tx, cx, id, method_id, request, description).await? else { return Ok(None) };
+        let Some(attempt) = attempts::insert(tx, cx, id, method_id, request, description).await? else {
+            return Ok(None);
+        };
         if attempt.amount.is_zero() {
             outbox::stage(tx, cx, &PaymentApproved::from(&attempt)).await?;
-            let summary = format!("Nothing to charge: {} for {} ({})", attempt.purpose.as_str(), attempt.subject_id, attempt.id);
+            let summary =
+                format!("Nothing to charge: {} for {} ({})", attempt.purpose.as_str(), attempt.subject_id, attempt.id);
             self.customers.note(tx, cx, &attempt.customer_id, Direction::Internal, &summary).await?;
         } else {
             outbox::stage(tx, cx, &PaymentRequested::from(&attempt)).await?;

@@ -55,7 +55,8 @@ impl Service {
             if due.is_empty() {
                 break;
             }
-            visit_all(cx, due, &mut report.refunds, |cx, id| async move { self.give_back(&cx, &id.into()).await }).await;
+            visit_all(cx, due, &mut report.refunds, |cx, id| async move { self.give_back(&cx, &id.into()).await })
+                .await;
         }
         serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string()))
     }

@@ -26,8 +26,8 @@ use async_trait::async_trait;
 
 use crate::domains::provisioning::events::TaskCreated;
 use crate::domains::provisioning::port::{
-    FaultView, GetTask, ListTasks, Network, NewTask, Provisioning, ResolveStuck, RetryFailed, SetFaultInjection, TaskId,
-    TaskView,
+    FaultView, GetTask, ListTasks, Network, NewTask, Provisioning, ResolveStuck, RetryFailed, SetFaultInjection,
+    TaskId, TaskView,
 };
 use crate::platform::Platform;
 use crate::platform::config::Profile;

@@ -42,9 +42,15 @@ impl TaskState {
         match (self, trigger) {
             (Self::Running, Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick)
             | (Self::Failed | Self::Stuck, Trigger::Restart) => Ok(trigger.leads_to()),
-            (Self::Pending, Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick | Trigger::Restart)
+            (
+                Self::Pending,
+                Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick | Trigger::Restart,
+            )
             | (Self::Running, Trigger::Restart)
-            | (Self::Failed | Self::Stuck, Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick)
+            | (
+                Self::Failed | Self::Stuck,
+                Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick,
+            )
             | (Self::Completed, _) => Err(rule::TRANSITION_INVALID
                 .violated(format!("A task that is {} cannot become {}", self.as_str(), trigger.leads_to().as_str()))
                 .with("state", self)
@@ -58,10 +64,17 @@ impl TaskState {
 pub(super) enum Outcome {
     Completed,
     /// Tried again after this long.
-    Again { error: String, after: Duration },
-    Failed { error: String },
+    Again {
+        error: String,
+        after: Duration,
+    },
+    Failed {
+        error: String,
+    },
     /// No attempt was made.
-    Stuck { error: String },
+    Stuck {
+        error: String,
+    },
 }
 
 impl Outcome {

@@ -20,7 +20,8 @@ const NOTE_CHARS_MAX: usize = 500;
 /// The note says something. Checked before the task is looked at.
 pub(super) fn note(task_id: &TaskId, note: &str) -> Result<()> {
     if note.trim().is_empty() {
-        let violation = rule::RESOLVE_REQUIRES_NOTE.violated("Say in the note what was found and done").with("taskId", task_id);
+        let violation =
+            rule::RESOLVE_REQUIRES_NOTE.violated("Say in the note what was found and done").with("taskId", task_id);
         return Err(violation.into());
     }
     if note.chars().count() > NOTE_CHARS_MAX {

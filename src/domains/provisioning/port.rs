@@ -30,11 +30,17 @@ pub enum TaskType {
 
 impl TaskType {
     pub const ALL: [Self; 7] = [
-        Self::HlrProvision, Self::PcrfPolicyPush, Self::OcsBalanceInit, Self::EsimProfilePrepare, Self::HlrDeprovision,
-        Self::ServiceSuspend, Self::ServiceResume,
+        Self::HlrProvision,
+        Self::PcrfPolicyPush,
+        Self::OcsBalanceInit,
+        Self::EsimProfilePrepare,
+        Self::HlrDeprovision,
+        Self::ServiceSuspend,
+        Self::ServiceResume,
     ];
     /// The tasks of an activation; they run at the same time, in no order.
-    pub const ACTIVATION: [Self; 4] = [Self::HlrProvision, Self::PcrfPolicyPush, Self::OcsBalanceInit, Self::EsimProfilePrepare];
+    pub const ACTIVATION: [Self; 4] =
+        [Self::HlrProvision, Self::PcrfPolicyPush, Self::OcsBalanceInit, Self::EsimProfilePrepare];
 
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domains::provisioning::model::{Outcome, Task, pause_after};
-use crate::domains::provisioning::port::{NetworkError, NetworkTask, TaskCompleted, TaskFailed, TaskId, TaskState, TaskStuck};
-use crate::domains::provisioning::store::{self, Claim};
 use crate::domains::provisioning::Service;
+use crate::domains::provisioning::model::{Outcome, Task, pause_after};
+use crate::domains::provisioning::port::{
+    NetworkError, NetworkTask, TaskCompleted, TaskFailed, TaskId, TaskState, TaskStuck,
+};
+use crate::domains::provisioning::store::{self, Claim};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;

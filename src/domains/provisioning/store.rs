@@ -41,7 +41,8 @@ struct Row {
     version: i64,
 }
 
-const COLUMNS: &str = "t.id, t.service_id, t.service_order_id, t.commercial_order_id, t.subscription_id, t.task_type, t.state,
+const COLUMNS: &str =
+    "t.id, t.service_id, t.service_order_id, t.commercial_order_id, t.subscription_id, t.task_type, t.state,
     t.attempts, t.max_attempts, t.payload, t.last_error, t.created_at, t.started_at, t.completed_at, t.version";
 
 impl TryFrom<Row> for Task {
@@ -210,7 +211,9 @@ pub(super) async fn forgotten(platform: &Platform, cx: &Context, limit: i64) -> 
 /// Reads the task and keeps it locked until `tx` ends.
 pub(super) async fn lock(tx: &Tx, cx: &Context, id: &TaskId) -> Result<Task> {
     let statement = sql!(
-        format!("select {COLUMNS} from provisioning.provisioning_task t where t.id = $1 and t.tenant_id = $2 for update"),
+        format!(
+            "select {COLUMNS} from provisioning.provisioning_task t where t.id = $1 and t.tenant_id = $2 for update"
+        ),
         id,
         cx.tenant.as_ref()
     );
@@ -316,7 +319,12 @@ pub(super) async fn seed_fault(
 }
 
 /// Changes the rule of the pair, or makes it.
-pub(super) async fn set_fault(tx: &Tx, cx: &Context, command: &SetFaultInjection, hundredths: i16) -> Result<FaultView> {
+pub(super) async fn set_fault(
+    tx: &Tx,
+    cx: &Context,
+    command: &SetFaultInjection,
+    hundredths: i16,
+) -> Result<FaultView> {
     let (task_type, fault_type) = (command.task_type.as_str(), command.fault_type.as_str());
     let statement = sql!(
         format!(
@@ -340,7 +348,9 @@ pub(super) async fn set_fault(tx: &Tx, cx: &Context, command: &SetFaultInjection
 /// All fault rules, by task type.
 pub(super) async fn faults(connection: &impl ConnectionTrait, cx: &Context) -> Result<Vec<FaultView>> {
     let statement = sql!(
-        format!("select {FAULT_COLUMNS} from provisioning.fault_injection where tenant_id = $1 order by task_type, fault_type"),
+        format!(
+            "select {FAULT_COLUMNS} from provisioning.fault_injection where tenant_id = $1 order by task_type, fault_type"
+        ),
         cx.tenant.as_ref()
     );
     FaultRow::find_by_statement(statement).all(connection).await?.into_iter().map(FaultView::try_from).collect()

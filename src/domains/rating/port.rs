@@ -62,7 +62,10 @@ pub struct Bucket {
 pub enum Verdict {
     Served(Served),
     /// Nothing is given. `remaining` is what the line has; None when it has no such allowance.
-    Refused { rule: Rule, remaining: Option<i64> },
+    Refused {
+        rule: Rule,
+        remaining: Option<i64>,
+    },
 }
 
 /// What is given, and what that takes off the allowance.
@@ -90,7 +93,9 @@ pub fn rate(allowance: AllowanceType, bucket: Option<Bucket>, quantity: i64) -> 
         Some(Bucket { unlimited: true, .. }) => {
             Verdict::Served(Served { applied: 0, served: quantity, refused: 0, remaining: None, exhausts: false })
         }
-        Some(Bucket { remaining, .. }) if remaining <= 0 => Verdict::Refused { rule: used_up(allowance), remaining: Some(0) },
+        Some(Bucket { remaining, .. }) if remaining <= 0 => {
+            Verdict::Refused { rule: used_up(allowance), remaining: Some(0) }
+        }
         Some(Bucket { remaining, .. }) => Verdict::Served(serve(allowance, remaining, quantity)),
     }
 }

@@ -52,7 +52,14 @@ impl Service {
         }
     }
 
-    async fn build(&self, tx: &Tx, cx: &Context, order: &OrderInProgress, mapping: ServiceMapping, held: &Reservation) -> Result<()> {
+    async fn build(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        order: &OrderInProgress,
+        mapping: ServiceMapping,
+        held: &Reservation,
+    ) -> Result<()> {
         let mut service_order = ServiceOrder {
             id: store::mint_order(tx).await?,
             commercial_order_id: order.order_id.clone(),

@@ -10,7 +10,9 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::domains::som::Service;
-use crate::domains::som::port::{ServiceId, ServiceOrderId, ServiceOrderState, ServiceOrderTaskView, ServiceOrderView, ServiceState, ServiceView};
+use crate::domains::som::port::{
+    ServiceId, ServiceOrderId, ServiceOrderState, ServiceOrderTaskView, ServiceOrderView, ServiceState, ServiceView,
+};
 use crate::domains::som::store::views;
 use crate::platform::error::Error;
 use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
@@ -54,7 +56,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .with_state(service)
 }
 
-async fn list_orders(State(service): State<Arc<Service>>, Reader(cx): Reader, ApiQuery(pairs): ApiQuery) -> Result<Response, ApiError> {
+async fn list_orders(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
     let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, orders) = views::order_page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(SERVICE_ORDERS, &pairs, &query, total, orders.iter().map(order_body).collect()))
@@ -70,7 +76,11 @@ async fn retrieve_order(
     resource::item(&pairs, order_body(&order), Some(order.version))
 }
 
-async fn list_services(State(service): State<Arc<Service>>, Reader(cx): Reader, ApiQuery(pairs): ApiQuery) -> Result<Response, ApiError> {
+async fn list_services(
+    State(service): State<Arc<Service>>,
+    Reader(cx): Reader,
+    ApiQuery(pairs): ApiQuery,
+) -> Result<Response, ApiError> {
     let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, services) = views::service_page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(SERVICES, &pairs, &query, total, services.iter().map(service_body).collect()))
@@ -189,7 +199,8 @@ fn specification(id: &str) -> Value {
 
 fn service_body(service: &ServiceView) -> Value {
     let cfs = service.kind == "CFS";
-    let has_started = matches!(service.state, ServiceState::Activated | ServiceState::Failed | ServiceState::Terminated);
+    let has_started =
+        matches!(service.state, ServiceState::Activated | ServiceState::Failed | ServiceState::Terminated);
     let mut body = json!({
         "id": service.id,
         "href": format!("{SERVICES}/{}", service.id),
@@ -210,7 +221,8 @@ fn service_body(service: &ServiceView) -> Value {
     body["relatedParty"] =
         customer(&service.customer_id, &format!("/tmf-api/customerManagement/v4/customer/{}", service.customer_id));
     if let Some(line) = &service.subscription_id {
-        body["relatedEntity"] = json!([{ "id": line, "role": "product", "@type": "RelatedEntity", "@referredType": "Product" }]);
+        body["relatedEntity"] =
+            json!([{ "id": line, "role": "product", "@type": "RelatedEntity", "@referredType": "Product" }]);
     }
     relations(service, &mut body);
     body["@type"] = json!("Service");
@@ -219,7 +231,10 @@ fn service_body(service: &ServiceView) -> Value {
 
 /// What a customer-facing service is known by and stands on, and what a resource-facing one supports.
 fn relations(service: &ServiceView, body: &mut Value) {
-    let known = [("msisdn", service.msisdn.as_ref().map(|number| number.as_str())), ("iccidLast4", service.iccid_last4.as_deref())];
+    let known = [
+        ("msisdn", service.msisdn.as_ref().map(|number| number.as_str())),
+        ("iccidLast4", service.iccid_last4.as_deref()),
+    ];
     let known = known.into_iter().filter_map(|(name, value)| {
         value.map(|value| json!({ "name": name, "valueType": "string", "value": value, "@type": "Characteristic" }))
     });
@@ -247,7 +262,8 @@ fn relations(service: &ServiceView, body: &mut Value) {
         body
     };
     if !service.children.is_empty() {
-        body["supportingService"] = service.children.iter().map(|child| reference(&child.id, Some(&child.name))).collect();
+        body["supportingService"] =
+            service.children.iter().map(|child| reference(&child.id, Some(&child.name))).collect();
     }
     if let Some(parent) = &service.parent_service_id {
         body["serviceRelationship"] = json!([{ "relationshipType": "supports", "service": reference(parent, None) }]);

@@ -301,6 +301,9 @@ mod tests {
             substituted: false,
         };
         let stored = serde_json::to_string(&Characteristics::of(&held, &"PLAN_M".to_owned().into())).unwrap();
-        assert!(stored.contains(r#""iccidLast4":"0417""#) && !stored.contains("8965010") && !stored.contains("LPA"), "{stored}");
+        assert!(
+            stored.contains(r#""iccidLast4":"0417""#) && !stored.contains("8965010") && !stored.contains("LPA"),
+            "{stored}"
+        );
     }
 }

@@ -55,7 +55,8 @@ struct OrderRow {
     version: i64,
 }
 
-const ORDER_SELECT: &str = "o.id, o.commercial_order_id, o.customer_id, o.subscription_id, o.kind, o.state, o.state_reason,
+const ORDER_SELECT: &str =
+    "o.id, o.commercial_order_id, o.customer_id, o.subscription_id, o.kind, o.state, o.state_reason,
     o.created_at, o.started_at, o.completed_at, o.version";
 const ORDER_FROM: &str = "service_inventory.service_order o where o.tenant_id = $1";
 
@@ -133,7 +134,13 @@ pub(super) async fn insert_item(tx: &Tx, cx: &Context, order: &ServiceOrder, act
     Ok(())
 }
 
-pub(super) async fn insert_tasks(tx: &Tx, cx: &Context, order: &ServiceOrder, cfs: &ServiceId, tasks: &[TaskRow]) -> Result<()> {
+pub(super) async fn insert_tasks(
+    tx: &Tx,
+    cx: &Context,
+    order: &ServiceOrder,
+    cfs: &ServiceId,
+    tasks: &[TaskRow],
+) -> Result<()> {
     let types: Vec<String> = tasks.iter().map(|task| task.task_type.as_str().to_owned()).collect();
     let ids: Vec<String> = tasks.iter().map(|task| task.task_id.to_string()).collect();
     let statement = sql!(
@@ -198,7 +205,9 @@ pub(super) async fn lock_order(tx: &Tx, cx: &Context, id: &ServiceOrderId) -> Re
 /// The activation of a commercial order, locked, when it was decomposed.
 pub(super) async fn lock_activation(tx: &Tx, cx: &Context, order_id: &OrderId) -> Result<Option<ServiceOrder>> {
     let statement = sql!(
-        format!("select {ORDER_SELECT} from {ORDER_FROM} and o.commercial_order_id = $2 and o.kind = 'activation' for update"),
+        format!(
+            "select {ORDER_SELECT} from {ORDER_FROM} and o.commercial_order_id = $2 and o.kind = 'activation' for update"
+        ),
         cx.tenant.as_ref(),
         order_id
     );
@@ -271,7 +280,8 @@ impl TryFrom<NodeRow> for Node {
         let damaged = |what: &str| Error::Internal(format!("service {} has unreadable {what}", row.id));
         Ok(Self {
             state: ServiceState::parse(&row.state).ok_or_else(|| damaged("state"))?,
-            characteristics: serde_json::from_value(row.characteristics.clone()).map_err(|_| damaged("characteristics"))?,
+            characteristics: serde_json::from_value(row.characteristics.clone())
+                .map_err(|_| damaged("characteristics"))?,
             id: row.id.clone().into(),
             spec_id: row.spec_id,
             name: row.name,
@@ -301,7 +311,10 @@ pub(super) async fn lock_graph_of_order(tx: &Tx, cx: &Context, order: &ServiceOr
 pub(super) async fn insert_graph(tx: &Tx, cx: &Context, order: &ServiceOrder, graph: &Graph) -> Result<()> {
     let nodes: Vec<&Node> = graph.nodes().collect();
     let column = |read: &dyn Fn(&Node) -> String| nodes.iter().map(|node| read(node)).collect::<Vec<String>>();
-    let characteristics = nodes.iter().map(|node| serde_json::to_string(&node.characteristics)).collect::<std::result::Result<Vec<_>, _>>();
+    let characteristics = nodes
+        .iter()
+        .map(|node| serde_json::to_string(&node.characteristics))
+        .collect::<std::result::Result<Vec<_>, _>>();
     let statement = sql!(
         "insert into service_inventory.service (id, tenant_id, customer_id, service_order_id, spec_id, name, type,
              parent_service_id, state, characteristics, created_at)
@@ -344,7 +357,8 @@ pub(super) async fn save_graph(tx: &Tx, cx: &Context, graph: &Graph) -> Result<(
 }
 
 async fn insert_history(tx: &Tx, cx: &Context, graph: &Graph) -> Result<()> {
-    let changes: Vec<_> = graph.nodes().flat_map(|node| node.changes.iter().map(move |change| (node, change))).collect();
+    let changes: Vec<_> =
+        graph.nodes().flat_map(|node| node.changes.iter().map(move |change| (node, change))).collect();
     let ids: Vec<String> = changes.iter().map(|(node, _)| node.id.to_string()).collect();
     let from: Vec<String> = changes.iter().map(|(_, c)| c.from.map_or("", ServiceState::as_str).to_owned()).collect();
     let to: Vec<String> = changes.iter().map(|(_, c)| c.to.as_str().to_owned()).collect();

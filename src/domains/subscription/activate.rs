@@ -39,7 +39,12 @@ impl Service {
         store::quota::save(tx, cx, &line.id, &Ledger::opened(entered.period, &allowances)).await?;
         store::period::insert(tx, cx, &line.id, entered, charged(&paid)?, &paid.attempt_id).await?;
         self.payments.recognise(tx, cx, &paid.attempt_id).await?;
-        let summary = format!("Line {} is active on {}; the period ends {}", line.id, line.offering_id, entered.period.end.date_naive());
+        let summary = format!(
+            "Line {} is active on {}; the period ends {}",
+            line.id,
+            line.offering_id,
+            entered.period.end.date_naive()
+        );
         self.note(tx, cx, &line.customer_id, &summary).await?;
         outbox::stage(tx, cx, &activated(line, entered, paid)).await.map(drop)
     }

@@ -29,6 +29,8 @@ impl Service {
         if let Some(booked) = store::line_of_order(tx, cx, &booking.order_id).await? {
             return Ok(booked);
         }
+        // Closing a customer asks for lines that are not terminated: it waits for this one, or this one is refused.
+        self.customers.hold_open(tx, cx, &booking.customer_id).await?;
         let plan = self.catalog.offering(cx, &booking.offering_id).await?;
         let Some(line) = store::insert(tx, cx, &booking).await? else {
             // A twin of this call was faster and has committed meanwhile.
@@ -77,7 +79,13 @@ impl Service {
     }
 
     /// A booked line ends without ever having been in service; the order is told.
-    pub(super) async fn fail_activation(&self, tx: &Tx, cx: &Context, mut line: Line, failed: Failed<'_>) -> Result<()> {
+    pub(super) async fn fail_activation(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        mut line: Line,
+        failed: Failed<'_>,
+    ) -> Result<()> {
         let step = line.apply(Trigger::FailActivation, &failed.reason)?;
         line.terminated_at = Some(cx.now);
         store::save(tx, cx, &mut line, Some(step)).await?;

@@ -1,9 +1,10 @@
-//! What this domain does when a charge is settled. One consumer per outcome, whatever was charged for: a payment is one
-//! delivery.
+//! What this domain does when a charge is settled or a line runs out of data. One consumer per outcome of a charge, whatever
+//! was charged for: a payment is one delivery.
 
 use std::sync::Arc;
 
 use super::Service;
+use super::port::SubscriptionExhausted;
 use crate::domains::payment::port::{PaymentApproved, PaymentDeclined, Purpose};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -42,5 +43,18 @@ impl Consumer for ApplyDecline {
             Purpose::Manual => {}
         }
         Ok(())
+    }
+}
+
+/// A line ran out of data: the customer's timeline says so. Usage is applied in batches that leave this to later.
+pub(super) struct NoteExhaustion(pub(super) Arc<Service>);
+
+impl Consumer for NoteExhaustion {
+    const NAME: &'static str = "subscription.note_exhaustion";
+    type Payload = SubscriptionExhausted;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, exhausted: SubscriptionExhausted) -> Result<(), Failure> {
+        let summary = format!("Line {} is blocked: its data is used up", exhausted.subscription_id);
+        Ok(self.0.note(tx, cx, &exhausted.customer_id, &summary).await?)
     }
 }

@@ -93,6 +93,7 @@ line_event!(
 );
 
 /// The contract that a period was charged by.
+#[expect(clippy::struct_field_names, reason = "the fields are named as they are in the answers about a line")]
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PriceSnapshot {

@@ -98,7 +98,9 @@ impl Ledger {
 
     /// Whether there is home data to use.
     pub(super) fn data_left(&self) -> bool {
-        self.balances.iter().any(|balance| balance.kind == AllowanceType::Data && (balance.unlimited || balance.remaining > 0))
+        self.balances
+            .iter()
+            .any(|balance| balance.kind == AllowanceType::Data && (balance.unlimited || balance.remaining > 0))
     }
 
     fn grant_all(&mut self, allowances: &[AllowanceView], source: &str) {
@@ -140,7 +142,11 @@ mod tests {
     }
 
     fn allowances(data: i64, voice: i64, roaming: Option<i64>) -> Vec<AllowanceView> {
-        let view = |allowance_type: AllowanceType, quantity| AllowanceView { allowance_type, quantity, unit: allowance_type.unit() };
+        let view = |allowance_type: AllowanceType, quantity| AllowanceView {
+            allowance_type,
+            quantity,
+            unit: allowance_type.unit(),
+        };
         let fixed = [view(AllowanceType::Data, data), view(AllowanceType::Voice, voice)];
         fixed.into_iter().chain(roaming.map(|quantity| view(AllowanceType::DataRoaming, quantity))).collect()
     }
@@ -168,7 +174,10 @@ mod tests {
         ledger.top_up(AllowanceType::Voice, 10, "vas:VP-0003".into());
         assert!(ledger.data_left());
         assert_eq!(of(&ledger, AllowanceType::DataRoaming).total, 1_024);
-        assert_eq!(of(&ledger, AllowanceType::Voice), Balance { kind: AllowanceType::Voice, unlimited: true, total: 0, remaining: 0 });
+        assert_eq!(
+            of(&ledger, AllowanceType::Voice),
+            Balance { kind: AllowanceType::Voice, unlimited: true, total: 0, remaining: 0 }
+        );
         assert_eq!(ledger.entries.last().unwrap().amount, 0, "each purchase leaves its entry");
     }
 
@@ -176,7 +185,8 @@ mod tests {
     fn a_renewal_takes_what_the_plan_no_longer_has() {
         let mut ledger = Ledger::opened(period(1), &allowances(100, 5, Some(7)));
         ledger.renew(2, period(2), &allowances(200, UNLIMITED, None));
-        let expired: i64 = ledger.entries.iter().filter(|entry| entry.kind == EntryKind::Expiry).map(|entry| entry.amount).sum();
+        let expired: i64 =
+            ledger.entries.iter().filter(|entry| entry.kind == EntryKind::Expiry).map(|entry| entry.amount).sum();
         assert_eq!(expired, -112);
         assert_eq!(of(&ledger, AllowanceType::DataRoaming).total, 0);
         assert_eq!(of(&ledger, AllowanceType::Data).remaining, 200);

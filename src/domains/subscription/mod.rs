@@ -38,9 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use audit::CHECKS;
-use port::{
-    BalanceView, Booking, RenewalReport, StateChangeView, SubscriptionId, SubscriptionView, Subscriptions,
-};
+use port::{BalanceView, Booking, RenewalReport, StateChangeView, SubscriptionId, SubscriptionView, Subscriptions};
 
 use crate::domains::catalog::port::{Catalog, VasId};
 use crate::domains::com::port::OrderId;
@@ -55,7 +53,10 @@ use crate::platform::scheduler::Ticks;
 
 /// Adds what this domain reacts to.
 pub fn subscribe(subscribers: Subscribers) -> Subscribers {
-    subscribers.consumer::<consumers::ApplyPayment>().consumer::<consumers::ApplyDecline>()
+    subscribers
+        .consumer::<consumers::ApplyPayment>()
+        .consumer::<consumers::ApplyDecline>()
+        .consumer::<consumers::NoteExhaustion>()
 }
 
 /// The lines over their tables.
@@ -89,6 +90,7 @@ impl Service {
         Handlers::default()
             .consumer(consumers::ApplyPayment(Arc::clone(self)))
             .consumer(consumers::ApplyDecline(Arc::clone(self)))
+            .consumer(consumers::NoteExhaustion(Arc::clone(self)))
     }
 
     /// Periodic work: `renewal`.

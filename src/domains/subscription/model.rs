@@ -98,7 +98,12 @@ impl Line {
     }
 
     /// The next period is paid: it begins as [`Renewal::next`] says, whatever the line was blocked for.
-    pub(super) fn renew(&mut self, current: Period, now: DateTime<Utc>, zone: Tz) -> Result<(Change, Entered), Violation> {
+    pub(super) fn renew(
+        &mut self,
+        current: Period,
+        now: DateTime<Utc>,
+        zone: Tz,
+    ) -> Result<(Change, Entered), Violation> {
         let unpaid = self.state.is_blocked_for(BlockReason::Payment);
         let change = self.apply(Trigger::Renew, "renewal_payment_approved")?;
         let (period, kind) = Renewal { kind: self.period_kind, current, unpaid, now, zone }.next();

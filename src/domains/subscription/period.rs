@@ -3,7 +3,10 @@
 //! A thirty-day period is 30 x 24 hours. A calendar month ends on the anchor day of the next month, or on the last day of a
 //! shorter one, at the anchor's wall time in the operator's zone; the anchor stays, so February does not move March.
 
-use chrono::{DateTime, Datelike as _, MappedLocalTime, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, MappedLocalTime, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _,
+    Utc,
+};
 use chrono_tz::Tz;
 
 /// How a line's periods are counted.
@@ -11,7 +14,10 @@ use chrono_tz::Tz;
 pub(super) enum PeriodKind {
     Days30,
     /// `day` is 1 to 31; `time` is wall time in the operator's zone.
-    CalendarMonth { day: u32, time: NaiveTime },
+    CalendarMonth {
+        day: u32,
+        time: NaiveTime,
+    },
 }
 
 /// From `start` inclusive to `end` exclusive.
@@ -160,8 +166,15 @@ mod tests {
         assert_eq!(spring, ["02-28 02:30 +0100", "03-29 03:00 +0200", "04-29 02:30 +0200"]);
         let autumn = boundaries("2026-08-25T00:30:00Z", Tz::Europe__Berlin, 3);
         assert_eq!(autumn, ["09-25 02:30 +0200", "10-25 02:30 +0200", "11-25 02:30 +0100"]);
-        assert_eq!(boundaries("2011-11-30T08:00:00Z", Tz::Pacific__Apia, 2), ["12-29 22:00 -1000", "01-29 22:00 +1400"]);
-        assert_eq!(boundaries("2011-12-01T08:00:00Z", Tz::Pacific__Apia, 1), ["12-31 00:00 +1400"], "a day that was skipped");
+        assert_eq!(
+            boundaries("2011-11-30T08:00:00Z", Tz::Pacific__Apia, 2),
+            ["12-29 22:00 -1000", "01-29 22:00 +1400"]
+        );
+        assert_eq!(
+            boundaries("2011-12-01T08:00:00Z", Tz::Pacific__Apia, 1),
+            ["12-31 00:00 +1400"],
+            "a day that was skipped"
+        );
     }
 
     #[test]

@@ -101,9 +101,7 @@ pub(super) fn sellable(id: &VasId, vas: Option<&VasView>, balances: &[Balance]) 
 
 /// There is nothing to charge a top-up to.
 pub(super) fn top_up_without_card(customer_id: &CustomerId) -> Violation {
-    rule::VAS_CARD
-        .violated("The customer has no active card; add one, then buy again")
-        .with("customerId", customer_id)
+    rule::VAS_CARD.violated("The customer has no active card; add one, then buy again").with("customerId", customer_id)
 }
 
 #[cfg(test)]
@@ -148,7 +146,8 @@ mod tests {
     fn nobody_pays_for_nothing() {
         let id: VasId = "VAS".parse().unwrap();
         let data = |unlimited| Balance { kind: AllowanceType::Data, unlimited, total: 0, remaining: 0 };
-        let refused = |vas: Option<&VasView>, unlimited| sellable(&id, vas, &[data(unlimited)]).map_err(|v| v.rule.id());
+        let refused =
+            |vas: Option<&VasView>, unlimited| sellable(&id, vas, &[data(unlimited)]).map_err(|v| v.rule.id());
         assert_eq!(refused(Some(&vas(1_024, None)), false), Ok(1_024));
         assert_eq!(refused(None, false), Err(rule::VAS_NOT_SOLD.id()));
         assert_eq!(refused(Some(&vas(0, None)), false), Err(rule::VAS_NOT_SOLD.id()));

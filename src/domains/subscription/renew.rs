@@ -54,7 +54,13 @@ impl Service {
         self.renewal_settled(cx, id, begun).await
     }
 
-    async fn begin_renewal(&self, tx: &Tx, cx: &Context, line: &Line, allowances: &[AllowanceView]) -> Result<AttemptId> {
+    async fn begin_renewal(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        line: &Line,
+        allowances: &[AllowanceView],
+    ) -> Result<AttemptId> {
         let attempt_id = self.charge_next_period(tx, cx, line).await.map_err(|error| {
             if policy::is_no_method(&error) { policy::renewal_without_card(&line.customer_id).into() } else { error }
         })?;

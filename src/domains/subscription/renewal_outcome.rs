@@ -32,7 +32,8 @@ impl Service {
         if !expected && store::period::is_paid_by(tx, cx, &paid.attempt_id).await? {
             return Ok(());
         }
-        let ledger = if expected && line.state != State::Terminated { store::quota::ledger(tx, cx, &line).await? } else { None };
+        let ledger =
+            if expected && line.state != State::Terminated { store::quota::ledger(tx, cx, &line).await? } else { None };
         let Some(mut ledger) = ledger else {
             return self.renewal_too_late(tx, cx, line, &paid.attempt_id).await;
         };
@@ -44,7 +45,8 @@ impl Service {
         store::quota::save(tx, cx, &line.id, &ledger).await?;
         store::period::insert(tx, cx, &line.id, entered, amount, &paid.attempt_id).await?;
         self.payments.recognise(tx, cx, &paid.attempt_id).await?;
-        let summary = format!("Line {} renewed for {amount}; the period ends {}", line.id, entered.period.end.date_naive());
+        let summary =
+            format!("Line {} renewed for {amount}; the period ends {}", line.id, entered.period.end.date_naive());
         self.note(tx, cx, &line.customer_id, &summary).await?;
         outbox::stage(tx, cx, &renewed(&line, entered, paid.attempt_id, amount)).await?;
         self.tell_unblocked(tx, cx, &line, step, "renewed").await
@@ -69,7 +71,13 @@ impl Service {
     }
 
     /// The line is blocked until its next period is paid.
-    pub(super) async fn block_for_payment(&self, tx: &Tx, cx: &Context, mut line: Line, not_paid: NotPaid) -> Result<()> {
+    pub(super) async fn block_for_payment(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        mut line: Line,
+        not_paid: NotPaid,
+    ) -> Result<()> {
         let step = line.apply(Trigger::RenewFail, &format!("renewal_{}", not_paid.reason))?;
         store::save(tx, cx, &mut line, Some(step)).await?;
         let failed = RenewFailed {
@@ -97,7 +105,14 @@ impl Service {
     }
 
     /// Tells that a line is in service again, when this step has brought it back.
-    pub(super) async fn tell_unblocked(&self, tx: &Tx, cx: &Context, line: &Line, step: Change, reason: &'static str) -> Result<()> {
+    pub(super) async fn tell_unblocked(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        line: &Line,
+        step: Change,
+        reason: &'static str,
+    ) -> Result<()> {
         if !step.unblocked() {
             return Ok(());
         }

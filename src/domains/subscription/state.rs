@@ -75,7 +75,9 @@ pub(super) enum Trigger {
     /// Home data went from above zero to zero.
     Exhaust,
     /// A top-up was paid; `data_left` says whether there is home data after it.
-    TopUp { data_left: bool },
+    TopUp {
+        data_left: bool,
+    },
     /// The next period was paid.
     Renew,
     /// The charge for the next period was declined.
@@ -109,16 +111,22 @@ impl State {
     pub(super) fn after(self, trigger: Trigger) -> Result<Self, Violation> {
         use BlockReason::{Exhausted, Payment};
         match (self, trigger) {
-            (Self::Pending, Trigger::Activate) => Ok(Self::Active),
-            (Self::Pending, Trigger::FailActivation) => Ok(Self::Terminated),
+            (Self::Pending, Trigger::Activate) | (Self::Active, Trigger::TopUp { .. } | Trigger::Renew) => {
+                Ok(Self::Active)
+            }
+            (Self::Pending, Trigger::FailActivation) | (Self::Active | Self::Blocked(_), Trigger::Terminate) => {
+                Ok(Self::Terminated)
+            }
             (Self::Active, Trigger::Exhaust) => Ok(Self::Blocked(Reasons::of(Exhausted))),
-            (Self::Active, Trigger::TopUp { .. } | Trigger::Renew) => Ok(Self::Active),
             (Self::Active, Trigger::RenewFail) => Ok(Self::Blocked(Reasons::of(Payment))),
-            (Self::Blocked(reasons), Trigger::TopUp { data_left: true }) => Ok(Self::left_with(reasons.without(Exhausted))),
+            (Self::Blocked(reasons), Trigger::TopUp { data_left: true }) => {
+                Ok(Self::left_with(reasons.without(Exhausted)))
+            }
             (Self::Blocked(reasons), Trigger::TopUp { data_left: false }) => Ok(Self::Blocked(reasons)),
-            (Self::Blocked(reasons), Trigger::Renew) => Ok(Self::left_with(reasons.without(Exhausted).without(Payment))),
+            (Self::Blocked(reasons), Trigger::Renew) => {
+                Ok(Self::left_with(reasons.without(Exhausted).without(Payment)))
+            }
             (Self::Blocked(reasons), Trigger::RenewFail) => Ok(Self::Blocked(reasons.with(Payment))),
-            (Self::Active | Self::Blocked(_), Trigger::Terminate) => Ok(Self::Terminated),
             (Self::Pending | Self::Terminated, _)
             | (Self::Active, Trigger::Activate | Trigger::FailActivation)
             | (Self::Blocked(_), Trigger::Activate | Trigger::FailActivation | Trigger::Exhaust) => {

@@ -80,7 +80,12 @@ impl Service {
         }
     }
 
-    async fn top_up_settled(&self, cx: &Context, id: &SubscriptionId, purchase_id: &VasPurchaseId) -> Result<SubscriptionView> {
+    async fn top_up_settled(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        purchase_id: &VasPurchaseId,
+    ) -> Result<SubscriptionView> {
         let settled = self.settled(cx, || async {
             let purchase = store::purchase::find(self.platform.db.connection(), cx, purchase_id).await?;
             Ok::<_, Error>((purchase.state != PurchaseState::Pending).then_some(purchase))

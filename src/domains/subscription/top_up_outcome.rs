@@ -31,7 +31,8 @@ impl Service {
         store::quota::save(tx, cx, &line.id, &ledger).await?;
         store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Applied, None).await?;
         self.payments.recognise(tx, cx, &paid.attempt_id).await?;
-        let summary = format!("Line {} topped up with {} for {} {}", line.id, purchase.vas_id, paid.currency, paid.amount);
+        let summary =
+            format!("Line {} topped up with {} for {} {}", line.id, purchase.vas_id, paid.currency, paid.amount);
         self.note(tx, cx, &line.customer_id, &summary).await?;
         outbox::stage(tx, cx, &purchased(&line, purchase, paid, step)).await?;
         self.tell_unblocked(tx, cx, &line, step, "vas_top_up").await
@@ -49,7 +50,14 @@ impl Service {
     }
 
     /// The line ended while the charge was under way: the money goes back.
-    async fn top_up_too_late(&self, tx: &Tx, cx: &Context, line: &Line, purchase: &Purchase, paid: &PaymentApproved) -> Result<()> {
+    async fn top_up_too_late(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        line: &Line,
+        purchase: &Purchase,
+        paid: &PaymentApproved,
+    ) -> Result<()> {
         let reason = "the line ended before it was topped up";
         store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Refunded, Some(reason)).await?;
         self.payments.refund(tx, cx, &paid.attempt_id, reason).await?;

@@ -21,13 +21,6 @@ use crate::platform::outbox::StagedRow;
 /// The history's reason of a line that ran out of data.
 const EXHAUSTED: &str = "primary_allowance_exhausted";
 
-/// A number that reports usage, with the tenant it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Number<'a> {
-    pub tenant: &'a str,
-    pub msisdn: &'a str,
-}
-
 /// What a batch does when somebody else holds a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contention {
@@ -55,61 +48,52 @@ impl UsageLine {
     pub fn is_active(&self) -> bool {
         self.state == "active"
     }
-
-    pub fn number(&self) -> Number<'_> {
-        Number { tenant: &self.tenant_id, msisdn: &self.msisdn }
-    }
 }
 
-/// Locks the living lines of `numbers` (distinct), in the order of their ids.
-pub async fn lock_lines(connection: &mut PgConnection, numbers: &[Number<'_>], contention: Contention) -> Result<Vec<UsageLine>> {
+/// Locks the living lines of a tenant's numbers (distinct), in the order of their ids.
+pub async fn lock_lines(
+    connection: &mut PgConnection,
+    tenant: &str,
+    msisdns: &[&str],
+    contention: Contention,
+) -> Result<Vec<UsageLine>> {
     // Not `for update`: rows that only refer to the line (purchases, history) need not wait.
     let statement = match contention {
         Contention::Skip => {
-            "select s.id, s.tenant_id, s.msisdn, s.customer_id, s.offering_id, s.state, s.activated_at, s.period_index
-             from unnest($1::text[], $2::text[]) as n (tenant_id, msisdn)
-             join subscription.subscription s
-               on s.tenant_id = n.tenant_id and s.msisdn = n.msisdn and s.state <> 'terminated'
-             order by s.id for no key update of s skip locked"
+            "select id, tenant_id, msisdn, customer_id, offering_id, state, activated_at, period_index
+             from subscription.subscription where tenant_id = $1 and msisdn = any($2) and state <> 'terminated'
+             order by id for no key update skip locked"
         }
         Contention::Wait => {
-            "select s.id, s.tenant_id, s.msisdn, s.customer_id, s.offering_id, s.state, s.activated_at, s.period_index
-             from unnest($1::text[], $2::text[]) as n (tenant_id, msisdn)
-             join subscription.subscription s
-               on s.tenant_id = n.tenant_id and s.msisdn = n.msisdn and s.state <> 'terminated'
-             order by s.id for no key update of s"
+            "select id, tenant_id, msisdn, customer_id, offering_id, state, activated_at, period_index
+             from subscription.subscription where tenant_id = $1 and msisdn = any($2) and state <> 'terminated'
+             order by id for no key update"
         }
     };
-    let (tenants, msisdns) = split(numbers);
-    Ok(sqlx::query_as(statement).bind(tenants).bind(msisdns).fetch_all(connection).await?)
+    Ok(sqlx::query_as(statement).bind(tenant).bind(msisdns).fetch_all(connection).await?)
 }
 
-/// The lines of `numbers` that [`lock_lines`] did not give, without a lock: a living one is busy; a terminated one (the
-/// last that had the number, where nobody has it now) will not change any more; a number in neither has no line.
-pub async fn find_unlocked(connection: &mut PgConnection, numbers: &[Number<'_>]) -> Result<Vec<UsageLine>> {
-    let (tenants, msisdns) = split(numbers);
+/// The lines of numbers that [`lock_lines`] did not give, without a lock: a living one is busy; a terminated one (the last
+/// that had the number, where nobody has it now) will not change any more; a number in neither has no line.
+pub async fn find_unlocked(connection: &mut PgConnection, tenant: &str, msisdns: &[&str]) -> Result<Vec<UsageLine>> {
     let lines = sqlx::query_as(
-        "select s.* from unnest($1::text[], $2::text[]) as n (tenant_id, msisdn)
+        "select s.* from unnest($2::text[]) as n (msisdn)
          cross join lateral (
-             (select s.id, s.tenant_id, s.msisdn, s.customer_id, s.offering_id, s.state, s.activated_at, s.period_index
+             (select id, tenant_id, s.msisdn, customer_id, offering_id, state, activated_at, period_index
               from subscription.subscription s
-              where s.tenant_id = n.tenant_id and s.msisdn = n.msisdn and s.state <> 'terminated')
+              where s.tenant_id = $1 and s.msisdn = n.msisdn and s.state <> 'terminated')
              union all
-             (select s.id, s.tenant_id, s.msisdn, s.customer_id, s.offering_id, s.state, s.activated_at, s.period_index
+             (select id, tenant_id, s.msisdn, customer_id, offering_id, state, activated_at, period_index
               from subscription.subscription s
-              where s.tenant_id = n.tenant_id and s.msisdn = n.msisdn and s.state = 'terminated'
+              where s.tenant_id = $1 and s.msisdn = n.msisdn and s.state = 'terminated'
               order by s.terminated_at desc limit 1)
              limit 1) s",
     )
-    .bind(tenants)
+    .bind(tenant)
     .bind(msisdns)
     .fetch_all(connection)
     .await?;
     Ok(lines)
-}
-
-fn split<'a>(numbers: &[Number<'a>]) -> (Vec<&'a str>, Vec<&'a str>) {
-    numbers.iter().map(|number| (number.tenant, number.msisdn)).unzip()
 }
 
 /// One allowance of a line as the batch found it.
@@ -137,7 +121,8 @@ pub async fn lock_balances(
         remaining: i64,
         unlimited: bool,
     }
-    let (lines, allowances): (Vec<&str>, Vec<&str>) = wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
+    let (lines, allowances): (Vec<&str>, Vec<&str>) =
+        wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
     let rows: Vec<UsageBalanceRow> = sqlx::query_as(
         "select b.subscription_id, b.allowance_type, b.total, b.remaining,
                 b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited
@@ -152,8 +137,9 @@ pub async fn lock_balances(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let allowance = AllowanceType::parse(&row.allowance_type)
-                .ok_or_else(|| Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type)))?;
+            let allowance = AllowanceType::parse(&row.allowance_type).ok_or_else(|| {
+                Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type))
+            })?;
             let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, .. } = row;
             Ok(UsageBalance { line, allowance, total, remaining, unlimited })
         })
@@ -247,7 +233,8 @@ pub async fn block_exhausted(
     let mut events = Vec::with_capacity(2 * exhausted.len());
     for line in exhausted {
         let row = blocked.iter().find(|row| row.id == line.line);
-        let row = row.ok_or_else(|| Error::Internal(format!("{} was locked and active but could not be blocked", line.line)))?;
+        let row = row
+            .ok_or_else(|| Error::Internal(format!("{} was locked and active but could not be blocked", line.line)))?;
         let ran_out = SubscriptionExhausted {
             subscription_id: SubscriptionId::from(row.id.clone()),
             customer_id: CustomerId::from(row.customer_id.clone()),

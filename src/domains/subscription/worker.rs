@@ -129,7 +129,13 @@ impl Service {
     }
 
     /// Begins the renewals of the next lines that are due, in one unit of work. `batch` tells the lines also on failure.
-    async fn begin_batch(&self, cx: &Context, plans: &Plans, only: Option<&SubscriptionId>, batch: &mut Batch) -> Result<()> {
+    async fn begin_batch(
+        &self,
+        cx: &Context,
+        plans: &Plans,
+        only: Option<&SubscriptionId>,
+        batch: &mut Batch,
+    ) -> Result<()> {
         let tx = self.platform.db.begin().await?;
         let lines = store::renewal::lock_due(&tx, cx, BATCH, only).await?;
         batch.taken = lines.iter().map(|line| line.id.clone()).collect();
@@ -139,7 +145,8 @@ impl Service {
         let (mut requested, mut offers) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
         let mut without_card = Vec::new();
         for line in &lines {
-            let allowances = plans.get(&line.offering_id).ok_or_else(|| Error::not_found("product offering", &line.offering_id))?;
+            let allowances =
+                plans.get(&line.offering_id).ok_or_else(|| Error::not_found("product offering", &line.offering_id))?;
             match self.charge_next_period(&tx, cx, line).await {
                 Ok(attempt_id) => {
                     requested.push((line.id.clone(), attempt_id));

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, SqlxPostgresConnector, Statement,
-    TransactionTrait as _,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, SqlxPostgresConnector,
+    Statement, TransactionTrait as _,
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 

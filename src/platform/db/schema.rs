@@ -12,9 +12,13 @@ use crate::platform::error::Result;
 pub enum SchemaState {
     Current,
     /// Steps are missing: `bss migrate` applies them.
-    Behind { missing: Vec<String> },
+    Behind {
+        missing: Vec<String>,
+    },
     /// A newer binary has been here: this one must not write.
-    Ahead { unknown: Vec<String> },
+    Ahead {
+        unknown: Vec<String>,
+    },
 }
 
 /// The newest step that this binary knows: its schema version.

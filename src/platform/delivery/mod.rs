@@ -200,5 +200,6 @@ impl Handlers {
 }
 
 fn decode<E: DeserializeOwned + Event>(payload: Value) -> Result<E, Failure> {
-    serde_json::from_value(payload).map_err(|e| Failure::park(format!("{} has a payload that this version cannot read: {e}", E::TYPE)))
+    serde_json::from_value(payload)
+        .map_err(|e| Failure::park(format!("{} has a payload that this version cannot read: {e}", E::TYPE)))
 }

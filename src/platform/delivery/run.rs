@@ -201,7 +201,8 @@ impl Runner {
             ),
         )
         .await?;
-        metrics::counter!("bss_delivery_failures_total", "consumer" => claimed.consumer.clone(), "outcome" => what).increment(1);
+        metrics::counter!("bss_delivery_failures_total", "consumer" => claimed.consumer.clone(), "outcome" => what)
+            .increment(1);
         if wait.is_some() {
             tracing::warn!(consumer = claimed.consumer, event.id = %claimed.event_id, reason, "delivery failed, will be tried again");
         } else {

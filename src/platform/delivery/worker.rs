@@ -8,8 +8,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerError};
 use apalis::layers::WorkerBuilderExt as _;
+use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerError};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};

@@ -10,7 +10,10 @@ use crate::platform::error::{self, Error, Violation};
 /// What goes wrong on the way to a caller. The body is rendered by the outermost layer, which knows the request id and logs
 /// the cause once.
 #[derive(Debug)]
-pub struct ApiError {
+pub struct ApiError(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     reason: String,
@@ -47,8 +50,12 @@ impl ErrorBody {
     pub(super) fn of(status: StatusCode) -> Self {
         let (code, message) = match status {
             StatusCode::NOT_FOUND => ("NOT_FOUND", "There is nothing at this path"),
-            StatusCode::METHOD_NOT_ALLOWED => ("METHOD_NOT_ALLOWED", "This path does not know this method; Allow has those that it does"),
-            StatusCode::INTERNAL_SERVER_ERROR => ("INTERNAL", "Something went wrong here, and it is logged under this request id"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("METHOD_NOT_ALLOWED", "This path does not know this method; Allow has those that it does")
+            }
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                ("INTERNAL", "Something went wrong here, and it is logged under this request id")
+            }
             _ => ("INVALID_REQUEST", "The request cannot be read"),
         };
         Self {
@@ -72,7 +79,8 @@ pub(super) struct Report {
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status, code, reason: reason.into(), message: message.into(), context: Map::new(), retry_after_s: None, cause: None }
+        let (reason, message) = (reason.into(), message.into());
+        Self(Box::new(Parts { status, code, reason, message, context: Map::new(), retry_after_s: None, cause: None }))
     }
 
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {
@@ -82,7 +90,7 @@ impl ApiError {
     /// Everything is busy or a dependency is away; nothing was changed, or what was begun goes on by itself.
     pub fn unavailable(message: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "unavailable", message);
-        error.retry_after_s = Some(1);
+        error.0.retry_after_s = Some(1);
         error
     }
 
@@ -93,12 +101,12 @@ impl ApiError {
             violation.rule.id(),
             violation.message.clone(),
         );
-        error.context.clone_from(&violation.context);
+        error.0.context.clone_from(&violation.context);
         error
     }
 
     fn caused_by(mut self, cause: impl ToString) -> Self {
-        self.cause = Some(cause.to_string());
+        self.0.cause = Some(cause.to_string());
         self
     }
 }
@@ -106,21 +114,26 @@ impl ApiError {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
-            Error::NotFound { entity, id } => {
-                Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", format!("{}.not_found", entity.replace(' ', "_")), format!("{entity} {id} not found"))
-            }
+            Error::NotFound { entity, id } => Self::new(
+                StatusCode::NOT_FOUND,
+                "NOT_FOUND",
+                format!("{}.not_found", entity.replace(' ', "_")),
+                format!("{entity} {id} not found"),
+            ),
             Error::Policy(violation) => Self::violation(&violation),
             Error::Invalid { pointer, message } => Self::invalid(pointer, message),
             Error::Conflict(message) => {
                 let mut error = Self::new(StatusCode::CONFLICT, "CONFLICT", "conflict", message);
-                error.retry_after_s = Some(1);
+                error.0.retry_after_s = Some(1);
                 error
             }
-            Error::PreconditionFailed(message) => Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", "If-Match", message),
+            Error::PreconditionFailed(message) => {
+                Self::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", "If-Match", message)
+            }
             Error::Forbidden { code, message } => Self::new(StatusCode::FORBIDDEN, code, "forbidden", message),
             Error::Unavailable { message, context } => {
                 let mut error = Self::unavailable(message);
-                error.context = context;
+                error.0.context = context;
                 error
             }
             Error::Database(cause) if error::is_outage(&cause) => {
@@ -129,7 +142,7 @@ impl From<Error> for ApiError {
             Error::Database(cause) if error::is_contention(&cause) => {
                 let message = "Somebody else is changing the same thing; try again";
                 let mut error = Self::new(StatusCode::CONFLICT, "CONFLICT", "conflict", message).caused_by(cause);
-                error.retry_after_s = Some(1);
+                error.0.retry_after_s = Some(1);
                 error
             }
             Error::Database(cause) => Self::internal(cause),
@@ -147,20 +160,21 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        let Self(parts) = self;
         let body = ErrorBody {
-            code: self.code.to_owned(),
-            reason: self.reason,
-            message: self.message,
-            status: self.status.as_u16().to_string(),
-            context: self.context,
+            code: parts.code.to_owned(),
+            reason: parts.reason,
+            message: parts.message,
+            status: parts.status.as_u16().to_string(),
+            context: parts.context,
             request_id: String::new(),
             at_type: "Error".to_owned(),
         };
-        let mut response = self.status.into_response();
-        if let Some(seconds) = self.retry_after_s {
+        let mut response = parts.status.into_response();
+        if let Some(seconds) = parts.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response.extensions_mut().insert(Report { body, cause: self.cause });
+        response.extensions_mut().insert(Report { body, cause: parts.cause });
         response
     }
 }

@@ -47,7 +47,9 @@ impl<S: Sync> FromRequestParts<S> for Context {
 fn caller(parts: &Parts) -> Result<(Arc<Caller>, Arc<Edge>), ApiError> {
     let caller = parts.extensions.get::<Arc<Caller>>().cloned();
     let edge = parts.extensions.get::<Arc<Edge>>().cloned();
-    caller.zip(edge).ok_or_else(|| ApiError::from(Error::Internal("a route outside the perimeter asked for a context".into())))
+    caller
+        .zip(edge)
+        .ok_or_else(|| ApiError::from(Error::Internal("a route outside the perimeter asked for a context".into())))
 }
 
 /// A POST that creates something: who acts, with the `Idempotency-Key` bound to the very bytes that were sent, and the body.
@@ -104,7 +106,12 @@ pub async fn read_body(request: Request) -> Result<Bytes, ApiError> {
         }
     }
     if !json {
-        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", "Content-Type", "Send application/json"));
+        return Err(ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "INVALID_REQUEST",
+            "Content-Type",
+            "Send application/json",
+        ));
     }
     if taken > BODY_BYTES_MAX {
         let message = format!("The body is larger than {BODY_BYTES_MAX} bytes");
@@ -128,9 +135,8 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::invalid("", "NUL characters are not accepted"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        ApiError::invalid(pointer(error.path()), strip_position(&error.inner().to_string()))
-    })?;
+    let value = serde_path_to_error::deserialize(&mut deserializer)
+        .map_err(|error| ApiError::invalid(pointer(error.path()), strip_position(&error.inner().to_string())))?;
     deserializer.end().map_err(|_| ApiError::invalid("", "There is text after the JSON value"))?;
     Ok(value)
 }
@@ -218,7 +224,9 @@ mod tests {
         for json in ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] {
             assert!(is_json(&HeaderValue::from_static(json)), "{json}");
         }
-        for other in ["", "text/plain", "application/jsonp", "application/json-seq", "json", "text/plain; application/json"] {
+        for other in
+            ["", "text/plain", "application/jsonp", "application/json-seq", "json", "text/plain; application/json"]
+        {
             assert!(!is_json(&HeaderValue::from_static(other)), "{other}");
         }
     }
@@ -230,7 +238,10 @@ mod tests {
         assert!(fault(br#"{"items":[]} tail"#).contains("after the JSON value"));
         assert!(fault(br#"{"items":["\u0000"]}"#).contains("NUL"));
         let deep = [b"[".repeat(10_000), b"]".repeat(10_000)].concat();
-        assert_eq!(parse_json::<serde_json::Value>(&deep).unwrap_err().into_response().status(), StatusCode::BAD_REQUEST);
+        assert_eq!(
+            parse_json::<serde_json::Value>(&deep).unwrap_err().into_response().status(),
+            StatusCode::BAD_REQUEST
+        );
         assert_eq!(parse_json::<Body>(b"\xff\xfe").unwrap_err().into_response().status(), StatusCode::BAD_REQUEST);
     }
 }

@@ -92,7 +92,8 @@ pub async fn observe(State(edge): State<Arc<Edge>>, mut request: Request, next: 
     request.extensions_mut().insert(Arc::clone(&edge));
     let method = request.method().clone();
     // The route, not the path: the path may hold anything and labels must stay few.
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
     let span = tracing::info_span!("request", bss.module = "http", http.method = %method, http.route = route, request.id = %request_id);
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status();
@@ -159,13 +160,17 @@ pub async fn authenticate(State(edge): State<Arc<Edge>>, mut request: Request, n
     }
     let identity = match token(request.headers()) {
         None => Err(("AUTH_MISSING_TOKEN", "missing", "The header X-BSS-API-Token is required")),
-        Some(token) => edge.tokens.identify(token).cloned().ok_or(("AUTH_INVALID_TOKEN", "wrong", "The API token is not valid")),
+        Some(token) => {
+            edge.tokens.identify(token).cloned().ok_or(("AUTH_INVALID_TOKEN", "wrong", "The API token is not valid"))
+        }
     };
     let identity = match identity {
         Ok(identity) => identity,
         Err((code, reason, message)) => {
             edge.refusals.note(request.uri().path(), reason);
-            return ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message).into_response();
+            let mut response = ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message).into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
         }
     };
     match caller(&request, identity, &edge.ids) {
@@ -197,7 +202,8 @@ fn caller(request: &Request, identity: Identity, ids: &Ids) -> Result<Caller, Ap
             ApiError::invalid("X-BSS-Channel", format!("must be one of: {known}"))
         })?,
     };
-    let trace_id = text("traceparent").and_then(trace_id).map_or_else(|| ids.uuid().simple().to_string(), str::to_owned);
+    let trace_id =
+        text("traceparent").and_then(trace_id).map_or_else(|| ids.uuid().simple().to_string(), str::to_owned);
     let request_id = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |id| Arc::clone(&id.0));
     Ok(Caller { identity, actor: actor.into(), channel, request_id, trace_id: trace_id.into() })
 }
@@ -205,7 +211,9 @@ fn caller(request: &Request, identity: Identity, ids: &Ids) -> Result<Caller, Ap
 /// The trace id of a W3C `traceparent` header (Trace Context, section 3.2), when it is well-formed.
 fn trace_id(traceparent: &str) -> Option<&str> {
     let id = traceparent.split('-').nth(1)?;
-    let valid = id.len() == 32 && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) && id.bytes().any(|b| b != b'0');
+    let valid = id.len() == 32
+        && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        && id.bytes().any(|b| b != b'0');
     valid.then_some(id)
 }
 
@@ -216,7 +224,9 @@ pub async fn time_out(State(edge): State<Arc<Edge>>, request: Request, next: Nex
     }
     match tokio::time::timeout(edge.limits.request_timeout, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => ApiError::unavailable("The answer took too long; what was begun goes on, ask for it again").into_response(),
+        Err(_) => {
+            ApiError::unavailable("The answer took too long; what was begun goes on, ask for it again").into_response()
+        }
     }
 }
 

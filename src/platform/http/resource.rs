@@ -1,4 +1,4 @@
-//! Answers of TMF resources: one resource with its ETag, a created one with its Location, a page of a list.
+//! Answers of TMF resources: one resource with its `ETag`, a created one with its Location, a page of a list.
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -42,9 +42,17 @@ fn tagged(status: StatusCode, body: Value, version: Option<i64>) -> Response {
 }
 
 /// A page of a list: counts and links in headers, 206 where a page was asked for and more follows. `path` is the route.
-pub fn listed(path: &str, pairs: &[(String, String)], query: &ListQuery, total: u64, mut items: Vec<Value>) -> Response {
+pub fn listed(
+    path: &str,
+    pairs: &[(String, String)],
+    query: &ListQuery,
+    total: u64,
+    mut items: Vec<Value>,
+) -> Response {
     if let Some(fields) = &query.fields {
-        items.iter_mut().for_each(|resource| fields.apply(resource));
+        for resource in &mut items {
+            fields.apply(resource);
+        }
     }
     let head = page::head(path, pairs, query, total, items.len() as u64);
     let status = StatusCode::from_u16(head.status).unwrap_or(StatusCode::OK);
@@ -65,5 +73,7 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i64>, ApiError> {
         return Ok(None);
     }
     let version = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).and_then(|t| t.parse().ok());
-    version.map(Some).ok_or_else(|| ApiError::invalid("If-Match", "must be an ETag that this server gave, such as \"3\""))
+    version
+        .map(Some)
+        .ok_or_else(|| ApiError::invalid("If-Match", "must be an ETag that this server gave, such as \"3\""))
 }

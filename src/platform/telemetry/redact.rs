@@ -5,8 +5,19 @@ use serde_json::Value;
 const HIDDEN: &str = "***REDACTED***";
 
 /// Parts of field names whose values are never written, compared without case, dots, dashes and underscores.
-const SECRET_NAMES: &[&str] =
-    &["documentnumber", "cvv", "cvc", "cardnumber", "cardpan", "password", "secret", "token", "authorization", "activationcode", "apikey"];
+const SECRET_NAMES: &[&str] = &[
+    "documentnumber",
+    "cvv",
+    "cvc",
+    "cardnumber",
+    "cardpan",
+    "password",
+    "secret",
+    "token",
+    "authorization",
+    "activationcode",
+    "apikey",
+];
 
 /// Names that are secret only as a whole.
 const SECRET_WORDS: &[&str] = &["ki", "pan", "iccid", "otp"];
@@ -26,7 +37,9 @@ fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     let safe = last.ends_with("_id") || last.ends_with("_ref") || last.ends_with("last4");
-    !safe && (SECRET_NAMES.iter().any(|secret| plain.contains(secret)) || SECRET_WORDS.contains(&last.to_ascii_lowercase().as_str()))
+    !safe
+        && (SECRET_NAMES.iter().any(|secret| plain.contains(secret))
+            || SECRET_WORDS.contains(&last.to_ascii_lowercase().as_str()))
 }
 
 /// Shortest run of digits that may be a card number (ISO/IEC 7812); an ICCID (ITU-T E.118) is longer.
@@ -37,12 +50,16 @@ fn digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().chain(std::iter::once('\0')) {
-        let continues = c.is_ascii_digit() || (matches!(c, ' ' | '-') && run.ends_with(|last: char| last.is_ascii_digit()));
-        if continues {
+        // A space or dash may stand between two groups of digits; whether one follows shows with the next character.
+        let separates = matches!(c, ' ' | '-') && run.ends_with(|last: char| last.is_ascii_digit());
+        if c.is_ascii_digit() || separates {
             run.push(c);
             continue;
         }
+        let digits_end = run.trim_end_matches([' ', '-']).len();
+        let separator = run.split_off(digits_end);
         out.push_str(&masked(&run));
+        out.push_str(&separator);
         run.clear();
         if c != '\0' {
             out.push(c);
@@ -69,7 +86,9 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_by_name() {
-        for name in ["token", "api_token", "card_pan", "cardNumber", "document_number", "ki", "payment.cvv", "X-BSS-API-Token"] {
+        for name in
+            ["token", "api_token", "card_pan", "cardNumber", "document_number", "ki", "payment.cvv", "X-BSS-API-Token"]
+        {
             assert_eq!(field(name, json!("s3cr3t")), json!(HIDDEN), "{name}");
         }
         for name in ["ki_ref", "token_id", "iccid.last4", "shipping", "reason", "kind"] {
@@ -83,6 +102,9 @@ mod tests {
         assert_eq!(text("charged 4242424242424242 now"), "charged …4242 now");
         assert_eq!(text("card 4000 0000 0000 0002"), "card …0002");
         assert_eq!(text("iccid 8910101000000000123."), "iccid …0123.");
-        assert_eq!(text("at 2026-05-10T09:00:00.000Z order ORD-0042 of 90000123"), "at 2026-05-10T09:00:00.000Z order ORD-0042 of 90000123");
+        assert_eq!(
+            text("at 2026-05-10T09:00:00.000Z order ORD-0042 of 90000123"),
+            "at 2026-05-10T09:00:00.000Z order ORD-0042 of 90000123"
+        );
     }
 }

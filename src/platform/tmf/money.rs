@@ -24,8 +24,11 @@ pub struct TmfMoney {
 impl TmfMoney {
     /// Reads it; `pointer` names its place in the body.
     pub fn read(&self, pointer: &str) -> Result<Money, Error> {
-        let currency = self.unit.parse().map_err(|e: crate::platform::money::MoneyError| Error::invalid(format!("{pointer}/unit"), e.to_string()))?;
-        Money::parse(&self.value.to_string(), currency).map_err(|e| Error::invalid(format!("{pointer}/value"), e.to_string()))
+        let currency = self.unit.parse().map_err(|e: crate::platform::money::MoneyError| {
+            Error::invalid(format!("{pointer}/unit"), e.to_string())
+        })?;
+        Money::parse(&self.value.to_string(), currency)
+            .map_err(|e| Error::invalid(format!("{pointer}/value"), e.to_string()))
     }
 }
 

@@ -52,7 +52,7 @@ fn object(value: &mut Value, shape: &Shape, pointer: &str) -> Result<()> {
         match kind {
             Some(kind) => attribute(value, kind, &pointer)?,
             None if matches!(name.as_str(), "@type" | "@baseType" | "@schemaLocation") => {
-                attribute(value, Is::Text, &pointer)?
+                attribute(value, Is::Text, &pointer)?;
             }
             None if open => attribute(value, Is::Anything, &pointer)?,
             None => {

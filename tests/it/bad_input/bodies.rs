@@ -22,21 +22,61 @@ fn refused(kind: &'static str, bytes: impl Into<Vec<u8>>) -> Body {
 
 /// Identifiers that name nothing, as they stand in a body.
 const FOREIGN: &[&str] = &[
-    "CUST-000000000000", "ORD-999999", "SUB-9999999", "PAY-999999", "PM-9999", "SVC-99999", "PTK-9999", "PLAN_NONE", "none", "", " ", "..",
-    "' or 1=1--", "\u{1f600}", "\u{202e}DROC", "a/b", "null", "0", "-1", "00000000-0000-0000-0000-000000000000", "{{7*7}}", "%00",
+    "CUST-000000000000",
+    "ORD-999999",
+    "SUB-9999999",
+    "PAY-999999",
+    "PM-9999",
+    "SVC-99999",
+    "PTK-9999",
+    "PLAN_NONE",
+    "none",
+    "",
+    " ",
+    "..",
+    "' or 1=1--",
+    "\u{1f600}",
+    "\u{202e}DROC",
+    "a/b",
+    "null",
+    "0",
+    "-1",
+    "00000000-0000-0000-0000-000000000000",
+    "{{7*7}}",
+    "%00",
 ];
 
 const HUGE_NUMBERS: &[&str] = &[
-    "-1", "-9223372036854775808", "-9223372036854775809", "9223372036854775808", "18446744073709551616", "99999999999999999999999999", "1e30",
-    "1e400", "-1e400", "1.5", "-0.5", "1E-400", "0x10", "NaN", "Infinity", "+1", "01", "1_000",
+    "-1",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "9223372036854775808",
+    "18446744073709551616",
+    "99999999999999999999999999",
+    "1e30",
+    "1e400",
+    "-1e400",
+    "1.5",
+    "-0.5",
+    "1E-400",
+    "0x10",
+    "NaN",
+    "Infinity",
+    "+1",
+    "01",
+    "1_000",
 ];
 
 /// A body of a bad kind for the route.
 pub(super) fn bad(document: &Value, route: &Route, rng: &mut Rng) -> Body {
-    let base = if route.operation_name().is_some() { route.operation["requestBody"]["content"]["application/json"]["example"].clone() } else { sample(route) };
+    let base = if route.operation_name().is_some() {
+        route.operation["requestBody"]["content"]["application/json"]["example"].clone()
+    } else {
+        sample(route)
+    };
     match rng.below(9) {
         0 => broken(&base, rng),
-        1 => refused("not an object", *rng.pick(&["[]", "1", "\"text\"", "true", "[{}]", "-0.0", "\"\""])),
+        1 => refused("not an object", rng.word(&["[]", "1", "\"text\"", "true", "[{}]", "-0.0", "\"\""])),
         2 => unknown_field(base, rng),
         3 => deep(&base, rng),
         4 if rng.below(8) == 0 => large(rng),
@@ -52,7 +92,10 @@ fn broken(base: &Value, rng: &mut Rng) -> Body {
     let mut bytes = whole.clone().into_bytes();
     match rng.below(8) {
         0 if cut > 0 => refused("truncated", &bytes[..cut]),
-        1 => refused("trailing text", [whole.as_bytes(), rng.pick(&["}", "{}", " x", ",", "\u{feff}"]).as_bytes()].concat()),
+        1 => refused(
+            "trailing text",
+            [whole.as_bytes(), rng.word(&["}", "{}", " x", ",", "\u{feff}"]).as_bytes()].concat(),
+        ),
         2 => {
             let length = 1 + rng.below(2_000);
             // Never by chance an empty body, which means no arguments.
@@ -65,14 +108,41 @@ fn broken(base: &Value, rng: &mut Rng) -> Body {
         4 => refused("NUL", format!("{{\"a\":\"\\u0000\",{}", &whole[1..])),
         5 => refused("lone surrogate", format!("{{\"\\ud800\":1,{}", &whole[1..])),
         6 => refused("byte order mark", [&b"\xef\xbb\xbf"[..], whole.as_bytes()].concat()),
-        _ => refused("no JSON", *rng.pick(&["{", "nul", "{'a':1}", "{\"a\":}", "{,}", "<xml/>", "a=1&b=2", "{\"a\":1 \"b\":2}", "\u{0}", "{\"a\" 1}"])),
+        _ => refused(
+            "no JSON",
+            rng.word(&[
+                "{",
+                "nul",
+                "{'a':1}",
+                "{\"a\":}",
+                "{,}",
+                "<xml/>",
+                "a=1&b=2",
+                "{\"a\":1 \"b\":2}",
+                "\u{0}",
+                "{\"a\" 1}",
+            ]),
+        ),
     }
 }
 
 fn unknown_field(base: Value, rng: &mut Rng) -> Body {
     let long = "k".repeat(10_000);
     let weird = rng.text(8);
-    let names = ["unexpected", "__proto__", "constructor", "", " ", "id ", "CustomerId", "customer-id", "@none", "$ref", long.as_str(), weird.as_str()];
+    let names = [
+        "unexpected",
+        "__proto__",
+        "constructor",
+        "",
+        " ",
+        "id ",
+        "CustomerId",
+        "customer-id",
+        "@none",
+        "$ref",
+        long.as_str(),
+        weird.as_str(),
+    ];
     let values = [json!(1), json!(null), json!("x"), json!({"a": []}), json!([[]])];
     let mut body = base.as_object().cloned().unwrap_or_default();
     body.insert((*rng.pick(&names)).to_owned(), rng.pick(&values).clone());
@@ -83,7 +153,8 @@ fn deep(base: &Value, rng: &mut Rng) -> Body {
     let levels = 200 + rng.below(20_000);
     let (open, close) = *rng.pick(&[("[", "]"), ("{\"a\":", "}")]);
     let nest = format!("{}1{}", open.repeat(levels), close.repeat(levels));
-    let names: Vec<&str> = base.as_object().into_iter().flat_map(Map::keys).map(String::as_str).chain(["deep"]).collect();
+    let names: Vec<&str> =
+        base.as_object().into_iter().flat_map(Map::keys).map(String::as_str).chain(["deep"]).collect();
     refused("deep nesting", format!("{{\"{}\":{nest}}}", rng.pick(&names)))
 }
 
@@ -112,7 +183,8 @@ fn against_schema(document: &Value, route: &Route, base: Value, rng: &mut Rng) -
             refused("missing argument", Value::Object(body).to_string())
         }
         1 if types.contains(&"string") && !reads => {
-            let long = *rng.pick(&[("x", 20_000), ("\u{e9}", 50_000), ("\u{1f600}", 30_000), (" ", 100_000), ("9", 200_000)]);
+            let long =
+                *rng.pick(&[("x", 20_000), ("\u{e9}", 50_000), ("\u{1f600}", 30_000), (" ", 100_000), ("9", 200_000)]);
             body.insert(name.to_owned(), long.0.repeat(long.1).into());
             refused("huge text", Value::Object(body).to_string())
         }
@@ -124,20 +196,25 @@ fn against_schema(document: &Value, route: &Route, base: Value, rng: &mut Rng) -
         2 if types.contains(&"integer") || types.contains(&"number") => {
             // Text in the place of a number that JSON could not carry otherwise.
             body.insert(name.to_owned(), json!("@@"));
-            let bytes = Value::Object(body).to_string().replace("\"@@\"", rng.pick(HUGE_NUMBERS));
+            let bytes = Value::Object(body).to_string().replace("\"@@\"", rng.word(HUGE_NUMBERS));
             Body { kind: "huge number", bytes: bytes.into(), must_be_refused: !reads }
         }
         3 if !required.is_empty() && route.operation_name() != Some("usage.simulate") => {
             // A use of a number that nobody has is a fact that is recorded, so it is no bad input.
-            let ids: Vec<&str> = required.iter().copied().filter(|name| name.ends_with("Id") || *name == "msisdn" || *name == "iccid").collect();
+            let ids: Vec<&str> = required
+                .iter()
+                .copied()
+                .filter(|name| name.ends_with("Id") || *name == "msisdn" || *name == "iccid")
+                .collect();
             if ids.is_empty() {
                 return unknown_field(base, rng);
             }
-            body.insert((*rng.pick(&ids)).to_owned(), json!(rng.pick(FOREIGN)));
+            body.insert((*rng.pick(&ids)).to_owned(), json!(rng.word(FOREIGN)));
             Body { kind: "foreign id", bytes: Value::Object(body).to_string().into(), must_be_refused: !reads }
         }
         _ => {
-            let values = [json!(null), json!(true), json!(7), json!(1.25), json!("@@"), json!([]), json!({}), json!([{"a": 1}])];
+            let values =
+                [json!(null), json!(true), json!(7), json!(1.25), json!("@@"), json!([]), json!({}), json!([{"a": 1}])];
             let wrong: Vec<&Value> = values.iter().filter(|value| !fits(value, &types)).collect();
             if wrong.is_empty() {
                 return unknown_field(base, rng);
@@ -152,7 +229,17 @@ fn against_schema(document: &Value, route: &Route, base: Value, rng: &mut Rng) -
 fn against_definition(route: &Route, base: Value, rng: &mut Rng) -> Body {
     const TRIES: usize = 30;
     let Some((api, resource)) = official(route) else { return unknown_field(base, rng) };
-    let values = [json!(null), json!(true), json!(-7), json!(1.25e30), json!("@@"), json!([]), json!({}), json!([[1]]), json!("9".repeat(20_000))];
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-7),
+        json!(1.25e30),
+        json!("@@"),
+        json!([]),
+        json!({}),
+        json!([[1]]),
+        json!("9".repeat(20_000)),
+    ];
     for _ in 0..TRIES {
         let mut body = base.clone();
         let places = places(&body);
@@ -170,9 +257,8 @@ fn against_definition(route: &Route, base: Value, rng: &mut Rng) -> Body {
 }
 
 fn official(route: &Route) -> Option<(Api, &'static str)> {
-    let samples: &[(Api, &str)] = &[
-        (Api::Tmf622, "ProductOrder"), (Api::Tmf629, "Customer"), (Api::Tmf635, "Usage"), (Api::Tmf676, "Payment"),
-    ];
+    let samples: &[(Api, &str)] =
+        &[(Api::Tmf622, "ProductOrder"), (Api::Tmf629, "Customer"), (Api::Tmf635, "Usage"), (Api::Tmf676, "Payment")];
     samples.iter().copied().find(|(api, _)| route.path.starts_with(&format!("{}/", api.base_path())))
 }
 
@@ -182,15 +268,23 @@ fn sample(route: &Route) -> Value {
     let method = if route.method == Method::PATCH { "PATCH" } else { "POST" };
     let Some((api, resource)) = official(route) else { return json!({}) };
     let head = format!("\n```json {} {method} {resource}\n", format!("{api:?}").to_uppercase());
-    let text = PAGE.split(&head).nth(1).and_then(|rest| rest.split("\n```").next()).expect("the page has a sample of every request");
+    let text = PAGE
+        .split(&head)
+        .nth(1)
+        .and_then(|rest| rest.split("\n```").next())
+        .expect("the page has a sample of every request");
     serde_json::from_str(text).expect("the sample is JSON")
 }
 
 fn places(value: &Value) -> Vec<String> {
     fn below(value: &Value, at: &str, found: &mut Vec<String>) {
         let children: Vec<(String, &Value)> = match value {
-            Value::Object(members) => members.iter().map(|(name, member)| (name.replace('~', "~0").replace('/', "~1"), member)).collect(),
-            Value::Array(elements) => elements.iter().enumerate().map(|(n, element)| (n.to_string(), element)).collect(),
+            Value::Object(members) => {
+                members.iter().map(|(name, member)| (name.replace('~', "~0").replace('/', "~1"), member)).collect()
+            }
+            Value::Array(elements) => {
+                elements.iter().enumerate().map(|(n, element)| (n.to_string(), element)).collect()
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
         };
         for (step, child) in children {

@@ -19,6 +19,10 @@ impl Rng {
         &choices[self.below(choices.len())]
     }
 
+    pub(super) fn word(&mut self, choices: &[&'static str]) -> &'static str {
+        choices[self.below(choices.len())]
+    }
+
     pub(super) fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.0.random()).collect()
     }

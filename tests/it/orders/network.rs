@@ -1,10 +1,10 @@
 //! Network tasks: attempts, faults, and what an operator does with those that ended badly.
 
-use reqwest::Method;
 use serde_json::json;
 
 use super::{VISA, ended, fault, order, place, task_in};
 use crate::support::app::TestApp;
+use crate::support::client::Client;
 
 #[tokio::test]
 async fn a_first_attempt_that_fails_is_followed_by_one_that_works() {
@@ -92,12 +92,9 @@ async fn fault_rules_are_an_administrators_and_have_bounds() {
     assert_eq!(rules.as_array().unwrap().len(), 6);
     assert!(rules.as_array().unwrap().iter().all(|rule| rule["enabled"] == false));
     let body = json!({"taskType": "HLR_PROVISION", "faultType": "stuck", "probability": 0.25});
-    let portal = "b2".repeat(32);
-    let headers = [("x-bss-api-token", portal.as_str())];
-    let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
-    let refused = client
-        .request(Method::POST, app.url("/ops/v1/provisioning.set_fault_injection"))
-        .header(headers[0].0, headers[0].1)
+    let refused = Client::plain()
+        .post(app.url("/ops/v1/provisioning.set_fault_injection"))
+        .header("x-bss-api-token", "b2".repeat(32))
         .json(&body)
         .send()
         .await

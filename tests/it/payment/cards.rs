@@ -59,7 +59,8 @@ async fn the_default_is_chosen_once_and_passed_on() {
 #[tokio::test]
 async fn the_last_card_of_a_customer_with_a_line_stays() {
     let world = World::idle().await;
-    let customer = world.customer("active-line", "4242424242424242").await;
+    let customer = world.customer("active", "4242424242424242").await;
+    world.line(&customer).await;
     let cx = world.cx().await;
     let only = world.payments.methods(&cx, &customer).await.expect("a list").remove(0);
     let refused = violation(world.payments.remove_method(&cx, &only.id).await);
@@ -68,7 +69,8 @@ async fn the_last_card_of_a_customer_with_a_line_stays() {
     world.payments.remove_method(&cx, &only.id).await.expect("another one is left");
     // Both of two cards at once: one stays.
     let twin = world.add_card(&customer, "4242424242424242").await.expect("a good card");
-    let (one, two) = tokio::join!(world.payments.remove_method(&cx, &other.id), world.payments.remove_method(&cx, &twin.id));
+    let (one, two) =
+        tokio::join!(world.payments.remove_method(&cx, &other.id), world.payments.remove_method(&cx, &twin.id));
     assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
     world.finish().await;
 }
@@ -77,8 +79,12 @@ async fn the_last_card_of_a_customer_with_a_line_stays() {
 async fn refused_cards_leave_nothing_and_a_number_is_stored_nowhere() {
     let world = World::idle().await;
     let (active, closed) = (world.customer("active", "").await, world.customer("closed", "").await);
+    world.sql("update crm.customer set status = 'closed' where id = 'CUST-closed'").await;
     let rule = async |command: AddCard| violation(world.payments.add_card(&world.cx().await, command).await).rule.id();
-    assert_eq!(rule(card(&"CUST-unknown".parse().expect("an id"), "4242424242424242")).await, "payment_method.add.customer_exists");
+    assert_eq!(
+        rule(card(&"CUST-unknown".parse().expect("an id"), "4242424242424242")).await,
+        "payment_method.add.customer_exists"
+    );
     assert_eq!(rule(card(&closed, "4242424242424242")).await, "payment_method.add.customer_active_or_pending");
     assert_eq!(rule(card(&active, "4242424242424241")).await, "payment_method.add.card_number_invalid");
     let expired = AddCard { exp_month: 1, exp_year: 2020, ..card(&active, "4242424242424242") };

@@ -10,7 +10,10 @@ async fn an_approved_charge_is_booked_announced_and_earned() {
     let world = World::new().await;
     let customer = world.customer("active", "4242424242424242").await;
     let paid = world.charge(&customer, "renewal:SUB-0001:1").await;
-    assert_eq!((paid.status, paid.attempt_number, paid.gateway_key.as_str()), (AttemptStatus::Approved, 1, "renewal:SUB-0001:1#1"));
+    assert_eq!(
+        (paid.status, paid.attempt_number, paid.gateway_key.as_str()),
+        (AttemptStatus::Approved, 1, "renewal:SUB-0001:1#1")
+    );
     assert_eq!((paid.amount.as_str(), paid.currency.as_str(), paid.purpose), ("25.00", "SGD", Purpose::Renewal));
     assert!(paid.gateway_ref.is_some_and(|gateway_ref| gateway_ref.starts_with("mock_")) && paid.finished_at.is_some());
     let balances = [("gateway_clearing".to_owned(), 2500), ("revenue:renewal".to_owned(), -2500)];
@@ -28,7 +31,10 @@ async fn a_declined_charge_is_final_and_a_new_card_gets_a_new_key() {
     let world = World::new().await;
     let customer = world.customer("active", "4000000000009995").await;
     let declined = world.charge(&customer, "activation:ORD-0001").await;
-    assert_eq!((declined.status, declined.decline_code.as_deref()), (AttemptStatus::Declined, Some("insufficient_funds")));
+    assert_eq!(
+        (declined.status, declined.decline_code.as_deref()),
+        (AttemptStatus::Declined, Some("insufficient_funds"))
+    );
     assert!(world.balances().await.is_empty());
 
     // Nobody asks again by himself; a new request with the same card is a new attempt, and refused anew.
@@ -50,7 +56,10 @@ async fn both_declining_cards_say_so() {
     for (name, card) in [("active-1", "4000000000000002"), ("active-2", "4000000000000341")] {
         let customer = world.customer(name, card).await;
         let declined = world.charge(&customer, name).await;
-        assert_eq!((declined.status, declined.decline_code.as_deref()), (AttemptStatus::Declined, Some("card_declined")));
+        assert_eq!(
+            (declined.status, declined.decline_code.as_deref()),
+            (AttemptStatus::Declined, Some("card_declined"))
+        );
         assert_eq!(declined.decline_reason.as_deref(), Some("The issuer declined the card"));
     }
     world.finish().await;
@@ -99,7 +108,8 @@ async fn one_business_key_has_one_attempt_however_many_ask_at_once() {
     let world = World::new().await;
     let customer = world.customer("active", "4242424242424242").await;
     let racing = (0..16).map(|_| world.request(charge(&customer, "renewal:SUB-0001:1")));
-    let mut ids: Vec<_> = futures::future::join_all(racing).await.into_iter().map(|id| id.expect("an attempt")).collect();
+    let mut ids: Vec<_> =
+        futures::future::join_all(racing).await.into_iter().map(|id| id.expect("an attempt")).collect();
     ids.dedup();
     assert_eq!(ids.len(), 1);
     assert_eq!(world.settled(&ids[0]).await.status, AttemptStatus::Approved);
@@ -114,7 +124,8 @@ async fn a_business_key_is_not_taken_for_another_charge() {
     let world = World::new().await;
     let customer = world.customer("active", "4242424242424242").await;
     let paid = world.charge(&customer, "renewal:SUB-0001:1").await;
-    let dearer = bss::domains::payment::port::ChargeRequest { amount: sgd(2501), ..charge(&customer, "renewal:SUB-0001:1") };
+    let dearer =
+        bss::domains::payment::port::ChargeRequest { amount: sgd(2501), ..charge(&customer, "renewal:SUB-0001:1") };
     let refused = violation(world.request(dearer).await);
     assert_eq!(refused.rule.id(), "payment.charge.business_key_in_use");
     assert_eq!(refused.context["paymentAttemptId"], paid.id.as_str());
@@ -141,7 +152,9 @@ async fn two_processes_on_one_slow_charge_book_it_once() {
     let other = World::on(world.url.clone()).await;
     let customer = world.customer("active", "4000000000006975").await;
     let id = world.request(charge(&customer, "renewal:SUB-0001:1")).await.expect("an attempt");
-    world.until("the gateway is asked", async || (world.gateway.times_asked("renewal:SUB-0001:1#1") > 0).then_some(())).await;
+    world
+        .until("the gateway is asked", async || (world.gateway.times_asked("renewal:SUB-0001:1#1") > 0).then_some(()))
+        .await;
     // The second process is told that the first one is gone, which is not so: both ask, both get the same answer.
     world.sql("update payment.payment_attempt set leased_by = null, next_attempt_at = clock_timestamp()").await;
     let report = other.sweep().await;
@@ -157,7 +170,8 @@ async fn two_processes_on_one_slow_charge_book_it_once() {
 async fn nothing_to_charge_is_approved_at_once_without_gateway_and_card() {
     let world = World::new().await;
     let customer = world.customer("active", "").await;
-    let request = bss::domains::payment::port::ChargeRequest { amount: sgd(0), ..charge(&customer, "activation:ORD-0001") };
+    let request =
+        bss::domains::payment::port::ChargeRequest { amount: sgd(0), ..charge(&customer, "activation:ORD-0001") };
     let id = world.request(request).await.expect("no card is needed");
     let free = world.settled(&id).await;
     assert_eq!((free.status, free.payment_method_id, free.gateway_ref), (AttemptStatus::Approved, None, None));
@@ -182,13 +196,15 @@ async fn without_a_card_nothing_is_booked() {
 #[tokio::test]
 async fn attempts_are_listed_newest_first_a_page_at_a_time() {
     let world = World::new().await;
-    let (ada, bob) = (world.customer("active-a", "4242424242424242").await, world.customer("active-b", "4000000000000002").await);
+    let (ada, bob) =
+        (world.customer("active-a", "4242424242424242").await, world.customer("active-b", "4000000000000002").await);
     for number in 0..5 {
         world.charge(&ada, &format!("renewal:A:{number}")).await;
         world.charge(&bob, &format!("renewal:B:{number}")).await;
     }
     let list = async |customer: Option<&bss::domains::crm::port::CustomerId>, status, limit, offset| {
-        let query = ListAttempts { customer_id: customer.cloned(), subject_id: Some("SUB-0001".into()), status, limit, offset };
+        let query =
+            ListAttempts { customer_id: customer.cloned(), subject_id: Some("SUB-0001".into()), status, limit, offset };
         let views = world.payments.attempts(&world.cx().await, query).await.expect("a list");
         views.into_iter().map(|view| view.business_key).collect::<Vec<_>>()
     };

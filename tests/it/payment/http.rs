@@ -29,7 +29,8 @@ impl Api676 {
     async fn new() -> Self {
         let world = World::new().await;
         let tokens = TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).expect("a good token");
-        let edge = Arc::new(Edge::new(tokens, world.platform.clock.clone(), world.platform.ids.clone(), Limits::default()));
+        let edge =
+            Arc::new(Edge::new(tokens, world.platform.clock.clone(), world.platform.ids.clone(), Limits::default()));
         let router = payment::router(Arc::clone(&world.payments))
             .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::authenticate))
             .layer(middleware::from_fn_with_state(edge, layers::observe));
@@ -108,7 +109,10 @@ async fn a_declined_card_is_an_outcome_and_a_slow_one_is_pending() {
     assert_eq!((denied.status, denied.body["status"].as_str()), (201, Some("denied")), "{:#}", denied.body);
     assert_official(&denied.body);
     let business_key = format!("manual:{}", denied.body["id"].as_str().expect("an id"));
-    assert_eq!((&denied.body["statusReason"], &denied.body["correlatorId"]), (&"insufficient_funds".into(), &business_key.into()));
+    assert_eq!(
+        (&denied.body["statusReason"], &denied.body["correlatorId"]),
+        (&"insufficient_funds".into(), &business_key.into())
+    );
     let replayed = api.send("POST", "/payment/v4/payment", &anonymous, Some("k-1")).await;
     assert_eq!((replayed.status, replayed.body), (201, denied.body));
 
@@ -151,7 +155,12 @@ async fn what_cannot_be_paid_is_refused_before_anything_is_written() {
         (json!({"account": {"id": "ACC-active"}}), 400, ""),
     ] {
         let answer = api.post(&body).await;
-        assert_eq!((answer.status, answer.body["reason"].as_str()), (status, Some(reason)), "{body:#}\n{:#}", answer.body);
+        assert_eq!(
+            (answer.status, answer.body["reason"].as_str()),
+            (status, Some(reason)),
+            "{body:#}\n{:#}",
+            answer.body
+        );
     }
     let mut unknown = wish("desk-1");
     unknown["taxAmount"] = json!({"unit": "SGD", "value": 1});
@@ -174,15 +183,25 @@ async fn payments_are_listed_filtered_and_paged() {
     let ids = async |query: &str| {
         let answer = api.get(&format!("/payment/v4/payment{query}")).await;
         assert!(answer.status < 300, "{query}: {:#}", answer.body);
-        answer.body.as_array().expect("a list").iter().map(|p| p["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+        answer
+            .body
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|p| p["id"].as_str().expect("an id").to_owned())
+            .collect::<Vec<_>>()
     };
     let all = api.get("/payment/v4/payment").await;
     assert_eq!((all.status, all.headers["x-total-count"].to_str().ok()), (200, Some("4")));
     all.body.as_array().expect("a list").iter().for_each(assert_official);
     assert_eq!(ids("").await, ["PAY-000004", "PAY-000003", "PAY-000002", "PAY-000001"]);
     for query in [
-        "?payer.id=CUST-active-other", "?account.id=ACC-active-other", "?status=denied", "?correlatorId=activation:ORD-0001",
-        "?paymentMethod.id=PM-0002", "?id=PAY-000004&name=renewal",
+        "?payer.id=CUST-active-other",
+        "?account.id=ACC-active-other",
+        "?status=denied",
+        "?correlatorId=activation:ORD-0001",
+        "?paymentMethod.id=PM-0002",
+        "?id=PAY-000004&name=renewal",
     ] {
         assert_eq!(ids(query).await, ["PAY-000004"], "{query}");
     }
@@ -190,7 +209,10 @@ async fn payments_are_listed_filtered_and_paged() {
     assert_eq!(ids("?paymentItem.item.id=SUB-0001&statusDate.gt=2020-01-01T00:00:00Z").await.len(), 4);
     let page = api.get("/payment/v4/payment?limit=3&fields=status").await;
     assert_eq!(page.status, 206);
-    assert_eq!(page.body[0].as_object().expect("an object").keys().collect::<Vec<_>>(), ["id", "href", "status", "@type"]);
+    assert_eq!(
+        page.body[0].as_object().expect("an object").keys().collect::<Vec<_>>(),
+        ["id", "href", "status", "@type"]
+    );
     assert_eq!(api.get("/payment/v4/payment?status=paid").await.status, 400);
     assert_eq!(api.get("/payment/v4/payment?token=x").await.status, 400);
     api.world.finish().await;

@@ -18,7 +18,10 @@ async fn a_process_that_died_after_the_gateway_answered_has_charged_once() {
     let world = World::idle().await;
     let customer = world.customer("active", "4242424242424242").await;
     let id = world.request(charge(&customer, "renewal:SUB-0001:1")).await.expect("an attempt");
-    let token: String = sqlx::query_scalar("select token from payment.payment_method").fetch_one(world.platform.db.pool()).await.expect("a card");
+    let token: String = sqlx::query_scalar("select token from payment.payment_method")
+        .fetch_one(world.platform.db.pool())
+        .await
+        .expect("a card");
     world.gateway.charge("renewal:SUB-0001:1#1", &token, sgd(2500)).await.expect("an answer that nobody hears");
     abandon(&world).await;
     assert!(world.broken_checks().await.is_empty(), "money taken for a pending attempt is no error");

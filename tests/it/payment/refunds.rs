@@ -14,9 +14,13 @@ async fn earned_money_goes_back_out_of_revenue() {
     let command = RefundAttempt { payment_attempt_id: paid.id.clone(), reason: "goodwill".into() };
     let view = world.payments.refund_attempt(&cx, command).await.expect("a refund");
     let refund = view.refund.expect("it has one");
-    assert_eq!((view.status, refund.status, refund.amount.as_str()), (AttemptStatus::Approved, RefundStatus::Succeeded, "25.00"));
+    assert_eq!(
+        (view.status, refund.status, refund.amount.as_str()),
+        (AttemptStatus::Approved, RefundStatus::Succeeded, "25.00")
+    );
     assert!(world.balances().await.is_empty());
-    let reversed = "select count(*) from payment.journal_line where entry_kind = 'refund_due' and account = 'revenue:renewal'";
+    let reversed =
+        "select count(*) from payment.journal_line where entry_kind = 'refund_due' and account = 'revenue:renewal'";
     assert_eq!(world.number(reversed).await, 1);
     world.settled(&paid.id).await;
     world.finish().await;
@@ -29,7 +33,11 @@ async fn money_for_what_was_never_given_goes_back_and_is_never_earned() {
     let request = ChargeRequest { subject_id: NOT_GIVEN.into(), ..charge(&customer, "activation:ORD-0001") };
     let id = world.request(request).await.expect("an attempt");
     world.settled(&id).await;
-    assert_eq!(world.broken_checks().await, ["payment.approved_is_earned_or_returned"], "the check sees forgotten money");
+    assert_eq!(
+        world.broken_checks().await,
+        ["payment.approved_is_earned_or_returned"],
+        "the check sees forgotten money"
+    );
     assert!(world.refund(&id).await.is_some());
     world.settled(&id).await;
 
@@ -66,13 +74,18 @@ async fn a_refund_waits_for_a_charge_that_is_under_way() {
     let customer = world.customer("active", "4000000000006975").await;
     let request = ChargeRequest { subject_id: NOT_GIVEN.into(), ..charge(&customer, "activation:ORD-0001") };
     let id = world.request(request).await.expect("an attempt");
-    world.until("the gateway is asked", async || (world.gateway.times_asked("activation:ORD-0001#1") > 0).then_some(())).await;
+    world
+        .until("the gateway is asked", async || (world.gateway.times_asked("activation:ORD-0001#1") > 0).then_some(()))
+        .await;
     assert!(world.refund(&id).await.is_some());
     assert_eq!(world.attempt(&id).await.status, AttemptStatus::Pending);
     assert_eq!(world.number("select count(*) from mock_gateway.refund").await, 0);
 
     let view = world.settled(&id).await;
-    assert_eq!((view.status, view.refund.map(|refund| refund.status)), (AttemptStatus::Approved, Some(RefundStatus::Succeeded)));
+    assert_eq!(
+        (view.status, view.refund.map(|refund| refund.status)),
+        (AttemptStatus::Approved, Some(RefundStatus::Succeeded))
+    );
     assert!(world.balances().await.is_empty());
     world.finish().await;
 }
@@ -85,7 +98,10 @@ async fn there_is_nothing_to_refund_of_a_declined_charge() {
     assert!(world.refund(&id).await.is_some(), "nobody knows yet");
     world.start_workers();
     let view = world.settled(&id).await;
-    assert_eq!((view.status, view.refund.map(|refund| refund.status)), (AttemptStatus::Declined, Some(RefundStatus::Failed)));
+    assert_eq!(
+        (view.status, view.refund.map(|refund| refund.status)),
+        (AttemptStatus::Declined, Some(RefundStatus::Failed))
+    );
     assert_eq!(world.number("select count(*) from payment.refund where last_error = 'nothing was charged'").await, 1);
     assert_eq!(world.refund(&id).await, None);
     let command = RefundAttempt { payment_attempt_id: id, reason: "please".into() };
@@ -140,7 +156,10 @@ async fn a_refused_refund_stays_owed_until_another_one_succeeds() {
     world.gateway.fail_next([GatewayError::Refused("card account closed".into())]);
     world.refund(&paid.id).await;
     assert_eq!(world.settled(&paid.id).await.refund.map(|refund| refund.status), Some(RefundStatus::Failed));
-    assert_eq!(world.number("select count(*) from audit.domain_event where event_type = 'payment.refund_failed'").await, 1);
+    assert_eq!(
+        world.number("select count(*) from audit.domain_event where event_type = 'payment.refund_failed'").await,
+        1
+    );
     assert_eq!(world.broken_checks().await, ["payment.refunds_booked"], "somebody must look");
 
     world.refund(&paid.id).await;

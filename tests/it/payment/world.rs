@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bss::domains::crm::port::{CustomerId, Customers, Direction, Standing};
+use bss::domains::crm::port::CustomerId;
 use bss::domains::payment::port::card::{Card, CardNumber};
 use bss::domains::payment::port::gateway::{Answer, Gateway, GatewayError, Tokenized};
 use bss::domains::payment::port::{
-    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentApproved, Payments as _,
-    Purpose, RefundStatus,
+    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentApproved,
+    Payments as _, Purpose, RefundStatus,
 };
 use bss::domains::payment::{self, Service};
-use bss::domains::subscription::port::{Booking, SubscriptionId, Subscriptions};
+use bss::domains::{catalog, crm, subscription};
 use bss::integrations::mock_gateway::MockGateway;
 use bss::platform::context::Context;
 use bss::platform::db::{Db, PoolConfig, Tx};
@@ -82,52 +82,6 @@ impl Gateway for Spy {
     }
 }
 
-/// Every customer whose id begins so is active; others do not exist. Notes go into the timeline's table.
-pub(super) struct People;
-
-#[async_trait]
-impl Customers for People {
-    async fn standing(&self, _: &Context, id: &CustomerId) -> Result<Option<Standing>> {
-        let status = match id.as_str() {
-            known if known.starts_with("CUST-active") => "active",
-            known if known.starts_with("CUST-closed") => "closed",
-            _ => return Ok(None),
-        };
-        Ok(Some(Standing { id: id.clone(), status: status.into(), kyc_verified: true }))
-    }
-
-    async fn note(&self, tx: &Tx, cx: &Context, id: &CustomerId, _: Direction, summary: &str) -> Result<()> {
-        use sea_orm::ConnectionTrait as _;
-        let statement = sea_orm::Statement::from_sql_and_values(
-            sea_orm::DbBackend::Postgres,
-            "insert into crm.interaction (id, customer_id, channel, direction, summary, actor, occurred_at)
-             values (gen_random_uuid()::text, $1, 'system', 'internal', $2, $3, $4)",
-            [id.as_str().into(), summary.into(), cx.actor.as_ref().into(), cx.now.into()],
-        );
-        tx.execute_raw(statement).await?;
-        Ok(())
-    }
-}
-
-/// A customer called `CUST-active-line` has one line.
-pub(super) struct Lines;
-
-#[async_trait]
-impl Subscriptions for Lines {
-    async fn book(&self, _: &Tx, _: &Context, _: Booking) -> Result<SubscriptionId> {
-        unreachable!("payment books no line")
-    }
-
-    async fn cancel_booking(&self, _: &Tx, _: &Context, _: &bss::domains::com::port::OrderId) -> Result<()> {
-        unreachable!("payment cancels no line")
-    }
-
-    async fn open_lines(&self, _: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionId>> {
-        let line = "SUB-0001".parse().expect("an id");
-        Ok(if customer_id.as_str() == "CUST-active-line" { vec![line] } else { Vec::new() })
-    }
-}
-
 /// Gives what was paid for.
 struct Giver(Arc<Service>);
 
@@ -187,9 +141,13 @@ impl World {
             failures: Mutex::default(),
         });
         let spied = Arc::clone(&gateway);
-        let payments = Arc::new(Service::new(platform.clone(), Arc::new(People), spied));
-        payments.connect(Arc::new(Lines));
-        let scheduler = Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), payments.ticks());
+        let crm = Arc::new(crm::Service::new(platform.clone()));
+        let payments = Arc::new(Service::new(platform.clone(), crm.clone(), spied));
+        let catalog = Arc::new(catalog::Service::new(platform.clone()));
+        let lines = subscription::Service::new(platform.clone(), catalog, crm.clone(), crm, payments.clone());
+        payments.connect(Arc::new(lines));
+        let scheduler =
+            Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), payments.ticks());
         replica::renew(&platform.db, platform.boot_id, "all").await.expect("the database answers");
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, "all", stop.clone()));
@@ -208,7 +166,7 @@ impl World {
         Context::system("tester", self.platform.ids.uuid().to_string(), now)
     }
 
-    /// A customer, with a card unless the number is empty.
+    /// An active customer, with a card unless the number is empty.
     pub(super) async fn customer(&self, name: &str, card: &str) -> CustomerId {
         let id: CustomerId = format!("CUST-{name}").parse().expect("an id");
         self.sql(&format!("insert into crm.party (id, party_type) values ('PTY-{name}', 'individual')")).await;
@@ -220,6 +178,19 @@ impl World {
             self.add_card(&id, card).await.expect("a good card");
         }
         id
+    }
+
+    /// An active line of the customer.
+    pub(super) async fn line(&self, customer_id: &CustomerId) {
+        self.sql(&format!(
+            "insert into subscription.subscription (id, customer_id, offering_id, commercial_order_id, msisdn, iccid, cfs_service_id,
+                 state, activated_at, period_index, current_period_start, current_period_end, next_renewal_at, price_amount_minor,
+                 price_currency, price_offering_price_id)
+             select 'SUB-0001', '{customer_id}', 'PLAN_M', 'ORD-0001', '91000001', '891010100000000001', 'SVC-0001', 'active', at, 1,
+                    at, at + interval '30 days', at + interval '30 days', 2500, 'SGD', 'PRICE_PLAN_M'
+             from (select now() - interval '2 days') t (at)"
+        ))
+        .await;
     }
 
     pub(super) async fn add_card(&self, customer_id: &CustomerId, number: &str) -> Result<MethodView> {
@@ -338,7 +309,12 @@ pub(super) fn charge(customer_id: &CustomerId, key: &str) -> ChargeRequest {
 }
 
 pub(super) fn card(customer_id: &CustomerId, number: &str) -> AddCard {
-    AddCard { customer_id: customer_id.clone(), card_number: CardNumber::entered(number), exp_month: 12, exp_year: 2199 }
+    AddCard {
+        customer_id: customer_id.clone(),
+        card_number: CardNumber::entered(number),
+        exp_month: 12,
+        exp_year: 2199,
+    }
 }
 
 /// The rule that an error names.

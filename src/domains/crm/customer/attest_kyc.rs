@@ -4,6 +4,8 @@
 //! forgotten: it reaches no table, log line or event. The hash is keyed because the numbers of a country are few enough to
 //! be tried one by one, and it leaves the provider out so that the same document is recognised whoever attests it.
 
+use std::fmt::Write as _;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -20,7 +22,7 @@ use crate::platform::outbox;
 
 /// What is left of a document.
 struct Document {
-    document_type: String,
+    kind: String,
     country: String,
     number_hash: String,
     number_last4: String,
@@ -40,7 +42,7 @@ impl Service {
         let prebaked_allowed = self.platform.config.kyc_allow_prebaked;
         policy::corroborated(&command.provider, &command.attestation_token, prebaked_allowed)?;
         let identity = store::Identity {
-            document_type: &document.document_type,
+            document_type: &document.kind,
             document_number_hash: &document.number_hash,
             document_number_last4: &document.number_last4,
             document_country: &document.country,
@@ -49,7 +51,7 @@ impl Service {
             provider: &command.provider,
         };
         let put = store::put_identity(&tx, cx, &customer.id, &identity).await;
-        put.map_err(|error| policy::document_taken(error, &document.document_type))?;
+        put.map_err(|error| policy::document_taken(error, &document.kind))?;
         customer.kyc_status = KycStatus::Verified;
         customer.kyc_verified_at = Some(cx.now);
         store::save(&tx, cx, &mut customer).await?;
@@ -58,7 +60,7 @@ impl Service {
         let attested = KycAttested {
             customer_id: customer.id.clone(),
             provider: command.provider,
-            document_type: document.document_type,
+            document_type: document.kind,
             document_country: document.country,
             kyc_status: customer.kyc_status,
             version: customer.version,
@@ -87,7 +89,7 @@ impl Service {
         };
         let number_hash = keyed_hash(key, &country, &number);
         let number_last4 = number[number.len() - 4..].to_owned();
-        Ok(Document { document_type, country, number_hash, number_last4 })
+        Ok(Document { kind: document_type, country, number_hash, number_last4 })
     }
 }
 
@@ -118,7 +120,11 @@ fn keyed_hash(key: &Secret, country: &str, number: &str) -> String {
     mac.update(country.as_bytes());
     mac.update(b"|");
     mac.update(number.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::with_capacity(64);
+    for byte in mac.finalize().into_bytes() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 #[cfg(test)]

@@ -191,8 +191,8 @@ fn media(sent: Option<Value>) -> Result<Vec<NewMedium>> {
         let pointer = format!("/contactMedium/{index}");
         let Value::Object(attributes) = element else { continue };
         let medium = medium(attributes, &pointer)?;
-        if medium.is_primary && media.iter().any(|other| other.is_primary && other.medium_type == medium.medium_type) {
-            let message = format!("only one {} can be preferred", medium.medium_type.as_str());
+        if medium.is_primary && media.iter().any(|other| other.is_primary && other.kind == medium.kind) {
+            let message = format!("only one {} can be preferred", medium.kind.as_str());
             return Err(Error::invalid(format!("{pointer}/preferred"), message));
         }
         media.push(medium);
@@ -201,18 +201,18 @@ fn media(sent: Option<Value>) -> Result<Vec<NewMedium>> {
 }
 
 fn medium(mut attributes: Map<String, Value>, pointer: &str) -> Result<NewMedium> {
-    let medium_type = attributes.remove("mediumType");
-    let medium_type = medium_type.as_ref().and_then(Value::as_str).and_then(MediumType::parse);
-    let medium_type = medium_type
-        .ok_or_else(|| Error::invalid(format!("{pointer}/mediumType"), "must be email, mobile or postal"))?;
-    let key = VALUE_KEYS[medium_type as usize];
+    let kind = attributes.remove("mediumType");
+    let kind = kind.as_ref().and_then(Value::as_str).and_then(MediumType::parse);
+    let kind =
+        kind.ok_or_else(|| Error::invalid(format!("{pointer}/mediumType"), "must be email, mobile or postal"))?;
+    let key = VALUE_KEYS[kind as usize];
     let mut characteristic = match attributes.remove("characteristic") {
         Some(Value::Object(characteristic)) => characteristic,
         _ => Map::new(),
     };
     let at = || format!("{pointer}/characteristic/{key}");
     let value = characteristic.remove(key).ok_or_else(|| Error::invalid(at(), "is required"))?;
-    let value = contact_value(medium_type, value.as_str().unwrap_or_default()).map_err(|m| Error::invalid(at(), m))?;
+    let value = contact_value(kind, value.as_str().unwrap_or_default()).map_err(|m| Error::invalid(at(), m))?;
     if !characteristic.is_empty() {
         attributes.insert("characteristic".to_owned(), Value::Object(characteristic));
     }
@@ -224,7 +224,7 @@ fn medium(mut attributes: Map<String, Value>, pointer: &str) -> Result<NewMedium
     let valid_from = valid_for["startDateTime"].as_str().and_then(|text| time::parse(text).ok());
     let is_primary = attributes.remove("preferred").is_some_and(|preferred| preferred == true);
     attributes.remove("@type");
-    Ok(NewMedium { medium_type, value, is_primary, valid_from, attributes })
+    Ok(NewMedium { kind, value, is_primary, valid_from, attributes })
 }
 
 fn elements(list: Option<Value>) -> Vec<Value> {

@@ -18,7 +18,7 @@ impl Service {
         let value = contact_value(command.medium_type, &command.value).map_err(|m| Error::invalid("/value", m))?;
         let medium = Medium {
             id: self.platform.ids.short("CM"),
-            medium_type: command.medium_type,
+            kind: command.medium_type,
             value,
             is_primary: command.is_primary,
             valid_from: cx.now,
@@ -32,12 +32,12 @@ impl Service {
         policy::changeable(&customer.id, customer.status)?;
         store::add_medium(&tx, cx, &customer.party_id, &medium).await.map_err(policy::email_taken)?;
         store::save(&tx, cx, &mut customer).await?;
-        let summary = format!("Contact medium added: {}", medium.medium_type.as_str());
+        let summary = format!("Contact medium added: {}", medium.kind.as_str());
         self.note_interaction(&tx, cx, &customer.id, direction_of(cx.channel), &summary).await?;
         let added = ContactMediumAdded {
             customer_id: customer.id,
             contact_medium_id: medium.id,
-            medium_type: medium.medium_type,
+            medium_type: medium.kind,
             is_primary: medium.is_primary,
             version: customer.version,
         };

@@ -34,7 +34,7 @@ impl Service {
         let created = CustomerCreated {
             customer_id: customer.id.clone(),
             account_id: customer.account_id.clone(),
-            contact_medium_types: customer.media.iter().map(|medium| medium.medium_type).collect(),
+            contact_medium_types: customer.media.iter().map(|medium| medium.kind).collect(),
             version: customer.version,
         };
         outbox::stage(&tx, cx, &created).await?;
@@ -49,7 +49,7 @@ impl Service {
             .into_iter()
             .map(|medium| Medium {
                 id: ids.short("CM"),
-                medium_type: medium.medium_type,
+                kind: medium.kind,
                 value: medium.value,
                 is_primary: medium.is_primary,
                 valid_from: medium.valid_from.unwrap_or(cx.now),
@@ -63,7 +63,7 @@ impl Service {
             account_id: ids.short("ACC"),
             status: CustomerStatus::Active,
             status_reason: None,
-            customer_since: cx.now,
+            since: cx.now,
             closed_at: None,
             kyc_status: KycStatus::NotVerified,
             kyc_verified_at: None,

@@ -65,7 +65,7 @@ async fn retrieve(
 /// The resource: ours, then what the caller sent and we only keep.
 fn resource_of(mut customer: Customer) -> Value {
     let name = customer.full_name();
-    let mut valid_for = json!({ "startDateTime": time::format(customer.customer_since) });
+    let mut valid_for = json!({ "startDateTime": time::format(customer.since) });
     if let Some(closed_at) = customer.closed_at {
         valid_for["endDateTime"] = json!(time::format(closed_at));
     }
@@ -138,13 +138,13 @@ fn characteristics(customer: &mut Customer) -> Value {
 
 fn medium(mut medium: Medium) -> Value {
     let mut characteristic = Map::new();
-    characteristic.insert(VALUE_KEYS[medium.medium_type as usize].to_owned(), json!(medium.value));
+    characteristic.insert(VALUE_KEYS[medium.kind as usize].to_owned(), json!(medium.value));
     if let Some(Value::Object(more)) = medium.attributes.remove("characteristic") {
         keep(&mut characteristic, more);
     }
     characteristic.entry("@type").or_insert_with(|| json!("MediumCharacteristic"));
     let mut resource = json!({
-        "mediumType": medium.medium_type.as_str(),
+        "mediumType": medium.kind.as_str(),
         "preferred": medium.is_primary,
         "characteristic": characteristic,
         "validFor": { "startDateTime": time::format(medium.valid_from) },

@@ -21,7 +21,7 @@ pub(super) struct Customer {
     pub(super) account_id: String,
     pub(super) status: CustomerStatus,
     pub(super) status_reason: Option<String>,
-    pub(super) customer_since: DateTime<Utc>,
+    pub(super) since: DateTime<Utc>,
     pub(super) closed_at: Option<DateTime<Utc>>,
     pub(super) kyc_status: KycStatus,
     pub(super) kyc_verified_at: Option<DateTime<Utc>>,
@@ -39,7 +39,7 @@ pub(super) struct Customer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Medium {
     pub(super) id: String,
-    pub(super) medium_type: MediumType,
+    pub(super) kind: MediumType,
     pub(super) value: String,
     pub(super) is_primary: bool,
     pub(super) valid_from: DateTime<Utc>,
@@ -56,7 +56,7 @@ impl Customer {
 impl Medium {
     /// By type, the primary one first; the store sorts likewise.
     pub(super) fn order(&self) -> (MediumType, bool, DateTime<Utc>, &str) {
-        (self.medium_type, !self.is_primary, self.valid_from, &self.id)
+        (self.kind, !self.is_primary, self.valid_from, &self.id)
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) struct NewCustomer {
 /// A contact medium that is to be made, checked.
 #[derive(Debug, PartialEq)]
 pub(super) struct NewMedium {
-    pub(super) medium_type: MediumType,
+    pub(super) kind: MediumType,
     pub(super) value: String,
     pub(super) is_primary: bool,
     /// From now on when None.
@@ -82,8 +82,8 @@ pub(super) struct NewMedium {
 }
 
 impl NewMedium {
-    fn plain(medium_type: MediumType, value: String, is_primary: bool) -> Self {
-        Self { medium_type, value, is_primary, valid_from: None, attributes: Map::new() }
+    fn plain(kind: MediumType, value: String, is_primary: bool) -> Self {
+        Self { kind, value, is_primary, valid_from: None, attributes: Map::new() }
     }
 }
 
@@ -200,7 +200,7 @@ impl From<Customer> for CustomerView {
             status_reason: customer.status_reason,
             kyc_status: customer.kyc_status,
             kyc_verified_at: customer.kyc_verified_at,
-            customer_since: customer.customer_since,
+            customer_since: customer.since,
             individual: IndividualView {
                 given_name: customer.given_name,
                 family_name: customer.family_name,
@@ -216,7 +216,7 @@ impl From<Medium> for ContactMediumView {
     fn from(medium: Medium) -> Self {
         Self {
             id: medium.id,
-            medium_type: medium.medium_type,
+            medium_type: medium.kind,
             value: medium.value,
             is_primary: medium.is_primary,
             valid_from: medium.valid_from,
@@ -250,7 +250,7 @@ mod tests {
     fn media(email: Option<&str>, phone: Option<&str>) -> Vec<(MediumType, String, bool)> {
         let new = NewCustomer::of(command(Some("Ada Q. Lovelace"), email, phone), today(), "0a1b2c").unwrap();
         assert_eq!((new.given_name.as_str(), new.family_name.as_str()), ("Ada", "Q. Lovelace"));
-        new.media.into_iter().map(|m| (m.medium_type, m.value, m.is_primary)).collect()
+        new.media.into_iter().map(|m| (m.kind, m.value, m.is_primary)).collect()
     }
 
     #[test]

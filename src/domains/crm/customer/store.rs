@@ -16,7 +16,7 @@ use crate::platform::tmf::query::ListQuery;
 const SELECT: &str =
     "c.id, c.party_id, c.account_id, c.status, c.status_reason, c.customer_since, c.closed_at, c.kyc_status,
     c.kyc_verified_at, i.given_name, i.family_name, i.date_of_birth, c.attributes, c.version,
-    (select coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'medium_type', m.medium_type, 'value', m.value,
+    (select coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'kind', m.medium_type, 'value', m.value,
             'is_primary', m.is_primary, 'valid_from', m.valid_from, 'attributes', m.attributes)
             order by m.medium_type, m.is_primary desc, m.valid_from, m.id), '[]')
      from crm.contact_medium m where m.party_id = c.party_id and m.valid_to is null) as media";
@@ -92,7 +92,7 @@ impl TryFrom<CustomerRow> for Customer {
             party_id: row.party_id,
             account_id: row.account_id,
             status_reason: row.status_reason,
-            customer_since: row.customer_since,
+            since: row.customer_since,
             closed_at: row.closed_at,
             kyc_verified_at: row.kyc_verified_at,
             given_name: row.given_name,
@@ -207,8 +207,8 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, customer: &Customer) -> Result
              insert into crm.individual (party_id, tenant_id, given_name, family_name, date_of_birth) values ($1, $2, $3, $4, $5)),
          medium as (
              insert into crm.contact_medium (id, tenant_id, party_id, medium_type, value, is_primary, valid_from, attributes)
-             select m.id, $2, $1, m.medium_type, m.value, m.is_primary, m.valid_from, m.attributes
-             from jsonb_to_recordset($6) as m (id text, medium_type text, value text, is_primary boolean,
+             select m.id, $2, $1, m.kind, m.value, m.is_primary, m.valid_from, m.attributes
+             from jsonb_to_recordset($6) as m (id text, kind text, value text, is_primary boolean,
                  valid_from timestamptz, attributes jsonb))
          insert into crm.customer (id, tenant_id, party_id, account_id, status, customer_since, attributes)
          values ($7, $2, $1, $8, $9, $10, $11)",
@@ -221,7 +221,7 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, customer: &Customer) -> Result
         &customer.id,
         customer.account_id.as_str(),
         customer.status.as_str(),
-        customer.customer_since,
+        customer.since,
         Value::Object(customer.attributes.clone())
     );
     execute(&**tx, statement).await.map(drop)
@@ -239,7 +239,7 @@ pub(super) async fn add_medium(tx: &Tx, cx: &Context, party_id: &str, medium: &M
              where tenant_id = $1 and party_id = $2 and medium_type = $3 and is_primary and valid_to is null",
             cx.tenant.as_ref(),
             party_id,
-            medium.medium_type.as_str()
+            medium.kind.as_str()
         );
         execute(&**tx, statement).await?;
     }
@@ -249,7 +249,7 @@ pub(super) async fn add_medium(tx: &Tx, cx: &Context, party_id: &str, medium: &M
         medium.id.as_str(),
         cx.tenant.as_ref(),
         party_id,
-        medium.medium_type.as_str(),
+        medium.kind.as_str(),
         medium.value.as_str(),
         medium.is_primary,
         medium.valid_from

@@ -140,7 +140,8 @@ pub(in crate::domains::payment) async fn find(
 
 /// The attempt, which nobody else changes until the end of `tx`.
 pub(in crate::domains::payment) async fn lock(tx: &Tx, cx: &Context, id: &AttemptId) -> Result<Option<Attempt>> {
-    let query = format!("select {COLUMNS} from payment.payment_attempt a where a.tenant_id = $1 and a.id = $2 for update");
+    let query =
+        format!("select {COLUMNS} from payment.payment_attempt a where a.tenant_id = $1 and a.id = $2 for update");
     let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(&**tx).await?;
     row.map(Attempt::try_from).transpose()
 }

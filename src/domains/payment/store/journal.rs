@@ -10,7 +10,13 @@ use crate::platform::db::{Tx, execute, sql};
 use crate::platform::error::Result;
 
 /// Books an entry over the whole amount of a locked attempt. A second one of the same kind breaks the unique index.
-pub(in crate::domains::payment) async fn book(tx: &Tx, cx: &Context, entry_id: Uuid, attempt: &Attempt, entry: Entry) -> Result<()> {
+pub(in crate::domains::payment) async fn book(
+    tx: &Tx,
+    cx: &Context,
+    entry_id: Uuid,
+    attempt: &Attempt,
+    entry: Entry,
+) -> Result<()> {
     let lines = entry.lines(attempt.amount);
     let accounts: Vec<String> = lines.iter().map(|(account, _)| account.as_str().to_owned()).collect();
     let amounts: Vec<i64> = lines.iter().map(|(_, minor)| *minor).collect();
@@ -33,7 +39,12 @@ pub(in crate::domains::payment) async fn book(tx: &Tx, cx: &Context, entry_id: U
 }
 
 /// Whether a locked attempt has an entry of this kind.
-pub(in crate::domains::payment) async fn has(tx: &Tx, cx: &Context, attempt_id: &AttemptId, kind: EntryKind) -> Result<bool> {
+pub(in crate::domains::payment) async fn has(
+    tx: &Tx,
+    cx: &Context,
+    attempt_id: &AttemptId,
+    kind: EntryKind,
+) -> Result<bool> {
     #[derive(FromQueryResult)]
     struct Found {
         found: bool,

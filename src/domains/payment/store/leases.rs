@@ -74,8 +74,11 @@ pub(in crate::domains::payment) async fn take_charge(
          select {}, a.gateway_calls, m.token from taken a join payment.payment_method m on m.id = a.payment_method_id",
         attempts::COLUMNS
     );
-    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id, boot_id, LEASE_SECONDS)).one(db.connection()).await?;
-    row.map(|row| Ok(ChargeWork { attempt: row.attempt.try_into()?, token: row.token, calls: row.gateway_calls })).transpose()
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id, boot_id, LEASE_SECONDS))
+        .one(db.connection())
+        .await?;
+    row.map(|row| Ok(ChargeWork { attempt: row.attempt.try_into()?, token: row.token, calls: row.gateway_calls }))
+        .transpose()
 }
 
 /// Gives the lease back; the sweep takes the attempt again after `wait`.
@@ -138,7 +141,9 @@ pub(in crate::domains::payment) async fn take_refund(
            and a.gateway_ref is not null and {FREE}
          returning w.id, w.attempt_id, w.gateway_key, a.gateway_ref as charge_ref, w.amount_minor, w.currency, w.gateway_calls"
     );
-    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id, boot_id, LEASE_SECONDS)).one(db.connection()).await?;
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id, boot_id, LEASE_SECONDS))
+        .one(db.connection())
+        .await?;
     row.map(|row| {
         Ok(RefundWork {
             amount: money(row.amount_minor, &row.currency)?,

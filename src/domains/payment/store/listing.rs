@@ -43,7 +43,8 @@ pub(in crate::domains::payment) async fn views(
     let found: Vec<Attempt> = rows.into_iter().map(Attempt::try_from).collect::<Result<_>>()?;
     let ids = found.iter().map(|attempt| attempt.id.to_string()).collect();
     let shown = refunds::shown(connection, cx, ids).await?;
-    let mut refunds: HashMap<AttemptId, Refund> = shown.into_iter().map(|refund| (refund.attempt_id.clone(), refund)).collect();
+    let mut refunds: HashMap<AttemptId, Refund> =
+        shown.into_iter().map(|refund| (refund.attempt_id.clone(), refund)).collect();
     let with_refund = |attempt: Attempt| {
         let refund = refunds.remove(&attempt.id);
         attempt.view(refund)
@@ -87,8 +88,12 @@ impl TryFrom<PaymentRow> for Payment {
 }
 
 /// Our status, and the official word for it (`PaymentStatusExampleType` of TMF676).
-pub(in crate::domains::payment) const STATUS: &[Name] =
-    &[("pendingAuthorization", &["pending"]), ("done", &["approved"]), ("denied", &["declined"]), ("failed", &["errored"])];
+pub(in crate::domains::payment) const STATUS: &[Name] = &[
+    ("pendingAuthorization", &["pending"]),
+    ("done", &["approved"]),
+    ("denied", &["declined"]),
+    ("failed", &["errored"]),
+];
 
 /// A manual payment's correlator is what its caller gave; everything else is correlated by its business key.
 const CORRELATOR: &str = "(case when a.purpose = 'manual' and a.business_key <> 'manual:' || a.id
@@ -137,6 +142,7 @@ pub(in crate::domains::payment) async fn payer(db: &Db, cx: &Context, account_id
     struct Row {
         id: String,
     }
-    let statement = sql!("select id from crm.customer where tenant_id = $1 and account_id = $2", cx.tenant.as_ref(), account_id);
+    let statement =
+        sql!("select id from crm.customer where tenant_id = $1 and account_id = $2", cx.tenant.as_ref(), account_id);
     Ok(Row::find_by_statement(statement).one(db.connection()).await?.map(|row| row.id.into()))
 }

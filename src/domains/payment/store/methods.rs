@@ -11,8 +11,7 @@ use crate::platform::db::{Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids;
 
-const COLUMNS: &str =
-    "id, customer_id, type as method_type, token_provider, last4, brand, exp_month, exp_year, is_default, status, version";
+const COLUMNS: &str = "id, customer_id, type as method_type, token_provider, last4, brand, exp_month, exp_year, is_default, status, version";
 
 #[derive(Debug, FromQueryResult)]
 struct Row {

@@ -63,7 +63,12 @@ pub(in crate::domains::payment) async fn shown(
 }
 
 /// Writes a full refund of a locked attempt. Each one has a key of its own: a refused key could never succeed.
-pub(in crate::domains::payment) async fn insert(tx: &Tx, cx: &Context, attempt: &Attempt, reason: &str) -> Result<Refund> {
+pub(in crate::domains::payment) async fn insert(
+    tx: &Tx,
+    cx: &Context,
+    attempt: &Attempt,
+    reason: &str,
+) -> Result<Refund> {
     #[derive(FromQueryResult)]
     struct Former {
         number: i32,

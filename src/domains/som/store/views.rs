@@ -5,12 +5,12 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::Value;
 
 use crate::domains::com::port::OrderId;
+use crate::domains::som::http::{SERVICE_ORDER_STATES, SERVICE_STATES};
 use crate::domains::som::model::{Characteristics, ServiceOrder};
 use crate::domains::som::port::{
-    ServiceHistoryView, ServiceId, ServiceOrderId, ServiceOrderItemView, ServiceOrderTaskView, ServiceOrderView, ServiceState,
-    ServiceView,
+    ServiceHistoryView, ServiceId, ServiceOrderId, ServiceOrderItemView, ServiceOrderTaskView, ServiceOrderView,
+    ServiceState, ServiceView,
 };
-use crate::domains::som::http::{SERVICE_ORDER_STATES, SERVICE_STATES};
 use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
@@ -19,15 +19,28 @@ use crate::platform::error::{Error, Result};
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
-pub(in crate::domains::som) async fn order(connection: &impl ConnectionTrait, cx: &Context, id: &ServiceOrderId) -> Result<ServiceOrderView> {
+pub(in crate::domains::som) async fn order(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    id: &ServiceOrderId,
+) -> Result<ServiceOrderView> {
     let statement = sql!(format!("select {ORDER_SELECT} from {ORDER_FROM} and o.id = $2"), cx.tenant.as_ref(), id);
-    orders(connection, cx, OrderRow::find_by_statement(statement).all(connection).await?).await?.pop().ok_or_else(|| Error::not_found("service order", id))
+    orders(connection, cx, OrderRow::find_by_statement(statement).all(connection).await?)
+        .await?
+        .pop()
+        .ok_or_else(|| Error::not_found("service order", id))
 }
 
 /// The service orders of a commercial order, oldest first.
-pub(in crate::domains::som) async fn orders_of(connection: &impl ConnectionTrait, cx: &Context, order_id: &OrderId) -> Result<Vec<ServiceOrderView>> {
+pub(in crate::domains::som) async fn orders_of(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    order_id: &OrderId,
+) -> Result<Vec<ServiceOrderView>> {
     let statement = sql!(
-        format!("select {ORDER_SELECT} from {ORDER_FROM} and o.commercial_order_id = $2 order by o.created_at, o.id limit 200"),
+        format!(
+            "select {ORDER_SELECT} from {ORDER_FROM} and o.commercial_order_id = $2 order by o.created_at, o.id limit 200"
+        ),
         cx.tenant.as_ref(),
         order_id
     );
@@ -58,7 +71,11 @@ const SERVICE_ORDERS: Listing = Listing {
 };
 
 /// One page of the service orders that fit, with how many there are.
-pub(in crate::domains::som) async fn order_page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<ServiceOrderView>)> {
+pub(in crate::domains::som) async fn order_page(
+    db: &Db,
+    cx: &Context,
+    query: &ListQuery,
+) -> Result<(u64, Vec<ServiceOrderView>)> {
     let filter = SqlFilter::new(query, &SERVICE_ORDERS, 2)?;
     let (total, rows) = db::list(db.connection(), ORDER_SELECT, ORDER_FROM, &cx.tenant, &filter).await?;
     Ok((total, orders(db.connection(), cx, rows).await?))
@@ -113,7 +130,11 @@ async fn orders(connection: &impl ConnectionTrait, cx: &Context, rows: Vec<Order
     Ok(views.collect())
 }
 
-fn order_view(row: ServiceOrder, items: Vec<ServiceOrderItemView>, tasks: Vec<ServiceOrderTaskView>) -> ServiceOrderView {
+fn order_view(
+    row: ServiceOrder,
+    items: Vec<ServiceOrderItemView>,
+    tasks: Vec<ServiceOrderTaskView>,
+) -> ServiceOrderView {
     ServiceOrderView {
         id: row.id,
         commercial_order_id: row.commercial_order_id,
@@ -141,7 +162,12 @@ fn item_view(row: ItemRow) -> ServiceOrderItemView {
 }
 
 fn task_view(row: TaskRow) -> ServiceOrderTaskView {
-    ServiceOrderTaskView { task_type: row.task_type, state: row.state, task_id: row.task_id, updated_at: row.updated_at }
+    ServiceOrderTaskView {
+        task_type: row.task_type,
+        state: row.state,
+        task_id: row.task_id,
+        updated_at: row.updated_at,
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -188,21 +214,38 @@ const SERVICES: Listing = Listing {
 };
 
 /// One page of the services that fit, with how many there are.
-pub(in crate::domains::som) async fn service_page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<ServiceView>)> {
+pub(in crate::domains::som) async fn service_page(
+    db: &Db,
+    cx: &Context,
+    query: &ListQuery,
+) -> Result<(u64, Vec<ServiceView>)> {
     let filter = SqlFilter::new(query, &SERVICES, 2)?;
     let (total, rows) = db::list(db.connection(), SERVICE_SELECT, SERVICE_FROM, &cx.tenant, &filter).await?;
     Ok((total, services(db.connection(), cx, rows).await?))
 }
 
-pub(in crate::domains::som) async fn service(connection: &impl ConnectionTrait, cx: &Context, id: &ServiceId) -> Result<ServiceView> {
+pub(in crate::domains::som) async fn service(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    id: &ServiceId,
+) -> Result<ServiceView> {
     let statement = sql!(format!("select {SERVICE_SELECT} from {SERVICE_FROM} and s.id = $2"), cx.tenant.as_ref(), id);
-    services(connection, cx, ServiceRow::find_by_statement(statement).all(connection).await?).await?.pop().ok_or_else(|| Error::not_found("service", id))
+    services(connection, cx, ServiceRow::find_by_statement(statement).all(connection).await?)
+        .await?
+        .pop()
+        .ok_or_else(|| Error::not_found("service", id))
 }
 
 /// The services of a line, the customer-facing one first.
-pub(in crate::domains::som) async fn services_of(connection: &impl ConnectionTrait, cx: &Context, line: &SubscriptionId) -> Result<Vec<ServiceView>> {
+pub(in crate::domains::som) async fn services_of(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    line: &SubscriptionId,
+) -> Result<Vec<ServiceView>> {
     let statement = sql!(
-        format!("select {SERVICE_SELECT} from {SERVICE_FROM} and s.subscription_id = $2 order by s.type, s.id limit 200"),
+        format!(
+            "select {SERVICE_SELECT} from {SERVICE_FROM} and s.subscription_id = $2 order by s.type, s.id limit 200"
+        ),
         cx.tenant.as_ref(),
         line
     );

@@ -19,6 +19,7 @@ use super::port::{BlockReason, Booking, LineStatus, StateChangeView, Subscriptio
 use super::state::{Change, Reasons, State};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Msisdn};
+use crate::domains::payment::port::AttemptId;
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
@@ -172,7 +173,8 @@ async fn shown(db: &Db, statement: Statement) -> Result<Vec<Shown>> {
 
 /// One line with its balances.
 pub(super) async fn show(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<Shown> {
-    let query = format!("select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.id = $2");
+    let query =
+        format!("select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.id = $2");
     let found = shown(db, sql!(query, cx.tenant.as_ref(), id)).await?;
     found.into_iter().next().ok_or_else(|| Error::not_found("subscription", id))
 }
@@ -257,7 +259,9 @@ pub(super) async fn line_of_order(tx: &Tx, cx: &Context, order: &OrderId) -> Res
 
 /// Locks a line for this unit of work.
 pub(super) async fn lock(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<Line> {
-    let query = format!("select {LINE} from subscription.subscription s where s.tenant_id = $1 and s.id = $2 for no key update");
+    let query = format!(
+        "select {LINE} from subscription.subscription s where s.tenant_id = $1 and s.id = $2 for no key update"
+    );
     let row = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(&**tx).await?;
     row.ok_or_else(|| Error::not_found("subscription", id))?.line()
 }
@@ -327,7 +331,7 @@ pub(super) async fn save(tx: &Tx, cx: &Context, line: &mut Line, step: Option<Ch
         line.period.map(|period| period.start),
         line.period.map(|period| period.end),
         line.next_renewal_at(),
-        line.renewal_attempt_id.as_ref().map(|id| id.as_str()),
+        line.renewal_attempt_id.as_ref().map(AttemptId::as_str),
         line.renewal_attempted_for,
         step.map(|step| step.from.status().as_str()),
         cx.actor.as_ref(),

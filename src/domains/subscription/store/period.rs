@@ -39,7 +39,11 @@ pub(in crate::domains::subscription) async fn insert(
 }
 
 /// Whether a charge has bought a period.
-pub(in crate::domains::subscription) async fn is_paid_by(tx: &Tx, cx: &Context, attempt_id: &AttemptId) -> Result<bool> {
+pub(in crate::domains::subscription) async fn is_paid_by(
+    tx: &Tx,
+    cx: &Context,
+    attempt_id: &AttemptId,
+) -> Result<bool> {
     #[derive(FromQueryResult)]
     struct Row {
         paid: bool,

@@ -67,7 +67,8 @@ impl Row {
         let state = PurchaseState::ALL.into_iter().find(|state| state.as_str() == self.state);
         Ok(Purchase {
             state: state.ok_or_else(|| corrupt("purchase state", &self.state))?,
-            allowance: AllowanceType::parse(&self.allowance_type).ok_or_else(|| corrupt("allowance type", &self.allowance_type))?,
+            allowance: AllowanceType::parse(&self.allowance_type)
+                .ok_or_else(|| corrupt("allowance type", &self.allowance_type))?,
             id: self.id.into(),
             line_id: self.subscription_id.into(),
             vas_id: self.vas_offering_id.into(),

@@ -37,8 +37,8 @@ pub(super) fn held(value: Value) -> Result<Vec<Held>> {
         start: DateTime<Utc>,
         end: DateTime<Utc>,
     }
-    let columns: Vec<Column> =
-        serde_json::from_value(value).map_err(|e| Error::Internal(format!("aggregated balances cannot be read: {e}")))?;
+    let columns: Vec<Column> = serde_json::from_value(value)
+        .map_err(|e| Error::Internal(format!("aggregated balances cannot be read: {e}")))?;
     let held = |column: Column| Held {
         balance: Balance {
             kind: column.kind,
@@ -77,7 +77,12 @@ pub(in crate::domains::subscription) async fn ledger(tx: &Tx, cx: &Context, line
 }
 
 /// Writes the balances and appends the entries of what was done.
-pub(in crate::domains::subscription) async fn save(tx: &Tx, cx: &Context, id: &SubscriptionId, ledger: &Ledger) -> Result<()> {
+pub(in crate::domains::subscription) async fn save(
+    tx: &Tx,
+    cx: &Context,
+    id: &SubscriptionId,
+    ledger: &Ledger,
+) -> Result<()> {
     let of_balance = |read: fn(&Balance) -> i64| ledger.balances.iter().map(read).collect::<Vec<i64>>();
     let statement = sql!(
         "with entry as (

@@ -82,7 +82,11 @@ pub(in crate::domains::subscription) async fn postpone(db: &Db, cx: &Context, id
 }
 
 /// The charge for the line's next period that is in flight.
-pub(in crate::domains::subscription) async fn in_flight(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<Option<AttemptId>> {
+pub(in crate::domains::subscription) async fn in_flight(
+    db: &Db,
+    cx: &Context,
+    id: &SubscriptionId,
+) -> Result<Option<AttemptId>> {
     #[derive(FromQueryResult)]
     struct Row {
         renewal_attempt_id: Option<String>,
@@ -103,7 +107,11 @@ pub(in crate::domains::subscription) struct Outcome {
     pub(in crate::domains::subscription) renewed: i64,
 }
 
-pub(in crate::domains::subscription) async fn outcome(db: &Db, cx: &Context, attempts: &[AttemptId]) -> Result<Outcome> {
+pub(in crate::domains::subscription) async fn outcome(
+    db: &Db,
+    cx: &Context,
+    attempts: &[AttemptId],
+) -> Result<Outcome> {
     let statement = sql!(
         "select (select count(*) from subscription.subscription where tenant_id = $1 and renewal_attempt_id = any($2)) as pending,
                 (select count(*) from subscription.period where tenant_id = $1 and payment_attempt_id = any($2)) as renewed",
