@@ -12,6 +12,7 @@ mod inventory;
 mod kill;
 mod mediation;
 mod openapi;
+mod orders;
 mod outage;
 mod payment;
 mod perimeter;

@@ -1,0 +1,141 @@
+//! Calling orders off, at every stage and in every race.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+
+use super::{SLOW, VISA, ended, fault, order, place, pools, reasons, service_order, task_in};
+use crate::support::app::TestApp;
+
+#[tokio::test]
+async fn an_acknowledged_order_is_called_off_and_stays_so() {
+    let app = TestApp::new().await;
+    let customer = app.customer(VISA).await;
+    let placed =
+        app.op("order.create", json!({"customerId": customer, "offeringId": "PLAN_M", "submit": false})).await.ok();
+    let id = json!({"orderId": placed["id"]});
+    let cancelled = app.op("order.cancel", id.clone()).await.ok();
+    assert_eq!((&cancelled["state"], &cancelled["items"][0]["state"]), (&json!("cancelled"), &json!("cancelled")));
+    assert!(cancelled["completedDate"].is_string());
+    let refused = app.op("order.submit", id.clone()).await.violates("order.transition.invalid");
+    assert_eq!(
+        (&refused["context"]["currentState"], &refused["context"]["allowed"]),
+        (&json!("cancelled"), &json!([]))
+    );
+    app.op("order.cancel", id).await.violates("order.transition.invalid");
+    for name in ["order.submit", "order.cancel"] {
+        let answer = app.op(name, json!({"orderId": "ORD-9999"})).await;
+        assert_eq!((answer.status.as_u16(), answer.body["reason"].as_str()), (404, Some("order.not_found")));
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_in_progress_gives_back_what_it_took() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    fault(&app, "HLR_PROVISION", "stuck", true).await;
+    let placed = place(&app, &customer).await;
+    let task = task_in(&app, "HLR_PROVISION", "stuck").await;
+    assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1));
+
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    assert_eq!(pools(&app).await, before, "at once, in the same unit of work");
+    app.settle().await;
+    let services = service_order(&app, &placed).await;
+    assert_eq!(
+        (&services["state"], &services["stateReason"]),
+        (&json!("cancelled"), &json!("the order was cancelled"))
+    );
+    assert_eq!(app.number("select count(*) from service_inventory.service where state = 'failed'").await, 3);
+
+    // A late answer of the network changes nothing.
+    let resolved = app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "too late"})).await.ok();
+    assert_eq!(resolved["state"], "completed");
+    app.settle().await;
+    assert_eq!(service_order(&app, &placed).await["state"], "cancelled");
+    assert_eq!(order(&app, &placed["id"]).await["state"], "cancelled");
+    assert_eq!(pools(&app).await, before);
+    assert_eq!(app.number("select count(*) from subscription.subscription").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_charge_is_under_way_is_not_called_off() {
+    let app = TestApp::new().await;
+    let customer = app.customer(SLOW).await;
+    let placed = place(&app, &customer).await;
+    app.until("the line is booked", async || {
+        order(&app, &placed["id"]).await["items"][0]["targetSubscriptionId"].is_string().then_some(())
+    })
+    .await;
+    let refused = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
+    refused.violates("order.cancel.forbidden_after_som_started");
+    assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_completion_that_comes_after_the_cancellation_is_taken_back() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    // The order is called off between the completion of its service order and the booking of its line: hold the booking back.
+    app.sql(
+        "create function hold() returns trigger language plpgsql as
+         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
+    )
+    .await;
+    app.sql("create trigger hold before insert on audit.delivery for each row when (new.consumer = 'com.book_line') execute function hold()")
+        .await;
+    let placed = place(&app, &customer).await;
+    app.until("the network is ready", async || {
+        (service_order(&app, &placed).await["state"] == "completed").then_some(())
+    })
+    .await;
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    app.sql("drop trigger hold on audit.delivery").await;
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.settle().await;
+    let cancelled = order(&app, &placed["id"]).await;
+    assert_eq!(cancelled["state"], "cancelled");
+    assert!(reasons(&cancelled).iter().any(|reason| reason.contains("nothing is kept")), "{cancelled:#}");
+    assert_eq!(pools(&app).await, before);
+    assert_eq!(app.number("select count(*) from service_inventory.service where state = 'terminated'").await, 3);
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 0);
+    let tasks = app.op("provisioning.list_tasks", json!({"state": "completed"})).await.ok();
+    assert!(
+        tasks.as_array().unwrap().iter().any(|task| task["taskType"] == "HLR_DEPROVISION"),
+        "the network forgets it: {tasks:#}"
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn cancelling_races_with_everything_else_and_nothing_leaks() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    let race = async |n: u64| {
+        let placed = place(&app, &customer).await;
+        tokio::time::sleep(std::time::Duration::from_millis(n % 40)).await;
+        let answer = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
+        assert!(matches!(answer.status.as_u16(), 200 | 409 | 422), "{}: {:#}", answer.status, answer.body);
+        ended(&app, &placed["id"]).await
+    };
+    let orders: Vec<Value> = futures::stream::iter(0..120).map(race).buffer_unordered(12).collect().await;
+    let ends = orders.iter().fold(BTreeMap::<&str, i64>::new(), |mut ends, order| {
+        *ends.entry(order["state"].as_str().unwrap()).or_default() += 1;
+        ends
+    });
+    println!("120 orders that were called off on their way: {ends:?}");
+    app.settle().await;
+    let completed = ends.get("completed").copied().unwrap_or_default();
+    assert_eq!(completed + ends.get("cancelled").copied().unwrap_or_default(), 120, "{ends:?}");
+    assert_eq!(pools(&app).await, (before.0 - completed, before.1 - completed));
+    assert_eq!(app.number("select count(*) from subscription.subscription where state = 'active'").await, completed);
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, completed);
+    app.finish().await;
+}
