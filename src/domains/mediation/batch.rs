@@ -1,6 +1,6 @@
 //! One batch: events in, answers out, one transaction, one statement per table.
 //!
-//! The steps are those of any use case, for many at once: find and lock the lines, claim the events' keys, lock the
+//! The steps are those of any use case, for many at once: find and lock the lines, claim the events' keys, read the
 //! balances, rate in the order of arrival, write, stage, commit. A usage id is minted before the first attempt and stays
 //! with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
 
@@ -150,8 +150,8 @@ struct Fresh {
 #[derive(Debug, Clone, Copy)]
 struct Working {
     total: i64,
+    before: i64,
     bucket: Bucket,
-    changed: bool,
 }
 
 struct Batch<'a> {
@@ -261,11 +261,11 @@ impl<'a> Batch<'a> {
         let wanted: Vec<(&str, AllowanceType)> = wanted.into_iter().collect();
         let by_id: HashMap<&str, usize> =
             self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
-        for balance in lines::lock_balances(connection, &wanted, self.now).await? {
+        for balance in lines::balances(connection, &wanted, self.now).await? {
             let UsageBalance { line, allowance, total, remaining, unlimited } = balance;
             if let Some(&n) = by_id.get(line.as_str()) {
                 self.balances[n][allowance as usize] =
-                    Some(Working { total, bucket: Bucket { remaining, unlimited }, changed: false });
+                    Some(Working { total, before: remaining, bucket: Bucket { remaining, unlimited } });
             }
         }
         Ok(())
@@ -315,7 +315,6 @@ impl<'a> Batch<'a> {
                 fresh.exhausted = served.exhausts;
                 if let (Some(working), Some(remaining)) = (working, served.remaining) {
                     working.bucket.remaining = remaining;
-                    working.changed = true;
                 }
                 if served.exhausts {
                     "blocked".clone_into(&mut line.state);
@@ -379,8 +378,13 @@ impl<'a> Batch<'a> {
         let mut remainders = Vec::new();
         for (line, balances) in self.lines.iter().zip(&self.balances) {
             for allowance in AllowanceType::ALL {
-                if let Some(working) = balances[allowance as usize].filter(|working| working.changed) {
-                    remainders.push(Remaining { line: &line.id, allowance, remaining: working.bucket.remaining });
+                let Some(Working { before, bucket: Bucket { remaining: after, .. }, .. }) =
+                    balances[allowance as usize]
+                else {
+                    continue;
+                };
+                if after != before {
+                    remainders.push(Remaining { line: &line.id, allowance, before, after });
                 }
             }
         }

@@ -290,8 +290,8 @@ impl Event for SubscriptionTerminated {
 
 /// The lines' side of a batch of usage, for mediation.
 pub use crate::domains::subscription::usage::{
-    Contention, ExhaustedLine, Remaining, UsageBalance, UsageLine, apply, block_exhausted, find_unlocked,
-    lines_of_number, lock_balances, lock_lines,
+    Contention, ExhaustedLine, Remaining, UsageBalance, UsageLine, apply, balances, block_exhausted, find_unlocked,
+    lines_of_number, lock_lines,
 };
 
 /// The line's data went from something to nothing; [`SubscriptionBlocked`] follows in the same transaction.

@@ -107,8 +107,9 @@ pub struct UsageBalance {
     pub unlimited: bool,
 }
 
-/// The balances behind `wanted` (line id and allowance, distinct), locked. What a line does not have is missing.
-pub async fn lock_balances(
+/// The balances behind `wanted` (line id and allowance, distinct). What a line does not have is missing. They are not
+/// locked themselves: whoever changes a balance holds its line, and [`apply`] would notice if somebody did not.
+pub async fn balances(
     connection: &mut PgConnection,
     wanted: &[(&str, AllowanceType)],
     now: DateTime<Utc>,
@@ -127,8 +128,7 @@ pub async fn lock_balances(
         "select b.subscription_id, b.allowance_type, b.total, b.remaining,
                 b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited
          from unnest($1::text[], $2::text[]) as n (subscription_id, allowance_type)
-         join subscription.bundle_balance b using (subscription_id, allowance_type)
-         order by b.subscription_id, b.allowance_type for no key update of b",
+         join subscription.bundle_balance b using (subscription_id, allowance_type)",
     )
     .bind(lines)
     .bind(allowances)
@@ -151,7 +151,9 @@ pub async fn lock_balances(
 pub struct Remaining<'a> {
     pub line: &'a str,
     pub allowance: AllowanceType,
-    pub remaining: i64,
+    /// As [`balances`] gave it.
+    pub before: i64,
+    pub after: i64,
 }
 
 /// Writes what is left. The entries behind the difference are the usage rows that the batch writes.
@@ -161,19 +163,21 @@ pub async fn apply(connection: &mut PgConnection, changes: &[Remaining<'_>]) -> 
     }
     let lines: Vec<&str> = changes.iter().map(|change| change.line).collect();
     let allowances: Vec<&str> = changes.iter().map(|change| change.allowance.as_str()).collect();
-    let remaining: Vec<i64> = changes.iter().map(|change| change.remaining).collect();
+    let before: Vec<i64> = changes.iter().map(|change| change.before).collect();
+    let after: Vec<i64> = changes.iter().map(|change| change.after).collect();
     let written = sqlx::query(
-        "update subscription.bundle_balance b set remaining = n.remaining
-         from unnest($1::text[], $2::text[], $3::bigint[]) as n (subscription_id, allowance_type, remaining)
-         where b.subscription_id = n.subscription_id and b.allowance_type = n.allowance_type",
+        "update subscription.bundle_balance b set remaining = n.after
+         from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as n (subscription_id, allowance_type, before, after)
+         where b.subscription_id = n.subscription_id and b.allowance_type = n.allowance_type and b.remaining = n.before",
     )
     .bind(lines)
     .bind(allowances)
-    .bind(remaining)
+    .bind(before)
+    .bind(after)
     .execute(connection)
     .await?;
     if written.rows_affected() != changes.len() as u64 {
-        return Err(Error::Internal("a locked balance was not there to be written".into()));
+        return Err(Error::Internal("a balance changed although its line was locked".into()));
     }
     Ok(())
 }
