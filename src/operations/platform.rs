@@ -433,6 +433,9 @@ impl Operation<Services> for RunTick {
     const TIMEOUT: Duration = Duration::from_secs(300);
     type Output = TickReport;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
+        if self.name.len() > 64 {
+            return Err(Error::invalid("/name", "must be one of the names that worker.list gives"));
+        }
         services.scheduler.run(&self.name).await.map(TickReport)
     }
 }

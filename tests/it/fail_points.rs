@@ -2,11 +2,12 @@
 //! again, and the driver's log, the gateway's record and the books agree.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bss::platform::crash;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 
 use crate::kill::seed;
 use crate::support::books::{self, Figures};
@@ -82,9 +83,14 @@ async fn dying_at_any_crash_point_loses_and_doubles_nothing() {
     assert!(crash::POINTS.len() >= 20, "a point before and after every commit and outside call");
     let cases = crash::POINTS.iter().flat_map(|point| HITS.map(move |hit| (*point, hit)));
     let started = Instant::now();
-    let recoveries =
-        futures::stream::iter(cases).map(|(point, hit)| crash_at(point, hit, seed)).buffer_unordered(AT_ONCE);
-    let recovered: Vec<Recovered> = recoveries.collect().await;
+    // One that fails does not take the others along, and is named.
+    let crash = async |(point, hit): (&'static str, u32)| {
+        AssertUnwindSafe(crash_at(point, hit, seed)).catch_unwind().await.map_err(|_| format!("{point}:{hit}"))
+    };
+    let outcomes: Vec<_> = futures::stream::iter(cases).map(crash).buffer_unordered(AT_ONCE).collect().await;
+    let failed: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+    assert!(failed.is_empty(), "failed at {failed:?}");
+    let recovered: Vec<Recovered> = outcomes.into_iter().flatten().collect();
     let slowest = recovered.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds)).expect("there are points");
     let charges: usize = recovered.iter().map(|case| case.figures.gateway_charges).sum();
     println!(

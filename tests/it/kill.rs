@@ -47,7 +47,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     // A year of product time is spread over a run of any length; cards expire later.
     let plan = Plan {
         seed,
-        actors: 8,
+        actors: 12,
         mix: Mix::default(),
         cards: ALL_CARDS,
         clock: Some((Duration::from_secs(2), "10d")),
@@ -59,7 +59,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
     let (mut before_ready, mut slowest_start) = (0, Duration::ZERO);
     for _ in 0..kills {
         // Some kills hit the start itself.
-        let alive = Duration::from_millis(random.random_range(100..2_500));
+        let alive = Duration::from_millis(random.random_range(100..6_000));
         let started = Instant::now();
         match tokio::time::timeout(alive, server.ready_or_dead()).await {
             Ok(None) => {

@@ -1,4 +1,5 @@
-//! Many at once, and the money paths that end badly: pools, ledgers and charges stay exact.
+//! Many at once, and the money paths that end badly: pools, ledgers and charges stay exact. That four network answers come
+//! in the same instant is in `orders`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

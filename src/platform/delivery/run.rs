@@ -13,6 +13,7 @@ use crate::platform::context::{Channel, Context, Scopes};
 use crate::platform::crash;
 use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::delivery::claim::Claimed;
+use crate::platform::delivery::wake::POLL;
 use crate::platform::delivery::{Failure, Handler, Handlers};
 use crate::platform::error::{Error, Result};
 use crate::platform::outbox::{self, Event};
@@ -76,8 +77,7 @@ impl Runner {
         self.handlers.names()
     }
 
-    /// Runs one delivery to its outcome and records it. Errors of the database while recording are logged: the lease ends
-    /// and somebody claims again.
+    /// Runs one delivery to its outcome and records it. What cannot be recorded is let go, so that somebody claims again.
     pub(super) async fn deliver(&self, claimed: &Claimed) {
         // A panic or an endless handler must use up the budget like any other failure, or it would come back for ever.
         let attempt = AssertUnwindSafe(self.attempt(claimed)).catch_unwind();
@@ -92,8 +92,29 @@ impl Runner {
         };
         if let Err(error) = recorded {
             tracing::warn!(consumer = claimed.consumer, event.id = %claimed.event_id, %error, "delivery outcome not recorded");
+            self.let_go(claimed).await;
         }
         self.db.wake().heard();
+    }
+
+    /// Gives the lease back as soon as the database is back: this process lives, so nobody else frees it before it ends. An
+    /// outage is no failure of the handler and uses up nothing of its budget. The worker's time-out bounds the waiting; the
+    /// lease has nearly ended by then.
+    async fn let_go(&self, claimed: &Claimed) {
+        loop {
+            tokio::time::sleep(POLL).await;
+            let statement = sql!(
+                "update audit.delivery set leased_by = null, next_attempt_at = clock_timestamp()
+                 where event_id = $1 and consumer = $2 and state = 'pending' and leased_by = $3",
+                claimed.event_id,
+                claimed.consumer.as_str(),
+                self.boot_id
+            );
+            match execute(self.db.connection(), statement).await {
+                Ok(_) => return,
+                Err(error) => tracing::debug!(%error, "a delivery cannot be let go yet"),
+            }
+        }
     }
 
     async fn attempt(&self, claimed: &Claimed) -> Result<(), Failure> {
