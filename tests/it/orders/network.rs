@@ -150,7 +150,7 @@ async fn a_task_under_somebody_elses_lease_is_left_alone() {
     app.settle().await;
     app.sql(
         "update provisioning.provisioning_task set state = 'running', attempts = 1, leased_by = gen_random_uuid(),
-             lease_until = clock_timestamp() + interval '2 s' where state = 'stuck'",
+             lease_until = clock_timestamp() + interval '8 s' where state = 'stuck'",
     )
     .await;
     app.sql("update audit.delivery set state = 'pending', next_attempt_at = clock_timestamp() where consumer = 'provisioning.run_task'").await;
