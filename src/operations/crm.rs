@@ -10,7 +10,7 @@ use crate::domains::crm::port::{
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
-use crate::platform::error::{Result, Rule};
+use crate::platform::error::{Error, Result, Rule};
 
 /// Adds the operations of this file.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
@@ -82,7 +82,7 @@ impl Operation<Services> for FindCustomerByEmail {
     }
 }
 
-/// Find the customer whose line holds a number; when nobody holds it now, whose line held it last.
+/// Find the customer whose line has a number now. Not found when no line has it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FindCustomerByMsisdn {
@@ -97,6 +97,10 @@ impl Operation<Services> for FindCustomerByMsisdn {
     type Output = CustomerView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         let line = services.subscriptions.line_by_number(cx, &self.msisdn).await?;
+        // A number that rests or is free leads to nobody, whoever had it last.
+        if line.terminated_at.is_some() {
+            return Err(Error::not_found("line with number", &self.msisdn));
+        }
         services.customers.customer(cx, &line.customer_id).await
     }
 }

@@ -1,5 +1,7 @@
 //! The integration tests: one binary, so that they are compiled and linked once.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "tests that measure print their figures")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -407,11 +407,11 @@ async fn good_and_bad_events_of_one_moment_get_each_their_own_answer() {
         match (n % 4, answer) {
             (0, Ok(view)) => assert_eq!(view.rated_quantity, 1),
             (1, Err(Error::Policy(violation))) => {
-                assert_eq!(violation.rule.id(), "usage.record.subscription_must_be_active")
+                assert_eq!(violation.rule.id(), "usage.record.subscription_must_be_active");
             }
             (2, Err(Error::Internal(_))) => {}
             (3, Err(Error::Policy(violation))) => {
-                assert_eq!(violation.rule.id(), "usage.record.subscription_must_exist")
+                assert_eq!(violation.rule.id(), "usage.record.subscription_must_exist");
             }
             (_, other) => panic!("{n}: {other:?}"),
         }

@@ -122,8 +122,8 @@ async fn ten_thousand_uses_of_one_line_by_sixty_four_clients() {
     for (n, answer) in answers {
         assert_eq!(*first.entry(n).or_insert_with(|| answer.clone()), answer, "a replay is answered as before");
     }
-    let used: u64 = first.keys().map(|n| amount_of(*n)).sum();
-    println!("10,000 uses by 64 clients: {seconds:.1} s, {} events, {used} MB", first.len());
+    let megabytes: u64 = first.keys().map(|n| amount_of(*n)).sum();
+    println!("10,000 uses by 64 clients: {seconds:.1} s, {} events, {megabytes} MB", first.len());
     let mut remaining: Vec<i64> =
         first.values().map(|answer| answer["remaining"].as_i64().expect("a limited plan")).collect();
     remaining.sort_unstable();

@@ -346,7 +346,6 @@ fn operations_page_is_made_from_the_registry() {
     );
 }
 
-#[expect(clippy::disallowed_methods, reason = "whether to write the page is the developer's to choose")]
 fn updating() -> bool {
     std::env::var_os("UPDATE_DOCS").is_some()
 }

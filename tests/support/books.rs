@@ -259,7 +259,7 @@ impl Reckoning<'_> {
         for answer in log {
             match answer {
                 Acknowledged::Customer { key, id } => {
-                    self.made("customer.create", key, id, books.customers.contains(id))
+                    self.made("customer.create", key, id, books.customers.contains(id));
                 }
                 Acknowledged::Card { key, id } => self.made("payment.add_card", key, id, books.cards.contains(id)),
                 Acknowledged::Order { key, id } => self.made("order.create", key, id, books.orders.contains_key(id)),
@@ -369,14 +369,20 @@ impl Reckoning<'_> {
         let (mut usage, mut top_ups) = (BTreeSet::new(), BTreeSet::new());
         for answer in log {
             match answer {
-                Acknowledged::Customer { id, .. } => drop(customers.insert(id.as_str())),
-                Acknowledged::Card { id, .. } => drop(cards.insert(id.as_str())),
-                Acknowledged::Order { id, .. } => drop(orders.insert(id.as_str())),
+                Acknowledged::Customer { id, .. } => {
+                    customers.insert(id.as_str());
+                }
+                Acknowledged::Card { id, .. } => {
+                    cards.insert(id.as_str());
+                }
+                Acknowledged::Order { id, .. } => {
+                    orders.insert(id.as_str());
+                }
                 Acknowledged::Usage { line, external_id, .. } => {
-                    drop(usage.insert((line.as_str(), external_id.as_str())))
+                    usage.insert((line.as_str(), external_id.as_str()));
                 }
                 Acknowledged::TopUp { key, .. } => {
-                    drop(top_ups.extend(books.made_by("subscription.purchase_vas", key)))
+                    top_ups.extend(books.made_by("subscription.purchase_vas", key));
                 }
                 Acknowledged::OrderEnded { .. }
                 | Acknowledged::Renewal { .. }

@@ -385,7 +385,7 @@ impl Actor {
             match answer {
                 Ok(answer) if !is_passing(answer.status) => return answer,
                 Ok(answer) => {
-                    assert!(begun.elapsed() < PATIENCE, "{operation} {arguments}: {} {}", answer.status, answer.body)
+                    assert!(begun.elapsed() < PATIENCE, "{operation} {arguments}: {} {}", answer.status, answer.body);
                 }
                 Err(error) => assert!(begun.elapsed() < PATIENCE, "{operation} {arguments}: {error}"),
             }

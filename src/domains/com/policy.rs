@@ -122,6 +122,7 @@ pub(super) fn text_form(pointer: &str, text: Option<&str>) -> Result<()> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the port answers it")]
     fn standing(status: &str, kyc_verified: bool) -> Option<Standing> {
         Some(Standing { id: "CUST-1".to_owned().into(), status: status.into(), kyc_verified })
     }

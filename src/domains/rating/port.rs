@@ -125,6 +125,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a line has it: with or without the allowance")]
     fn left(remaining: i64) -> Option<Bucket> {
         Some(Bucket { remaining, unlimited: false })
     }

@@ -232,7 +232,7 @@ fn service_body(service: &ServiceView) -> Value {
 /// What a customer-facing service is known by and stands on, and what a resource-facing one supports.
 fn relations(service: &ServiceView, body: &mut Value) {
     let known = [
-        ("msisdn", service.msisdn.as_ref().map(|number| number.as_str())),
+        ("msisdn", service.msisdn.as_ref().map(crate::domains::crm::port::Msisdn::as_str)),
         ("iccidLast4", service.iccid_last4.as_deref()),
     ];
     let known = known.into_iter().filter_map(|(name, value)| {

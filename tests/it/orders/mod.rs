@@ -16,7 +16,7 @@ pub(super) const VISA: &str = "4242424242424242";
 /// Approves after three seconds.
 pub(super) const SLOW: &str = "4000000000006975";
 
-/// An order of PLAN_M that is placed and submitted; answers it as it was then.
+/// An order of `PLAN_M` that is placed and submitted; answers it as it was then.
 pub(super) async fn place(app: &TestApp, customer: &str) -> Value {
     app.op("order.create", json!({"customerId": customer, "offeringId": "PLAN_M"})).await.ok()
 }

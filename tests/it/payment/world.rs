@@ -9,8 +9,8 @@ use bss::domains::crm::port::CustomerId;
 use bss::domains::payment::port::card::{Card, CardNumber};
 use bss::domains::payment::port::gateway::{Answer, Gateway, GatewayError, Tokenized};
 use bss::domains::payment::port::{
-    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentApproved,
-    Payments as _, Purpose, RefundStatus,
+    AddCard, AttemptId, AttemptStatus, AttemptView, ChargeRequest, MethodView, PaymentApproved, Payments as _, Purpose,
+    RefundStatus,
 };
 use bss::domains::payment::{self, Service};
 use bss::domains::{catalog, crm, subscription};
@@ -222,11 +222,6 @@ impl World {
 
     pub(super) async fn attempt(&self, id: &AttemptId) -> AttemptView {
         self.payments.attempt(&self.cx().await, id).await.expect("the attempt is there")
-    }
-
-    pub(super) async fn attempts(&self) -> Vec<AttemptView> {
-        let all = ListAttempts { customer_id: None, subject_id: None, status: None, limit: 1000, offset: 0 };
-        self.payments.attempts(&self.cx().await, all).await.expect("a list")
     }
 
     /// Waits for the end of the attempt, of its deliveries, and of its refund.
