@@ -130,7 +130,7 @@ async fn ten_thousand_uses_of_one_line_by_sixty_four_clients() {
     remaining.dedup();
     assert_eq!(remaining.len(), first.len(), "every event moved the balance by itself");
     let left = app.number("select remaining from subscription.bundle_balance where allowance_type = 'data'").await;
-    assert_eq!(left, 153_600 - i64::try_from(used).expect("small"));
+    assert_eq!(left, 153_600 - i64::try_from(megabytes).expect("small"));
     assert_eq!(remaining.first(), Some(&left));
     assert_eq!(
         app.number("select count(*) from mediation.usage_event").await,
