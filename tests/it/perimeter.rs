@@ -196,7 +196,9 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
         ),
     ];
     for (what, bytes, status) in cases {
-        assert_eq!(exchange(&address, bytes.into_bytes()).await.status, status, "{what}");
+        let answered = exchange(&address, bytes.into_bytes()).await.status;
+        // Which 4xx is the HTTP library's to choose; ours is that it is the caller's fault and nobody else notices.
+        assert_eq!(answered / 100, status / 100, "{what}: {answered}");
     }
     assert_eq!(Request::new(Method::GET, "/health").send(&address).await.status, 200);
     app.stop().await;
