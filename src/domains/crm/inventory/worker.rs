@@ -12,7 +12,7 @@ use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::outbox;
 
-/// Rows of one transaction.
+/// Rows that are looked up at once.
 const BATCH: i64 = 100;
 
 impl Service {
@@ -21,28 +21,39 @@ impl Service {
     pub(crate) async fn free_expired_reservations(&self, cx: &Context) -> Result<u64> {
         let mut released = 0;
         loop {
-            let tx = self.platform.db.begin().await?;
-            let expired_numbers = numbers::lock_expired(&tx, cx, BATCH).await?;
-            let expired_profiles = profiles::lock_expired(&tx, cx, BATCH).await?;
-            let by_number = expired_numbers.iter().filter_map(|number| number.reserved_for());
-            let by_profile = expired_profiles.iter().filter_map(|profile| profile.reserved_for());
-            let orders: BTreeSet<String> = by_number.chain(by_profile).map(str::to_owned).collect();
+            let orders: BTreeSet<String> = numbers::expired(&self.platform.db, cx, BATCH)
+                .await?
+                .into_iter()
+                .chain(profiles::expired(&self.platform.db, cx, BATCH).await?)
+                .collect();
             if orders.is_empty() {
-                // Orders that took the last numbers at the same moment did not see each other: here it is seen at the latest.
-                self.watch(&tx, cx, Pool::Numbers).await?;
-                self.watch(&tx, cx, Pool::Profiles).await?;
-                self.rearm(&tx, cx).await?;
-                tx.commit().await?;
-                return Ok(released);
+                break;
             }
             for order_id in &orders {
-                let number = numbers::lock_reserved(&tx, cx, order_id).await?;
-                let profile = profiles::lock_reserved(&tx, cx, order_id).await?;
-                self.give_back(&tx, cx, number, profile, (Cause::Expired, None)).await?;
+                released += u64::from(self.free_if_expired(cx, order_id).await?);
             }
-            tx.commit().await?;
-            released += orders.len() as u64;
         }
+        // Orders that took the last numbers at the same moment did not see each other: here it is seen at the latest.
+        let tx = self.platform.db.begin().await?;
+        self.watch(&tx, cx, Pool::Numbers).await?;
+        self.watch(&tx, cx, Pool::Profiles).await?;
+        self.rearm(&tx, cx).await?;
+        tx.commit().await?;
+        Ok(released)
+    }
+
+    /// One order in one transaction, its number before its profile as everywhere, so that sweeps at once wait for each
+    /// other and never both ways.
+    async fn free_if_expired(&self, cx: &Context, order_id: &str) -> Result<bool> {
+        let tx = self.platform.db.begin().await?;
+        let number = numbers::lock_reserved(&tx, cx, order_id).await?.filter(|number| number.is_expired(cx.now));
+        let profile = profiles::lock_reserved(&tx, cx, order_id).await?.filter(|profile| profile.is_expired(cx.now));
+        if number.is_none() && profile.is_none() {
+            return Ok(false);
+        }
+        self.give_back(&tx, cx, number, profile, (Cause::Expired, None)).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Makes the numbers that have rested long enough available, and says how many.

@@ -59,6 +59,11 @@ impl Number {
         self.reserved_for.as_deref()
     }
 
+    /// Whether its reservation has run out.
+    pub(crate) fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.reserved_until.is_some_and(|until| until <= now)
+    }
+
     pub(crate) const fn version(&self) -> i64 {
         self.version
     }

@@ -42,6 +42,12 @@ impl TryFrom<NumberRow> for Number {
     }
 }
 
+/// Who holds a reservation.
+#[derive(FromQueryResult)]
+struct HolderRow {
+    order_id: String,
+}
+
 async fn one(connection: &impl ConnectionTrait, statement: Statement) -> Result<Option<Number>> {
     NumberRow::find_by_statement(statement).one(connection).await?.map(Number::try_from).transpose()
 }
@@ -130,13 +136,17 @@ pub(crate) async fn lock_assigned(tx: &Tx, cx: &Context, subscription_id: &str) 
     one(&**tx, sql!(query, cx.tenant.as_ref(), subscription_id)).await
 }
 
-/// Numbers whose reservation has run out, the longest first.
-pub(crate) async fn lock_expired(tx: &Tx, cx: &Context, limit: i64) -> Result<Vec<Number>> {
-    let query = format!(
-        "{SELECT} where tenant_id = $1 and status = 'reserved' and reserved_until <= $2
-         order by reserved_until limit $3 for update skip locked"
+/// Orders whose number's reservation has run out, the longest first.
+pub(crate) async fn expired(db: &Db, cx: &Context, limit: i64) -> Result<Vec<String>> {
+    let statement = sql!(
+        "select reserved_for as order_id from inventory.msisdn_pool
+         where tenant_id = $1 and status = 'reserved' and reserved_until <= $2 order by reserved_until limit $3",
+        cx.tenant.as_ref(),
+        cx.now,
+        limit
     );
-    all(&**tx, sql!(query, cx.tenant.as_ref(), cx.now, limit)).await
+    let rows = HolderRow::find_by_statement(statement).all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| row.order_id).collect())
 }
 
 /// Numbers that have rested long enough.

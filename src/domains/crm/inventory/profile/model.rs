@@ -71,6 +71,11 @@ impl Profile {
         self.reserved_for.as_deref()
     }
 
+    /// Whether its reservation has run out.
+    pub(crate) fn is_expired(&self, now: DateTime<Utc>) -> bool {
+        self.reserved_until.is_some_and(|until| until <= now)
+    }
+
     pub(crate) const fn assigned_msisdn(&self) -> Option<&Msisdn> {
         self.assigned_msisdn.as_ref()
     }
