@@ -43,6 +43,10 @@ const MINT_BLOCK: usize = 256;
 /// Batches that are finished beside the lanes at once; each takes a database connection.
 const REPAIRS_MAX: usize = 4;
 
+/// How often a held line is waited for, each time for the lock time-out of a batch. PostgreSQL does not keep a row for who
+/// waits longest, so on a line that everybody wants a waiter may lose it several times.
+const WAITS_MAX: usize = 6;
+
 /// An event and the caller who waits for its answer.
 #[derive(Debug)]
 struct Arrival {
@@ -216,11 +220,17 @@ impl Engine {
     }
 
     /// The line's holder is given time to finish; then the answer is "unavailable".
-    async fn wait_for_line(self: Arc<Self>, jobs: Vec<Job>) {
+    async fn wait_for_line(self: Arc<Self>, mut jobs: Vec<Job>) {
         let Ok(_permit) = self.repairs.acquire().await else { return };
-        match self.run(&jobs, Contention::Wait).await {
-            Ok(outcomes) => self.deliver(jobs, outcomes),
-            Err(error) => fail(jobs.into_iter().map(|job| job.reply), &error),
+        for wait in 1..=WAITS_MAX {
+            match self.run(&jobs, Contention::Wait).await {
+                Ok(outcomes) => return self.deliver(jobs, outcomes),
+                Err(error) if wait == WAITS_MAX || !is_held(&error) => {
+                    return fail(jobs.into_iter().map(|job| job.reply), &error);
+                }
+                // Nothing was written; who has gone meanwhile was told so.
+                Err(_) => jobs.retain(|job| !job.reply.is_closed()),
+            }
         }
     }
 
@@ -243,6 +253,11 @@ impl Engine {
     }
 }
 
+/// Somebody else holds the line still.
+fn is_held(error: &Error) -> bool {
+    matches!(error, Error::Database(cause) if is_contention(cause))
+}
+
 /// Smaller batches do not help against a database that is away.
 fn is_away(error: &Error) -> bool {
     matches!(error, Error::Database(cause) if is_outage(cause))
@@ -250,7 +265,7 @@ fn is_away(error: &Error) -> bool {
 
 fn fail(replies: impl Iterator<Item = oneshot::Sender<Result<UsageView>>>, error: &Error) {
     let cause = cause(error);
-    let busy = matches!(error, Error::Database(cause) if is_contention(cause));
+    let busy = is_held(error);
     let mut failed = 0;
     for reply in replies {
         failed += 1;
