@@ -1,10 +1,14 @@
 //! Operational reset: empties what the operation wrote and keeps what it stands on (catalog, agents, pools, the event log).
 //!
-//! Only where it is allowed and never in production. One transaction: a reset is whole or has not happened.
+//! Only where it is allowed and never in production. One transaction: a reset is whole or has not happened. It waits for
+//! charges and refunds that are under way: the gateway's answer must find the row that it belongs to, or the gateway's
+//! record would hold a charge that nobody made.
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, FromQueryResult};
 use serde::Serialize;
 
 use crate::platform::context::{Context, Scope};
@@ -51,6 +55,18 @@ const FREED: &[&str] = &[
     "update provisioning.fault_injection set enabled = false where enabled",
 ];
 
+/// Whether a living process is asking the payment gateway something.
+const UNDER_WAY: &str = "select exists (
+    select 1 from (select leased_by, lease_until from payment.payment_attempt where leased_by is not null
+                   union all select leased_by, lease_until from payment.refund where leased_by is not null) w
+    join platform.replica r on r.boot_id = w.leased_by and r.lease_until > clock_timestamp()
+    where w.lease_until > clock_timestamp()) as under_way";
+
+/// How often a reset looks whether the gateway has answered, and how long it waits in between: longer in all than any lease
+/// that is not renewed.
+const LOOKS_MAX: usize = 300;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// What was emptied.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -82,7 +98,7 @@ impl Event for OperationalDataReset {
 /// Empties the operational data.
 ///
 /// # Errors
-/// Forbidden (`ADMIN_RESET_DISABLED`) where it is not allowed.
+/// Forbidden (`ADMIN_RESET_DISABLED`) where it is not allowed; unavailable when charges under way do not end.
 pub async fn reset(db: &Db, cx: &Context, allowed: bool) -> Result<ResetReport> {
     cx.require(Scope::Admin)?;
     if !allowed {
@@ -90,13 +106,33 @@ pub async fn reset(db: &Db, cx: &Context, allowed: bool) -> Result<ResetReport> 
             "Operational reset is off. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production.".into();
         return Err(Error::Forbidden { code: "ADMIN_RESET_DISABLED", message });
     }
+    for _ in 0..LOOKS_MAX {
+        if empty(db, cx).await? {
+            tracing::warn!(actor = %cx.actor, "operational data was reset");
+            return Ok(report(cx));
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Err(Error::unavailable("Charges are still under way; nothing was emptied. Try again shortly"))
+}
+
+/// Empties everything, unless the gateway is being asked something: then nothing, and the answer is false.
+async fn empty(db: &Db, cx: &Context) -> Result<bool> {
+    #[derive(FromQueryResult)]
+    struct UnderWay {
+        under_way: bool,
+    }
     let tables: Vec<String> = EMPTIED
         .iter()
         .flat_map(|(schema, tables)| tables.iter().map(move |table| format!("{schema}.{table}")))
         .collect();
     let tx = db.begin().await?;
-    // Whoever works now finishes first; its next delivery is gone when it looks.
+    // Whoever works now finishes first; its next delivery is gone when it looks. From here on nobody begins anything.
     tx.execute_unprepared("set local lock_timeout = '10s'; set local statement_timeout = '30s'").await?;
+    tx.execute_unprepared(&format!("lock table {}", tables.join(", "))).await?;
+    if UnderWay::find_by_statement(sql!(UNDER_WAY)).one(&*tx).await?.is_none_or(|found| found.under_way) {
+        return Ok(false);
+    }
     tx.execute_unprepared(&format!("truncate {}", tables.join(", "))).await?;
     for statement in FREED {
         execute(&*tx, sql!(*statement)).await?;
@@ -104,10 +140,13 @@ pub async fn reset(db: &Db, cx: &Context, allowed: bool) -> Result<ResetReport> 
     let reset = OperationalDataReset { schemas: EMPTIED.iter().map(|(schema, _)| *schema).collect() };
     outbox::stage(&tx, cx, &reset).await?;
     tx.commit().await?;
-    tracing::warn!(actor = %cx.actor, "operational data was reset");
+    Ok(true)
+}
+
+fn report(cx: &Context) -> ResetReport {
     let schemas = EMPTIED.iter().map(|(schema, tables)| ResetSchema {
         schema: (*schema).to_owned(),
         truncated: tables.iter().map(|table| (*table).to_owned()).collect(),
     });
-    Ok(ResetReport { schemas: schemas.collect(), reset_at: cx.now })
+    ResetReport { schemas: schemas.collect(), reset_at: cx.now }
 }
