@@ -21,5 +21,6 @@ mod perimeter;
 mod races;
 mod refused_start;
 mod subscription;
+mod telemetry;
 mod tidy;
 mod tmf_gate;
