@@ -127,9 +127,15 @@ async fn copy_of(template: &str) -> String {
 /// Gives the room of a database back that was taken by [`database`].
 pub(crate) async fn discard(url: &str) {
     let name = url.parse::<url::Url>().expect("a URL of ours").path().trim_start_matches('/').to_owned();
-    let statement = format!("drop database {name} with (force)");
     let mut connection = PgConnection::connect(&shared().await.url).await.expect("the cluster answers");
-    connection.execute(sqlx::AssertSqlSafe(statement)).await.expect("nobody needs it");
+    // Not `with (force)`: that may not end an autovacuum worker, which a plain drop sends away by itself.
+    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = current_user")
+        .bind(&name)
+        .execute(&mut connection)
+        .await
+        .expect("the sessions are ours");
+    let drop = sqlx::AssertSqlSafe(format!("drop database {name}"));
+    connection.execute(drop).await.expect("nobody needs it");
     connection.close().await.expect("an idle connection closes");
 }
 
