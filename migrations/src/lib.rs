@@ -17,6 +17,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0008_provisioning", include_str!("../sql/0008_provisioning.sql")),
     ("0009_subscription", include_str!("../sql/0009_subscription.sql")),
     ("0010_mediation", include_str!("../sql/0010_mediation.sql")),
+    ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

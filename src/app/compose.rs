@@ -86,6 +86,7 @@ pub fn app(platform: &Platform) -> App {
     let mediation = Arc::new(mediation::Service::new(platform.clone()));
 
     let ticks = housekeeping::ticks(&platform.db)
+        .merge(audit::nightly::ticks(&platform.db, &checks(), platform.config.profile.time_zone))
         .merge(crm.ticks())
         .merge(payment.ticks())
         .merge(com.ticks())

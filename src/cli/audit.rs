@@ -19,6 +19,9 @@ pub enum AuditCommand {
     /// Prove that money, quota, numbers, orders and events agree; names each offender and exits 1 if they do not
     #[command(after_help = "Examples:\n  bss audit verify\n  bss audit verify -o json")]
     Verify,
+    /// List what the nightly check found wrong and has not seen healed
+    #[command(after_help = "Examples:\n  bss audit findings\n  bss audit findings -o json")]
+    Findings,
     /// List or count what one identity did
     #[command(after_help = "\
 Examples:
@@ -53,6 +56,10 @@ pub struct EventsArgs {
 pub(super) async fn run(command: AuditCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         AuditCommand::Verify => verify(session).await,
+        AuditCommand::Findings => {
+            let findings = session.call(op::AUDIT_FINDINGS, json!({})).await?;
+            session.show(&findings, render::audit::findings)
+        }
         AuditCommand::Events(args) => {
             let filter = json!({
                 "serviceIdentity": args.identity, "aggregateType": args.aggregate_type, "aggregateId": args.aggregate_id,

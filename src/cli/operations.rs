@@ -25,6 +25,7 @@ macro_rules! operations {
 operations! {
     AUDIT_COUNT_BY_IDENTITY = "audit.count_by_identity";
     AUDIT_EVENTS_BY_IDENTITY = "audit.events_by_identity";
+    AUDIT_FINDINGS = "audit.findings";
     AUDIT_VERIFY = "audit.verify";
     CATALOG_GET_OFFERING = "catalog.get_offering";
     CATALOG_GET_VAS = "catalog.get_vas";

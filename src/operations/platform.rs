@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Registry};
+use crate::platform::audit::nightly::{self, FindingView};
 use crate::platform::audit::{self, AuditReport};
 use crate::platform::clock::{ClockState, parse_duration};
 use crate::platform::context::Context;
@@ -30,6 +31,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<EventsByIdentity>()
         .with::<CountByIdentity>()
         .with::<VerifyBooks>()
+        .with::<ListFindings>()
         .with::<QueueStatus>()
         .with::<QueueParked>()
         .with::<QueueShow>()
@@ -262,6 +264,20 @@ impl Operation<Services> for VerifyBooks {
     type Output = AuditReport;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
         audit::verify(&services.platform.db, &services.checks).await
+    }
+}
+
+/// List what the nightly check of the books found wrong and has not seen healed, the newest first.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListFindings {}
+
+impl Operation<Services> for ListFindings {
+    const NAME: &'static str = "audit.findings";
+    const EFFECT: Effect = Effect::Read;
+    type Output = Vec<FindingView>;
+    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
+        nightly::open(&services.platform.db).await
     }
 }
 

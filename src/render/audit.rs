@@ -26,6 +26,18 @@ const CHECKS: &[Column] = &[
 
 const OFFENDERS: &[Column] = &[Column::field("OFFENDER", "id"), Column::field("DETAIL", "detail")];
 
+const FINDINGS: &[Column] = &[
+    Column::field("CHECK", "check"),
+    Column::field("OFFENDER", "offenderId"),
+    Column::time("SINCE", "foundAt"),
+    Column::field("DETAIL", "detail"),
+];
+
+/// What is wrong and since when.
+pub(crate) fn findings(answer: &Value, style: Style) -> String {
+    table(style, FINDINGS, text::rows(answer))
+}
+
 /// Events as a table.
 pub(crate) fn events(answer: &Value, style: Style) -> String {
     table(style, EVENTS, text::rows(answer))

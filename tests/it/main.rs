@@ -7,6 +7,7 @@ mod support;
 
 mod bad_input;
 mod crm;
+mod damage;
 mod delivery;
 mod embedded_cluster;
 mod fail_points;

@@ -124,9 +124,18 @@ async fn copy_of(template: &str) -> String {
     named(&shared.url, &name)
 }
 
+/// A copy of a database of [`database`]'s that nobody is connected to any more; answers its URL.
+pub(crate) async fn copy(url: &str) -> String {
+    copy_of(&name_of(url)).await
+}
+
+fn name_of(url: &str) -> String {
+    url.parse::<url::Url>().expect("a URL of ours").path().trim_start_matches('/').to_owned()
+}
+
 /// Gives the room of a database back that was taken by [`database`].
 pub(crate) async fn discard(url: &str) {
-    let name = url.parse::<url::Url>().expect("a URL of ours").path().trim_start_matches('/').to_owned();
+    let name = name_of(url);
     let mut connection = PgConnection::connect(&shared().await.url).await.expect("the cluster answers");
     // Not `with (force)`: that may not end an autovacuum worker, which a plain drop sends away by itself.
     sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and usename = current_user")

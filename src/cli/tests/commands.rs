@@ -73,6 +73,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("audit events --identity default", &["audit.events_by_identity"]),
     ("audit events --identity default --count", &["audit.count_by_identity"]),
     ("audit verify", &["audit.verify"]),
+    ("audit findings", &["audit.findings"]),
     ("queue status", &["queue.status"]),
     ("queue parked", &["queue.parked"]),
     ("queue show 0196", &["queue.show"]),

@@ -1,5 +1,7 @@
 //! Checks of the books: each is one query that finds offenders. Domains state theirs; [`verify`] runs them all.
 
+pub mod nightly;
+
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
