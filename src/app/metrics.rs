@@ -65,6 +65,6 @@ pub async fn observe_queue(db: Db, stop: CancellationToken) {
             metrics::gauge!("bss_queue_parked").set(parked as f64);
         }
         metrics::gauge!("bss_queue_oldest_pending_seconds").set(oldest);
-        metrics::gauge!("bss_db_connections").set(f64::from(db.pool().size()));
+        metrics::gauge!("bss_db_connections").set(f64::from(db.size()));
     }
 }

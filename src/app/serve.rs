@@ -18,7 +18,7 @@ use crate::app::openapi;
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
-use crate::platform::http::{Edge, Limits, bounds, health, layers};
+use crate::platform::http::{Edge, Limits, health, layers};
 use crate::platform::perimeter::TokenMap;
 use crate::platform::{Platform, clock, partitions, replica, telemetry};
 
@@ -85,7 +85,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
         let document = openapi::document(&app.registry);
         let inner = app.router().merge(openapi::router(&document));
-        let router = layered(inner, edge, platform, metrics);
+        let router = guarded(inner, edge, platform, metrics);
         let stopping = stop.clone();
         tasks.spawn(async move {
             let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
@@ -100,17 +100,12 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     Ok(Running { app, api_addr, stop, tasks })
 }
 
-/// All routes inside the layers that guard them, outermost last.
-fn layered(routes: Router, edge: Arc<Edge>, platform: &Platform, metrics: Metrics) -> Router {
+/// All routes inside the layer that guards them.
+fn guarded(routes: Router, edge: Arc<Edge>, platform: &Platform, metrics: Metrics) -> Router {
     routes
         .merge(metrics.router())
         .merge(health::router(platform.db.clone()))
-        .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::time_out))
-        .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::authenticate))
-        .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::shed))
-        .layer(middleware::from_fn(bounds::bound))
-        .layer(tower_http::catch_panic::CatchPanicLayer::custom(layers::panicked))
-        .layer(middleware::from_fn_with_state(edge, layers::observe))
+        .layer(middleware::from_fn_with_state(edge, layers::guard))
 }
 
 async fn listen(addr: std::net::SocketAddr) -> Result<TcpListener, StartError> {

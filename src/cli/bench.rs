@@ -4,31 +4,52 @@
 //! does not get. It makes its own customers and lines through operations, and leaves them there.
 
 mod connection;
+mod cpu;
 mod load;
 mod prepare;
+mod reading;
+mod renewal;
+mod signup;
+mod usage;
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use connection::{Connection, Fault, Target};
+use connection::{Fault, Target};
+use cpu::CpuArgs;
 use load::{Load, Report};
-use prepare::Line;
 
 /// Load on a running server; meant for installations without customers.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     #[command(subcommand)]
     what: What,
+    #[command(flatten)]
+    cpu: CpuArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Read a plan and a customer by id, in turn, at the TMF paths
-    #[command(after_help = "Examples:\n  bss bench read --connections 32 --seconds 10")]
+    /// Read plans and customers by id, in turn, at the TMF paths
+    #[command(after_help = "Examples:\n  bss bench read --connections 32 --server-pid $(pgrep -f 'bss serve')")]
     Read(LoadArgs),
+    /// Read pages of 20 of plans, customers and usage, in turn, at the TMF paths
+    #[command(after_help = "Examples:\n  bss bench list --connections 32")]
+    List(LoadArgs),
+    /// Read by id with nothing else going on, find the usage maximum, and read again at half of it
+    #[command(after_help = "Examples:\n  bss bench mixed --readers 4 --connections 128")]
+    Mixed {
+        /// Connections that read
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=512))]
+        readers: u16,
+        #[command(flatten)]
+        load: LoadArgs,
+        #[command(flatten)]
+        lines: LinesArgs,
+    },
     /// Customer, identity check, card, order, active line: the whole sign-up, one after the other
     #[command(after_help = "Examples:\n  bss bench signup --seconds 20")]
     Signup {
@@ -43,20 +64,31 @@ enum What {
     Usage {
         #[command(flatten)]
         load: LoadArgs,
-        /// Lines that are used
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=5000))]
-        lines: u16,
+        #[command(flatten)]
+        lines: LinesArgs,
     },
     /// Renew lines that are all due at once; moves the product clock by a month
     #[command(after_help = "Examples:\n  bss bench renewal --lines 1000 --json")]
     Renewal {
-        /// Lines that are due
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=5000))]
-        lines: u16,
+        #[command(flatten)]
+        lines: LinesArgs,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, Args)]
+struct LinesArgs {
+    /// Lines that are signed up for it and take part
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    lines: u32,
+}
+
+impl LinesArgs {
+    fn count(&self) -> usize {
+        usize::try_from(self.lines).unwrap_or(usize::MAX)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -91,10 +123,18 @@ impl TimeArgs {
     }
 }
 
+impl LoadArgs {
+    fn load(&self) -> Load {
+        self.time.load(self.connections)
+    }
+}
+
 impl What {
     const fn wants_json(&self) -> bool {
         match self {
             Self::Read(LoadArgs { time, .. })
+            | Self::List(LoadArgs { time, .. })
+            | Self::Mixed { load: LoadArgs { time, .. }, .. }
             | Self::Signup { time, .. }
             | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
             Self::Renewal { json, .. } => *json,
@@ -106,13 +146,15 @@ impl What {
 /// exit codes of the command line.
 pub async fn run(args: BenchArgs, base_url: &str, token: &str, out: &mut dyn Write) -> u8 {
     let json = args.what.wants_json();
-    let outcome = match Target::new(base_url, token) {
+    let outcome = match Target::new(base_url, token, args.cpu.meter()) {
         Ok(target) => measure(args.what, &target).await,
         Err(fault) => Err(fault),
     };
     let (text, code) = match outcome {
-        Ok(report) if json => (format!("{:#}\n", report.json()), report.exit_code()),
-        Ok(report) => (report.text(), report.exit_code()),
+        Ok(reports) => {
+            let code = reports.iter().map(Report::exit_code).max().unwrap_or(1);
+            (if json { in_json(&reports) } else { reports.iter().map(Report::text).collect() }, code)
+        }
         Err(fault) => (format!("error: {fault}\n"), fault.exit_code()),
     };
     // A reader that went away is no error of ours.
@@ -120,126 +162,25 @@ pub async fn run(args: BenchArgs, base_url: &str, token: &str, out: &mut dyn Wri
     code
 }
 
-async fn measure(what: What, target: &Target) -> Result<Report, Fault> {
-    match what {
-        What::Read(args) => read(target, args.time.load(args.connections)).await,
-        What::Signup { connections, time } => signup(target, time.load(connections)).await,
-        What::Usage { load, lines } => usage(target, load.time.load(load.connections), lines.into()).await,
-        What::Renewal { lines, .. } => renewal(target, lines.into()).await,
-    }
+/// One report as an object, several as a list.
+fn in_json(reports: &[Report]) -> String {
+    let text = match reports {
+        [one] => one.json(),
+        several => Value::Array(several.iter().map(Report::json).collect()),
+    };
+    format!("{text:#}\n")
 }
 
-async fn read(target: &Target, load: Load) -> Result<Report, Fault> {
-    let mut connection = target.connect().await?;
-    let customer = prepare::customer(&mut connection).await?;
-    let paths = [
-        "/tmf-api/productCatalogManagement/v4/productOffering/PLAN_M".to_owned(),
-        format!("/tmf-api/customerManagement/v4/customer/{customer}"),
-    ];
-    let workers = load.connect(target).await?.into_iter().enumerate().map(|(n, connection)| {
-        let requests = paths.iter().map(|path| target.request("GET", path, &[])).collect();
-        Reading { connection, requests, turn: n }
-    });
-    load.drive("read", workers.collect()).await
-}
-
-struct Reading {
-    connection: Connection,
-    requests: Vec<Vec<u8>>,
-    turn: usize,
-}
-
-impl load::Worker for Reading {
-    async fn step(&mut self) -> Result<(), Fault> {
-        self.turn += 1;
-        self.connection.send(&self.requests[self.turn % self.requests.len()]).await?.ok().map(drop)
-    }
-}
-
-async fn signup(target: &Target, load: Load) -> Result<Report, Fault> {
-    let mut connection = target.connect().await?;
-    // More than a fast server signs up in that time.
-    let seconds = (load.warmup + load.measured).as_secs();
-    prepare::stock(&mut connection, (seconds * 40 * load.connections as u64).clamp(200, 9_000)).await?;
-    let workers = load.connect(target).await?.into_iter().map(|connection| SigningUp { connection });
-    load.drive("signup", workers.collect()).await
-}
-
-struct SigningUp {
-    connection: Connection,
-}
-
-impl load::Worker for SigningUp {
-    async fn step(&mut self) -> Result<(), Fault> {
-        prepare::line(&mut self.connection, "PLAN_M").await.map(drop)
-    }
-}
-
-async fn usage(target: &Target, load: Load, count: usize) -> Result<Report, Fault> {
-    let lines = prepare::lines(target, "PLAN_L", count).await?;
-    let mut connection = target.connect().await?;
-    let run = prepare::unique();
-    let now = connection.op("clock.now", &json!({})).await?["now"].as_str().unwrap_or_default().to_owned();
-    let workers = load.connect(target).await?.into_iter().enumerate().map(|(n, connection)| Using {
-        connection,
-        target: target.clone(),
-        numbers: lines.iter().map(|line| line.msisdn.clone()).collect(),
-        now: now.clone(),
-        external_id: format!("{run}-{n}"),
-        // Neighbours begin at different lines.
-        turn: n * lines.len() / load.connections,
-    });
-    load.drive("usage", workers.collect()).await
-}
-
-struct Using {
-    connection: Connection,
-    target: Target,
-    numbers: Vec<String>,
-    now: String,
-    external_id: String,
-    turn: usize,
-}
-
-impl load::Worker for Using {
-    async fn step(&mut self) -> Result<(), Fault> {
-        self.turn += 1;
-        let number = &self.numbers[self.turn % self.numbers.len()];
-        let body = format!(
-            r#"{{"usageDate":"{}","usageType":"data","usageCharacteristic":[{{"name":"msisdn","value":"{number}"}},{{"name":"quantity","value":1}},{{"name":"source","value":"bench"}},{{"name":"externalId","value":"{}-{}"}}]}}"#,
-            self.now, self.external_id, self.turn
-        );
-        let request = self.target.request("POST", "/tmf-api/usageManagement/v4/usage", body.as_bytes());
-        self.connection.send(&request).await?.ok().map(drop)
-    }
-}
-
-/// One sample: all lines fall due at once, and the time is taken until the last one has its next period.
-async fn renewal(target: &Target, count: usize) -> Result<Report, Fault> {
-    const PATIENCE: Duration = Duration::from_secs(300);
-    let lines = prepare::lines(target, "PLAN_M", count).await?;
-    let mut connection = target.connect().await?;
-    connection.op("clock.advance", &json!({ "duration": "30d" })).await?;
-    connection.op("clock.advance", &json!({ "duration": "1m" })).await?;
-    let started = Instant::now();
-    connection.op("subscription.tick_renewals_now", &json!({})).await?;
-    while is_busy(&connection.op("queue.status", &json!({})).await?) && started.elapsed() < PATIENCE {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let elapsed = started.elapsed();
-    let mut renewed = 0;
-    for line in &lines {
-        renewed += usize::from(is_renewed(&mut connection, line).await?);
-    }
-    Ok(Report::once("renewal", renewed, lines.len() - renewed, elapsed))
-}
-
-fn is_busy(status: &Value) -> bool {
-    let consumers = status["consumers"].as_array().map_or(&[][..], Vec::as_slice);
-    consumers.iter().any(|consumer| consumer["pending"].as_i64().unwrap_or(0) > 0)
-}
-
-async fn is_renewed(connection: &mut Connection, line: &Line) -> Result<bool, Fault> {
-    let now = connection.op("subscription.get", &json!({ "subscriptionId": line.id })).await?;
-    Ok(now["state"] == "active" && now["currentPeriodEnd"].as_str().is_some_and(|end| end > line.period_end.as_str()))
+async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
+    let report = match what {
+        What::Read(args) => reading::by_id(target, args.load()).await?,
+        What::List(args) => reading::lists(target, args.load()).await?,
+        What::Mixed { readers, load, lines } => {
+            return reading::beside_usage(target, readers.into(), load.load(), lines.count()).await;
+        }
+        What::Signup { connections, time } => signup::measure(target, time.load(connections)).await?,
+        What::Usage { load, lines } => usage::measure(target, load.load(), lines.count()).await?,
+        What::Renewal { lines, .. } => renewal::measure(target, lines.count()).await?,
+    };
+    Ok(vec![report])
 }

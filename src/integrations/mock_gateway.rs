@@ -152,18 +152,19 @@ impl MockGateway {
         Ok(sqlx::query_as(query).bind(key).fetch_optional(self.db.pool()).await?)
     }
 
-    /// Whether this call is the one that made the record.
+    /// What this call recorded; None when an earlier one with the same key did.
     async fn record(
         &self,
         key: &str,
         token: &str,
         amount: Money,
         declined: Option<DeclineCode>,
-    ) -> Result<bool, GatewayError> {
-        let inserted = sqlx::query(
+    ) -> Result<Option<Recorded>, GatewayError> {
+        let recorded = sqlx::query_as(
             "insert into mock_gateway.charge
                  (idempotency_key, gateway_ref, token, amount_minor, currency, outcome, decline_code, decline_reason)
-             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (idempotency_key) do nothing",
+             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (idempotency_key) do nothing
+             returning gateway_ref, token, amount_minor, currency, decline_code, decline_reason",
         )
         .bind(key)
         .bind(format!("mock_ch_{}", self.ids.uuid().simple()))
@@ -173,9 +174,9 @@ impl MockGateway {
         .bind(if declined.is_some() { "declined" } else { "approved" })
         .bind(declined.map(DeclineCode::as_str))
         .bind(declined.map(DeclineCode::reason))
-        .execute(self.db.pool())
+        .fetch_optional(self.db.pool())
         .await?;
-        Ok(inserted.rows_affected() == 1)
+        Ok(recorded)
     }
 
     /// True for the first call with this key.
@@ -218,15 +219,18 @@ impl Gateway for MockGateway {
         let first = self.record(key, token, amount, declined).await?;
         // Only the answer is late or lost: as with a real gateway, the money has moved by then.
         match behaviour {
-            Behaviour::Slow if first => tokio::time::sleep(SLOW).await,
-            Behaviour::Timeout if first => {
+            Behaviour::Slow if first.is_some() => tokio::time::sleep(SLOW).await,
+            Behaviour::Timeout if first.is_some() => {
                 tokio::time::sleep(LOST_ANSWER).await;
                 return Err(GatewayError::Timeout);
             }
             Behaviour::Approve | Behaviour::Decline(_) | Behaviour::Slow | Behaviour::Timeout | Behaviour::Flaky => {}
         }
-        let recorded =
-            self.recorded(key).await?.ok_or_else(|| GatewayError::Unavailable("the record is gone".into()))?;
+        let recorded = match first {
+            Some(recorded) => Some(recorded),
+            None => self.recorded(key).await?,
+        };
+        let recorded = recorded.ok_or_else(|| GatewayError::Unavailable("the record is gone".into()))?;
         let same = recorded.token == token
             && recorded.amount_minor == amount.minor
             && recorded.currency == amount.currency.as_str();

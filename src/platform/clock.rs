@@ -2,7 +2,10 @@
 //! where clock control is allowed. The wall clock is leases, backoff, retention, partition keys and latency.
 //!
 //! Where clock control is allowed, the product clock is one database row that each use case reads once, so that all
-//! replicas agree. Where it is not, there is no row and no read: the wall clock is the product clock.
+//! replicas agree; use cases that begin at the same time share the read. Where it is not, there is no row and no read: the
+//! wall clock is the product clock.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -10,6 +13,7 @@ use serde::Serialize;
 
 use crate::platform::db::{Db, execute, sql};
 use crate::platform::error::{Error, Result};
+use crate::platform::gather::Gather;
 
 /// The wall clock in whole microseconds, which is what PostgreSQL stores.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
@@ -20,7 +24,13 @@ pub fn wall() -> DateTime<Utc> {
 /// The product clock.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    control: Option<Db>,
+    control: Option<Control>,
+}
+
+#[derive(Debug, Clone)]
+struct Control {
+    db: Db,
+    reads: Gather<(), Row>,
 }
 
 /// What the clock says of itself.
@@ -62,22 +72,28 @@ impl Clock {
     }
 
     /// A clock whose state is a row of `db`.
-    pub const fn controlled(db: Db) -> Self {
-        Self { control: Some(db) }
+    pub fn controlled(db: Db) -> Self {
+        let reader = db.clone();
+        let reads = Gather::new(move |_| {
+            let db = reader.clone();
+            async move { Ok(HashMap::from([((), read(db.keyed()).await?)])) }
+        });
+        Self { control: Some(Control { db, reads }) }
     }
 
     /// Product time, read once per use case and then handed on as [`Context::now`](crate::platform::context::Context).
     pub async fn now(&self) -> Result<DateTime<Utc>> {
         match &self.control {
             None => Ok(wall()),
-            Some(db) => Ok(read(db.connection()).await?.now()),
+            // Shared with whoever asks at the same time, never kept: an advance that was answered is seen by all.
+            Some(control) => Ok(control.reads.ask(()).await?.unwrap_or_default().now()),
         }
     }
 
     pub async fn state(&self) -> Result<ClockState> {
         let row = match &self.control {
             None => Row::default(),
-            Some(db) => read(db.connection()).await?,
+            Some(control) => read(control.db.connection()).await?,
         };
         let mode = if row.frozen_at.is_some() { Mode::Frozen } else { Mode::Wall };
         #[expect(clippy::cast_precision_loss, reason = "an offset of centuries still fits 53 bits of milliseconds")]
@@ -112,7 +128,7 @@ impl Clock {
     }
 
     fn writable(&self) -> Result<&Db> {
-        self.control.as_ref().ok_or_else(|| Error::Forbidden {
+        self.control.as_ref().map(|control| &control.db).ok_or_else(|| Error::Forbidden {
             code: "ADMIN_CLOCK_DISABLED",
             message:
                 "The clock cannot be set here. Start the server with BSS_ALLOW_ADMIN_RESET=true, never in production."

@@ -11,6 +11,7 @@ pub mod db;
 pub mod delivery;
 pub mod error;
 pub mod events;
+pub mod gather;
 pub mod housekeeping;
 pub mod http;
 pub mod idempotency;

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::platform::context::Context;
-use crate::platform::db::{Tx, sql};
+use crate::platform::db::{Tx, execute, sql};
 use crate::platform::delivery::{Kind, Subscribers};
 use crate::platform::error::{Error, Result};
 
@@ -110,6 +110,50 @@ async fn insert(tx: &Tx, cx: &Context, row: Row) -> Result<Uuid> {
         tx.mark_staged();
     }
     Ok(staged.event_id)
+}
+
+/// [`stage`] for many events of one type, in their order, in one statement.
+pub async fn stage_all<E: Event>(tx: &Tx, cx: &Context, events: &[E]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let payloads = events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
+    let payloads = payloads.map_err(|e| Error::Internal(format!("{} cannot be serialised: {e}", E::TYPE)))?;
+    let subscribers = tx.subscribers().of(E::TYPE);
+    let statement = sql!(
+        "with event as (
+             insert into audit.domain_event (event_id, event_type, schema_version, aggregate_type, aggregate_id,
+                 aggregate_version, occurred_at, actor, channel, service_identity, tenant_id, request_id, trace_id, payload)
+             select gen_random_uuid(), $1, $2, $3, e.aggregate_id, e.aggregate_version, $4, $5, $6, $7, $8, $9, $10,
+                    e.payload::jsonb
+             from unnest($11::text[], $12::bigint[], $13::text[]) with ordinality
+                 as e (aggregate_id, aggregate_version, payload, position)
+             order by position
+             returning id, event_id, recorded_at, event_type, aggregate_id, tenant_id)
+         insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, tenant_id)
+         select e.event_id, s.name, s.kind, e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
+         from event e, unnest($14::text[], $15::text[]) as s (name, kind)",
+        E::TYPE,
+        E::VERSION,
+        E::AGGREGATE,
+        cx.now,
+        cx.actor.as_ref(),
+        cx.channel.as_str(),
+        cx.service_identity.as_ref(),
+        cx.tenant.as_ref(),
+        cx.request_id.as_ref(),
+        cx.trace_id.as_deref(),
+        events.iter().map(|event| event.aggregate_id().to_owned()).collect::<Vec<_>>(),
+        events.iter().map(Event::aggregate_version).collect::<Vec<_>>(),
+        payloads,
+        subscribers.iter().map(|s| s.name.to_owned()).collect::<Vec<_>>(),
+        subscribers.iter().map(|s| s.kind.as_str().to_owned()).collect::<Vec<_>>()
+    );
+    execute(&**tx, statement).await?;
+    if !subscribers.is_empty() {
+        tx.mark_staged();
+    }
+    Ok(())
 }
 
 /// An event with who caused it and when, for [`stage_rows`].

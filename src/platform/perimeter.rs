@@ -2,6 +2,8 @@
 //!
 //! Raw tokens are not kept: the map holds keyed hashes and may be logged.
 
+use std::sync::{Arc, LazyLock};
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -20,15 +22,18 @@ const OUTBOUND: &[&str] = &["BSS_LOYALTY_API_TOKEN"];
 /// A caller that showed a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    pub name: String,
-    pub tenant: String,
+    pub name: Arc<str>,
+    pub tenant: Arc<str>,
     pub scopes: Scopes,
 }
+
+/// A token as it is kept, and whose it is.
+type Entry = ([u8; 32], Arc<Identity>);
 
 /// The validated tokens, hashed.
 #[derive(Debug, Clone)]
 pub struct TokenMap {
-    entries: Vec<([u8; 32], Identity)>,
+    entries: Vec<Entry>,
 }
 
 /// The identity that a variable names: `BSS_API_TOKEN` is `default`, `BSS_PARTNER_ACME_API_TOKEN` is `partner_acme`.
@@ -58,7 +63,7 @@ impl TokenMap {
     /// One line per fault: the default identity is missing, a sample or short value, two identities with one value.
     pub fn new(tokens: &[(String, String)]) -> Result<Self, Vec<String>> {
         let (entries, mut faults) = Self::entries(tokens);
-        if !entries.iter().any(|(_, identity)| identity.name == "default") {
+        if !entries.iter().any(|(_, identity)| &*identity.name == "default") {
             faults.push("BSS_API_TOKEN is unset; make one with: openssl rand -hex 32".into());
         }
         if faults.is_empty() { Ok(Self { entries }) } else { Err(faults) }
@@ -69,9 +74,9 @@ impl TokenMap {
         Self::entries(tokens).1
     }
 
-    fn entries(tokens: &[(String, String)]) -> (Vec<([u8; 32], Identity)>, Vec<String>) {
+    fn entries(tokens: &[(String, String)]) -> (Vec<Entry>, Vec<String>) {
         let mut faults = Vec::new();
-        let mut entries: Vec<([u8; 32], Identity)> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         for (variable, token) in tokens {
             let Some(name) = identity_of(variable) else { continue };
             if token.is_empty() {
@@ -93,13 +98,14 @@ impl TokenMap {
                 ));
             }
             let scopes = scopes_of(&name);
-            entries.push((hash, Identity { name, tenant: DEFAULT_TENANT.into(), scopes }));
+            let identity = Identity { name: name.into(), tenant: DEFAULT_TENANT.into(), scopes };
+            entries.push((hash, Arc::new(identity)));
         }
         (entries, faults)
     }
 
     /// Whose token this is. Every entry is compared, each in constant time.
-    pub fn identify(&self, token: &str) -> Option<&Identity> {
+    pub fn identify(&self, token: &str) -> Option<&Arc<Identity>> {
         let presented = hashed(token);
         let mut found = None;
         for (hash, identity) in &self.entries {
@@ -112,12 +118,15 @@ impl TokenMap {
 
     /// The names of the identities, for the start summary.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|(_, identity)| identity.name.as_str())
+        self.entries.iter().map(|(_, identity)| &*identity.name)
     }
 }
 
 fn hashed(token: &str) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(SALT).expect("HMAC takes a key of any length");
+    // Taking up the key costs as much as hashing a token, and the key is always the same.
+    static KEYED: LazyLock<Hmac<Sha256>> =
+        LazyLock::new(|| Hmac::new_from_slice(SALT).expect("HMAC takes a key of any length"));
+    let mut mac = KEYED.clone();
     mac.update(token.as_bytes());
     mac.finalize().into_bytes().into()
 }
@@ -169,7 +178,7 @@ mod tests {
         let map = map(&[("BSS_API_TOKEN", &default), ("BSS_PORTAL_SELF_SERVE_API_TOKEN", &portal)]).unwrap();
         assert!(map.identify(&default).unwrap().scopes.has(Scope::Admin));
         let portal = map.identify(&portal).unwrap();
-        assert_eq!(portal.name, "portal_self_serve");
+        assert_eq!(&*portal.name, "portal_self_serve");
         assert!(!portal.scopes.has(Scope::Admin));
         assert_eq!(map.identify(""), None);
         assert_eq!(map.identify(&token("c3")), None);

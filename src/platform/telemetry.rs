@@ -86,13 +86,17 @@ struct Lines {
     json: bool,
 }
 
+/// Fields as they were given. They are redacted when they are written: most spans end without a line.
 #[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
-        let value = redact::field(field.name(), value);
-        self.0.insert(field.name().to_owned(), value);
+        self.0.push((field.name(), value));
+    }
+
+    fn write_to(&self, line: &mut Map<String, Value>) {
+        line.extend(self.0.iter().map(|(name, value)| ((*name).to_owned(), redact::field(name, value.clone()))));
     }
 }
 
@@ -141,12 +145,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         line.insert("target".into(), json!(event.metadata().target()));
         for span in cx.event_scope(event).into_iter().flatten().collect::<Vec<_>>().into_iter().rev() {
             if let Some(fields) = span.extensions().get::<Fields>() {
-                line.extend(fields.0.clone());
+                fields.write_to(&mut line);
             }
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        line.extend(fields.0);
+        fields.write_to(&mut line);
         let text = if self.json { Value::Object(line).to_string() } else { plain(&line) };
         // A log that cannot be written must not stop the work it tells of.
         let _ = writeln!(std::io::stderr().lock(), "{text}");

@@ -83,9 +83,7 @@ impl Crm {
             TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).expect("the set-up of the test holds");
         let edge = Edge::new(tokens, self.platform.clock.clone(), self.platform.ids.clone(), Limits::default());
         let edge = Arc::new(edge);
-        crm::router(Arc::clone(&self.service))
-            .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::authenticate))
-            .layer(middleware::from_fn_with_state(edge, layers::observe))
+        crm::router(Arc::clone(&self.service)).layer(middleware::from_fn_with_state(edge, layers::guard))
     }
 
     async fn http(&self, method: Method, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {

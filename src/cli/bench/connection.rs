@@ -7,6 +7,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::Url;
 
+use super::cpu::Meter;
+
 /// Why a step did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Fault {
@@ -43,15 +45,21 @@ impl From<std::io::Error> for Fault {
 pub(super) struct Target {
     authority: String,
     token: String,
+    meter: Option<Meter>,
 }
 
 impl Target {
-    pub(super) fn new(base_url: &str, token: &str) -> Result<Self, Fault> {
+    pub(super) fn new(base_url: &str, token: &str, meter: Option<Meter>) -> Result<Self, Fault> {
         let url = Url::parse(base_url).map_err(|error| Fault::Address(format!("{base_url}: {error}")))?;
         let (Some(host), Some(port), "http") = (url.host_str(), url.port_or_known_default(), url.scheme()) else {
             return Err(Fault::Address(format!("{base_url}: the bench speaks plain http only, to the server itself")));
         };
-        Ok(Self { authority: format!("{host}:{port}"), token: token.to_owned() })
+        Ok(Self { authority: format!("{host}:{port}"), token: token.to_owned(), meter })
+    }
+
+    /// Where the server's processor time is read, if that was asked for.
+    pub(super) const fn meter(&self) -> Option<Meter> {
+        self.meter
     }
 
     pub(super) async fn connect(&self) -> Result<Connection, Fault> {
@@ -179,11 +187,12 @@ mod tests {
 
     #[test]
     fn only_plain_http_is_spoken() {
-        assert_eq!(Target::new("http://127.0.0.1:8000/", "t").unwrap().authority, "127.0.0.1:8000");
-        assert_eq!(Target::new("http://localhost", "t").unwrap().authority, "localhost:80");
-        assert!(matches!(Target::new("https://localhost", "t"), Err(Fault::Address(_))));
+        assert_eq!(Target::new("http://127.0.0.1:8000/", "t", None).unwrap().authority, "127.0.0.1:8000");
+        assert_eq!(Target::new("http://localhost", "t", None).unwrap().authority, "localhost:80");
+        assert!(matches!(Target::new("https://localhost", "t", None), Err(Fault::Address(_))));
         let request =
-            String::from_utf8(Target::new("http://localhost", "t").unwrap().request("POST", "/x", b"{}")).unwrap();
+            String::from_utf8(Target::new("http://localhost", "t", None).unwrap().request("POST", "/x", b"{}"))
+                .unwrap();
         assert!(request.ends_with("content-length: 2\r\n\r\n{}"), "{request}");
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, Fault, Target};
+use super::cpu::{Meter, Spent};
 
 /// How much load, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,11 @@ pub(super) struct Load {
 
 /// What one connection does over and over.
 pub(super) trait Worker: Send + 'static {
+    /// Waits for the moment of the next step, where that is not "at once".
+    fn ready(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     fn step(&mut self) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
@@ -69,24 +75,33 @@ impl Load {
     }
 
     /// Runs all workers for the time and adds up what they saw. A lost connection ends its worker.
-    pub(super) async fn drive<W: Worker>(&self, what: &'static str, workers: Vec<W>) -> Result<Report, Fault> {
+    pub(super) async fn drive<W: Worker>(
+        &self,
+        what: &'static str,
+        meter: Option<Meter>,
+        workers: Vec<W>,
+    ) -> Result<Report, Fault> {
         let begin = Instant::now() + self.warmup;
         let end = begin + self.measured;
         let mut running = JoinSet::new();
         for worker in workers {
             running.spawn(work(worker, begin, end));
         }
+        tokio::time::sleep_until(begin.into()).await;
+        let before = meter.map(Meter::read);
         let mut total = Tally::new();
         while let Some(tally) = running.join_next().await {
             total.add(tally.map_err(|error| Fault::Answer(format!("a worker ended: {error}")))?);
         }
-        Ok(Report::of(what, self.connections, self.measured, total))
+        let spent = before.zip(meter).map(|(before, meter)| meter.read().since(before));
+        Ok(Report::of(what, self.connections, self.measured, total, spent))
     }
 }
 
 async fn work<W: Worker>(mut worker: W, begin: Instant, end: Instant) -> Tally {
     let mut tally = Tally::new();
     loop {
+        worker.ready().await;
         let started = Instant::now();
         if started >= end {
             return tally;
@@ -114,11 +129,12 @@ pub(super) struct Report {
     first_error: Option<String>,
     /// 50th, 95th and 99th percentile and the longest, in milliseconds; None for a single sample.
     latencies_ms: Option<[f64; 4]>,
+    spent: Option<Spent>,
 }
 
 impl Report {
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
-    fn of(what: &'static str, connections: usize, measured: Duration, tally: Tally) -> Self {
+    fn of(what: &'static str, connections: usize, measured: Duration, tally: Tally, spent: Option<Spent>) -> Self {
         let ms = |micros: u64| micros as f64 / 1000.0;
         let l = &tally.latencies;
         Self {
@@ -130,11 +146,18 @@ impl Report {
             first_error: tally.first_error.map(|fault| fault.to_string()),
             latencies_ms: Some([0.50, 0.95, 0.99].map(|q| ms(l.value_at_quantile(q))))
                 .map(|[a, b, c]| [a, b, c, ms(l.max())]),
+            spent,
         }
     }
 
     /// Many things that were done at once, of which only the end was seen.
-    pub(super) fn once(what: &'static str, succeeded: usize, failed: usize, elapsed: Duration) -> Self {
+    pub(super) fn once(
+        what: &'static str,
+        succeeded: usize,
+        failed: usize,
+        elapsed: Duration,
+        spent: Option<Spent>,
+    ) -> Self {
         Self {
             what,
             connections: 1,
@@ -143,12 +166,20 @@ impl Report {
             errors: failed as u64,
             first_error: None,
             latencies_ms: None,
+            spent,
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-    fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.succeeded as f64 / self.seconds.max(0.001)
+    }
+
+    /// Microseconds of processor time per success: the server's and the database's.
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn cpu_us(&self) -> Option<[f64; 2]> {
+        let Spent { server, database } = self.spent?;
+        Some([server, database].map(|spent| spent.as_secs_f64() * 1e6 / self.succeeded.max(1) as f64))
     }
 
     pub(super) const fn exit_code(&self) -> u8 {
@@ -166,6 +197,9 @@ impl Report {
         });
         if let Some([p50, p95, p99, max]) = self.latencies_ms {
             report["latencyMs"] = json!({ "p50": p50, "p95": p95, "p99": p99, "max": max });
+        }
+        if let Some([server, database]) = self.cpu_us() {
+            report["cpuMicrosecondsEach"] = json!({ "server": server, "database": database });
         }
         if let Some(error) = &self.first_error {
             report["firstError"] = json!(error);
@@ -185,6 +219,9 @@ impl Report {
         );
         if let Some([p50, p95, p99, max]) = self.latencies_ms {
             text.push_str(&format!("latency: p50 {p50:.2} ms, p95 {p95:.2} ms, p99 {p99:.2} ms, max {max:.2} ms\n"));
+        }
+        if let Some([server, database]) = self.cpu_us() {
+            text.push_str(&format!("cpu each: server {server:.0} us, database {database:.0} us\n"));
         }
         if let Some(error) = &self.first_error {
             text.push_str(&format!("first error: {error}\n"));
@@ -210,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn every_step_is_counted_and_an_error_is_told() {
         let load = Load { connections: 2, warmup: Duration::ZERO, measured: Duration::from_millis(60) };
-        let report = load.drive("sleep", vec![Sleeper(0), Sleeper(0)]).await.unwrap();
+        let report = load.drive("sleep", None, vec![Sleeper(0), Sleeper(0)]).await.unwrap();
         assert!(report.succeeded > 4 && report.errors == 2, "{report:?}");
         assert_eq!((report.exit_code(), report.json()["firstError"].as_str()), (1, Some("422: no")));
         assert!(report.text().contains("p99"), "{}", report.text());

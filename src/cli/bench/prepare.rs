@@ -1,5 +1,7 @@
 //! Customers and lines for a load, made through operations.
 
+use std::iter::StepBy;
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -7,11 +9,14 @@ use tokio::task::JoinSet;
 
 use super::connection::{Connection, Fault, Target};
 
-/// Sign-ups at once while a load is prepared.
-const HANDS: usize = 8;
+/// Connections that prepare a load.
+const HANDS: usize = 32;
 
-/// Most numbers that one range holds: a prefix of four digits and four more.
-const RANGE_MAX: u64 = 10_000;
+/// Lines of one customer of a load.
+const LINES_PER_CUSTOMER: usize = 10;
+
+/// Most numbers that one range holds, a prefix of four digits and four more; and most profiles of one batch.
+const BATCH_MAX: u64 = 10_000;
 
 /// A line in service.
 #[derive(Debug, Clone)]
@@ -44,6 +49,11 @@ pub(super) async fn customer(connection: &mut Connection) -> Result<String, Faul
 /// The whole sign-up: a new customer's line, in service.
 pub(super) async fn line(connection: &mut Connection, plan: &str) -> Result<Line, Fault> {
     let customer = customer(connection).await?;
+    line_of(connection, &customer, plan).await
+}
+
+/// One more line of a customer, in service.
+async fn line_of(connection: &mut Connection, customer: &str, plan: &str) -> Result<Line, Fault> {
     let order = connection.op("order.create", &json!({ "customerId": customer, "offeringId": plan })).await?;
     let wait = json!({ "orderId": order["id"], "state": "completed", "timeoutSeconds": 30 });
     let order = connection.op("order.wait_until", &wait).await?;
@@ -52,26 +62,42 @@ pub(super) async fn line(connection: &mut Connection, plan: &str) -> Result<Line
     Ok(Line { msisdn: text(&line["msisdn"])?, period_end: text(&line["currentPeriodEnd"])?, id })
 }
 
-/// `count` lines on the plan.
-pub(super) async fn lines(target: &Target, plan: &'static str, count: usize) -> Result<Vec<Line>, Fault> {
-    stock(&mut target.connect().await?, count as u64).await?;
+/// Shares `count` pieces of work among a few connections, and answers what each came to.
+pub(super) async fn share<T, F>(
+    target: &Target,
+    count: usize,
+    work: impl Fn(Connection, StepBy<Range<usize>>) -> F,
+) -> Result<Vec<T>, Fault>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Fault>> + Send + 'static,
+{
     let mut hands = JoinSet::new();
     for hand in 0..HANDS.min(count) {
-        let mut connection = target.connect().await?;
-        let share = (hand..count).step_by(HANDS).count();
-        hands.spawn(async move {
-            let mut lines = Vec::with_capacity(share);
-            for _ in 0..share {
-                lines.push(line(&mut connection, plan).await?);
+        hands.spawn(work(target.connect().await?, (hand..count).step_by(HANDS)));
+    }
+    let mut done = Vec::new();
+    while let Some(ended) = hands.join_next().await {
+        done.push(ended.map_err(|error| Fault::Answer(format!("some work ended: {error}")))??);
+    }
+    Ok(done)
+}
+
+/// `count` lines on the plan, a few per customer.
+pub(super) async fn lines(target: &Target, plan: &'static str, count: usize) -> Result<Vec<Line>, Fault> {
+    stock(&mut target.connect().await?, count as u64).await?;
+    let made = share(target, count, move |mut connection, mine| async move {
+        let mut lines = Vec::with_capacity(mine.len());
+        let mut holder = String::new();
+        for n in 0..mine.len() {
+            if n % LINES_PER_CUSTOMER == 0 {
+                holder = customer(&mut connection).await?;
             }
-            Ok::<_, Fault>(lines)
-        });
-    }
-    let mut lines = Vec::with_capacity(count);
-    while let Some(made) = hands.join_next().await {
-        lines.extend(made.map_err(|error| Fault::Answer(format!("a sign-up ended: {error}")))??);
-    }
-    Ok(lines)
+            lines.push(line_of(&mut connection, &holder, plan).await?);
+        }
+        Ok(lines)
+    });
+    Ok(made.await?.into_iter().flatten().collect())
 }
 
 /// Sees to it that there are numbers and eSIM profiles for `count` lines; the seed has a thousand of each.
@@ -80,20 +106,29 @@ pub(super) async fn stock(connection: &mut Connection, count: u64) -> Result<(),
     let free = |list: Value| list.as_array().map_or(0, |list| list.len() as u64);
     let numbers = free(connection.op("inventory.msisdn.list_available", &json!({ "limit": wanted })).await?);
     if numbers < wanted || count > wanted {
+        let mut missing = count;
         // A range that an earlier run has taken is refused: the next prefix then.
-        let mut outcome = Err(Fault::Answer("no prefix tried".to_owned()));
         for prefix in 8100..8150 {
-            let range = json!({ "prefix": prefix.to_string(), "count": count.min(RANGE_MAX) });
-            outcome = connection.op("inventory.msisdn.add_range", &range).await;
-            if !matches!(outcome, Err(Fault::Refused { status: 409 | 422, .. })) {
+            if missing == 0 {
                 break;
             }
+            let range = json!({ "prefix": prefix.to_string(), "count": missing.min(BATCH_MAX) });
+            match connection.op("inventory.msisdn.add_range", &range).await {
+                Ok(_) => missing = missing.saturating_sub(BATCH_MAX),
+                Err(Fault::Refused { status: 409 | 422, .. }) => {}
+                Err(fault) => return Err(fault),
+            }
         }
-        outcome?;
+        if missing > 0 {
+            return Err(Fault::Answer("no prefix is left for more numbers".to_owned()));
+        }
     }
     let profiles = free(connection.op("inventory.esim.list_available", &json!({ "limit": wanted })).await?);
     if profiles < wanted || count > wanted {
-        connection.op("inventory.esim.add_batch", &json!({ "count": count })).await?;
+        for first in (0..count).step_by(usize::try_from(BATCH_MAX).unwrap_or(1)) {
+            let batch = json!({ "count": (count - first).min(BATCH_MAX) });
+            connection.op("inventory.esim.add_batch", &batch).await?;
+        }
     }
     Ok(())
 }

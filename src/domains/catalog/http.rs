@@ -43,8 +43,7 @@ async fn retrieve(
     ApiPath(id): ApiPath<OfferingId>,
     ApiQuery(pairs): ApiQuery,
 ) -> Result<Response, ApiError> {
-    let row = store::offering(&service.platform.db, &cx, &id).await?;
-    let row = row.ok_or_else(|| Error::not_found("product offering", &id))?;
+    let row = service.found(&cx, &id).await?.ok_or_else(|| Error::not_found("product offering", &id))?;
     resource::item(&pairs, body(&row)?, Some(row.version))
 }
 

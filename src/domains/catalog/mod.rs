@@ -13,26 +13,37 @@ pub mod port;
 mod seed;
 mod store;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
+use crate::platform::gather::ById;
 
 pub use http::router;
 use port::{Catalog, OfferingId, OfferingView, PriceId, PriceView, ServiceMapping, VasId, VasView};
 pub use seed::seed;
+use store::OfferingRow;
 
 /// The catalog over its tables.
 #[derive(Debug)]
 pub struct Service {
     platform: Platform,
+    offerings: ById<OfferingId, OfferingRow>,
 }
 
 impl Service {
-    pub const fn new(platform: Platform) -> Self {
-        Self { platform }
+    pub fn new(platform: Platform) -> Self {
+        let db = platform.db.clone();
+        let offerings = ById::by_id(move |tenant, ids| store::offerings_by_id(db.clone(), tenant, ids));
+        Self { platform, offerings }
+    }
+
+    async fn found(&self, cx: &Context, id: &OfferingId) -> Result<Option<OfferingRow>> {
+        self.offerings.ask((Arc::clone(&cx.tenant), id.clone())).await
     }
 }
 
@@ -44,7 +55,7 @@ impl Catalog for Service {
     }
 
     async fn offering(&self, cx: &Context, id: &OfferingId) -> Result<OfferingView> {
-        let row = store::offering(&self.platform.db, cx, id).await?;
+        let row = self.found(cx, id).await?;
         row.ok_or_else(|| Error::not_found("product offering", id))?.view(cx.now)
     }
 
@@ -58,8 +69,7 @@ impl Catalog for Service {
     }
 
     async fn active_price(&self, cx: &Context, id: &OfferingId, at: DateTime<Utc>) -> Result<PriceView> {
-        let row = store::offering(&self.platform.db, cx, id).await?;
-        let offering = row.map(|row| row.view(at)).transpose()?;
+        let offering = self.found(cx, id).await?.map(|row| row.view(at)).transpose()?;
         Ok(policy::active_price(id, offering, at)?)
     }
 

@@ -1,5 +1,7 @@
 //! The catalog's tables. Reads only, but for the seed.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{FromQueryResult, Statement};
 use serde::Deserialize;
@@ -60,7 +62,7 @@ const LISTING: Listing = Listing {
     tiebreak: "o.id",
 };
 
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, Clone, FromQueryResult)]
 pub(super) struct OfferingRow {
     pub(super) id: String,
     pub(super) name: String,
@@ -166,9 +168,16 @@ pub(super) async fn offerings(db: &Db, cx: &Context) -> Result<Vec<OfferingRow>>
     Ok(OfferingRow::find_by_statement(sql!(query, cx.tenant.as_ref())).all(db.connection()).await?)
 }
 
-pub(super) async fn offering(db: &Db, cx: &Context, id: &OfferingId) -> Result<Option<OfferingRow>> {
-    let query = format!("select {SELECT} from {FROM} and o.id = $2");
-    Ok(OfferingRow::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(db.connection()).await?)
+/// Offerings that were asked for at the same time.
+pub(super) async fn offerings_by_id(
+    db: Db,
+    tenant: Arc<str>,
+    ids: Vec<OfferingId>,
+) -> Result<Vec<(OfferingId, OfferingRow)>> {
+    let query = format!("select {SELECT} from {FROM} and o.id = any($2)");
+    let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+    let rows = OfferingRow::find_by_statement(sql!(query, tenant.as_ref(), ids)).all(db.keyed()).await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone().into(), row)).collect())
 }
 
 pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<OfferingRow>)> {

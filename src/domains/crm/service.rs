@@ -13,12 +13,14 @@ use super::port::{
     InteractionView, Inventory, ListCustomers, ListInteractions, ListNumbers, LogInteraction, Msisdn, NumberCount,
     NumberView, ProfileView, ReleaseNumber, Reservation, Standing,
 };
+use crate::domains::crm::customer::{self, Customer};
 use crate::domains::subscription::port::Subscriptions;
 use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::{Error, Result};
+use crate::platform::gather::ById;
 use crate::platform::scheduler::Ticks;
 
 /// Crm reacts to no events: what other domains need of it, they ask in their own unit of work.
@@ -30,6 +32,7 @@ pub const fn subscribe(subscribers: Subscribers) -> Subscribers {
 /// Customers, timeline and inventory over their tables.
 pub struct Service {
     pub(super) platform: Platform,
+    pub(super) by_id: ById<CustomerId, Customer>,
     subscriptions: OnceLock<Arc<dyn Subscriptions>>,
 }
 
@@ -40,8 +43,9 @@ impl std::fmt::Debug for Service {
 }
 
 impl Service {
-    pub const fn new(platform: Platform) -> Self {
-        Self { platform, subscriptions: OnceLock::new() }
+    pub fn new(platform: Platform) -> Self {
+        let by_id = customer::by_id(&platform.db);
+        Self { platform, by_id, subscriptions: OnceLock::new() }
     }
 
     /// Gives the lines that closing a customer asks for. They need crm themselves, so they come after it is made.

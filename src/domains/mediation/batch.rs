@@ -29,11 +29,7 @@ use crate::platform::error::{Error, Result, Rule};
 use crate::platform::outbox::{self, StagedRow};
 
 /// A line that somebody else holds is waited for this long, where the batch waits at all.
-///
-/// Every statement here finds its rows by key, however many or few there are. Left to itself the planner would plan each
-/// one anew for each batch, which takes longer than to run it, and choose scans while the tables are small.
-const BEGIN: &str = "begin; set local lock_timeout = '500ms'; set local plan_cache_mode = force_generic_plan; \
-    set local enable_seqscan = off";
+const BEGIN: &str = "begin; set local lock_timeout = '500ms'";
 
 /// A number that reports usage, with the tenant it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,7 +98,7 @@ pub(super) async fn run(
 ) -> Result<Vec<Outcome>> {
     let now = platform.clock.now().await?;
     let recorded_at = wall();
-    let mut tx = platform.db.pool().begin_with(BEGIN).await?;
+    let mut tx = platform.db.work_pool().begin_with(BEGIN).await?;
     let mut batch = Batch::open(&mut tx, jobs, contention, now).await?;
     batch.claim(&mut tx, recorded_at).await?;
     batch.read_balances(&mut tx).await?;

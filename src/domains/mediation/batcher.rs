@@ -155,7 +155,7 @@ impl Lane {
     async fn mint(&mut self, count: usize) -> Result<()> {
         if self.minted.len() < count {
             let block = i64::try_from(MINT_BLOCK.max(count)).unwrap_or(i64::MAX);
-            let mut connection = self.engine.platform.db.pool().acquire().await?;
+            let mut connection = self.engine.platform.db.work_pool().acquire().await?;
             self.minted = store::mint(&mut connection, block).await?;
             // Taken from the end: the lowest first.
             self.minted.reverse();

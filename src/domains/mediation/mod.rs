@@ -30,6 +30,7 @@ use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::{Error, Result};
+use crate::platform::gather::ById;
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
@@ -37,6 +38,7 @@ use batcher::Batcher;
 pub use http::router;
 use model::NewUsage;
 use port::{Mediation, UsageFilter, UsageId, UsageView};
+use store::UsageRow;
 
 /// Mediation subscribes to nothing: usage is answered while the caller waits.
 pub const fn subscribe(subscribers: Subscribers) -> Subscribers {
@@ -48,13 +50,16 @@ pub const fn subscribe(subscribers: Subscribers) -> Subscribers {
 pub struct Service {
     platform: Platform,
     batcher: Batcher,
+    by_id: ById<UsageId, UsageRow>,
 }
 
 impl Service {
     /// Starts the batcher's lanes: call inside a runtime. They end with the service.
     pub fn new(platform: Platform) -> Self {
         let batcher = Batcher::start(&platform);
-        Self { platform, batcher }
+        let db = platform.db.clone();
+        let by_id = ById::by_id(move |tenant, ids| store::usages(db.clone(), tenant, ids));
+        Self { platform, batcher, by_id }
     }
 
     pub fn handlers(self: &Arc<Self>) -> Handlers {
@@ -82,7 +87,7 @@ impl Mediation for Service {
     }
 
     async fn usage(&self, cx: &Context, id: &UsageId) -> Result<UsageView> {
-        let row = store::usage(&self.platform.db, cx, id).await?;
+        let row = self.by_id.ask((Arc::clone(&cx.tenant), id.clone())).await?;
         row.ok_or_else(|| Error::not_found("usage", id))?.view()
     }
 

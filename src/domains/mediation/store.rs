@@ -1,6 +1,7 @@
 //! The tables of mediation: usage rows and the keys that make them unique.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
@@ -42,7 +43,7 @@ const COLUMNS: &str = "u.id, u.subscription_id, u.customer_id, u.msisdn, u.sourc
     u.quantity, u.roaming_indicator, u.state, u.allowance_type, u.rated_quantity, u.refused_quantity, u.remaining, u.reason";
 
 /// A stored event as everybody may see it.
-#[derive(Debug, FromQueryResult, FromRow)]
+#[derive(Debug, Clone, FromQueryResult, FromRow)]
 pub(super) struct UsageRow {
     id: String,
     subscription_id: String,
@@ -92,11 +93,12 @@ impl UsageRow {
     }
 }
 
-/// One event by id.
-pub(super) async fn usage(db: &Db, cx: &Context, id: &UsageId) -> Result<Option<UsageRow>> {
-    let text = format!("select {COLUMNS} from mediation.usage_event u where u.id = $1 and u.tenant_id = $2");
-    let statement = db::sql!(text, id, cx.tenant.as_ref());
-    Ok(UsageRow::find_by_statement(statement).one(db.connection()).await?)
+/// Events that were asked for at the same time.
+pub(super) async fn usages(db: Db, tenant: Arc<str>, ids: Vec<UsageId>) -> Result<Vec<(UsageId, UsageRow)>> {
+    let text = format!("select {COLUMNS} from mediation.usage_event u where u.id = any($1) and u.tenant_id = $2");
+    let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+    let rows = UsageRow::find_by_statement(db::sql!(text, ids, tenant.as_ref())).all(db.keyed()).await?;
+    Ok(rows.into_iter().map(|row| (row.id.clone().into(), row)).collect())
 }
 
 /// A page of TMF635, and how many events fit in all.

@@ -82,10 +82,10 @@ impl Service {
 
     /// Books the outcome, once: the first to lock the pending row writes, everybody after it finds it final.
     async fn record_charge(&self, cx: &Context, id: &AttemptId, outcome: &Outcome) -> Result<Visit> {
+        let Some(status) = AttemptStatus::Pending.after(outcome) else { return Ok(Visit::NothingToDo) };
         let tx = self.platform.db.begin().await?;
-        let Some(attempt) = attempts::lock(&tx, cx, id).await? else { return Ok(Visit::NothingToDo) };
-        let Some(status) = attempt.status.after(outcome) else { return Ok(Visit::NothingToDo) };
-        let attempt = attempts::settle(&tx, cx, id, status, outcome).await?;
+        let settled = attempts::settle(&tx, cx, id, status, outcome).await?;
+        let Some(attempt) = settled else { return Ok(Visit::NothingToDo) };
         if status == AttemptStatus::Approved {
             self.approved(&tx, cx, &attempt).await?;
         } else {

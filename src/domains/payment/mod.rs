@@ -22,6 +22,7 @@ pub mod port;
 mod recognise;
 mod refund;
 mod request;
+mod request_many;
 mod store;
 mod worker;
 
@@ -36,7 +37,7 @@ use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::{Error, Result, Violation};
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
@@ -106,6 +107,15 @@ impl Payments for Service {
 
     async fn request_charge(&self, tx: &Tx, cx: &Context, request: ChargeRequest) -> Result<AttemptId> {
         self.book_charge(tx, cx, request).await
+    }
+
+    async fn request_charges(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        requests: Vec<ChargeRequest>,
+    ) -> Result<Vec<Result<AttemptId, Violation>>> {
+        self.book_charges(tx, cx, requests).await
     }
 
     async fn recognise(&self, tx: &Tx, cx: &Context, attempt_id: &AttemptId) -> Result<()> {

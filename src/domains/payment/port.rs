@@ -25,7 +25,7 @@ use crate::domains::crm::port::CustomerId;
 use crate::id_type;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::error::Result;
+use crate::platform::error::{Result, Violation};
 use crate::platform::money::Money;
 use crate::platform::outbox::Event;
 
@@ -84,6 +84,15 @@ pub trait Payments: Send + Sync {
     /// Violates `payment.charge.no_method` when there is no active card and the amount is not zero, and
     /// `payment.charge.business_key_in_use` when the live attempt with this key is for something else.
     async fn request_charge(&self, tx: &Tx, cx: &Context, request: ChargeRequest) -> Result<AttemptId>;
+
+    /// The same for many charges, in the order of the requests: one statement per table instead of one per charge. A broken
+    /// rule is the answer to its request alone; an error ends all of them.
+    async fn request_charges(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        requests: Vec<ChargeRequest>,
+    ) -> Result<Vec<Result<AttemptId, Violation>>>;
 
     /// What was paid for was given: the money becomes revenue. Once per attempt; doing it twice is fine, and does nothing
     /// where a refund is booked already.

@@ -15,13 +15,12 @@ impl Service {
         if attempt.status != AttemptStatus::Approved {
             return Err(Error::Internal(format!("{id} is {} and was to become revenue", attempt.status.as_str())));
         }
-        let nothing_to_book = attempt.amount.is_zero()
-            || journal::has(tx, cx, id, EntryKind::Revenue).await?
-            // An operator gives the money back: it never becomes ours.
-            || journal::has(tx, cx, id, EntryKind::RefundDue).await?;
-        if nothing_to_book {
+        if attempt.amount.is_zero() {
             return Ok(());
         }
-        self.book(tx, cx, &attempt, Entry::revenue(attempt.purpose)).await
+        // Booked before; or an operator gives the money back, and it never becomes ours.
+        let unless = [EntryKind::Revenue, EntryKind::RefundDue];
+        let (entry_id, entry) = (self.platform.ids.uuid(), Entry::revenue(attempt.purpose));
+        journal::book_unless(tx, cx, entry_id, &attempt, entry, &unless).await
     }
 }

@@ -9,7 +9,7 @@ use super::state::{Change, State, Trigger};
 use crate::domains::catalog::port::{OfferingId, PriceId};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Iccid, Msisdn};
-use crate::domains::payment::port::AttemptId;
+use crate::domains::payment::port::{AttemptId, ChargeRequest, Purpose};
 use crate::domains::som::port::ServiceId;
 use crate::platform::error::Violation;
 use crate::platform::money::{Discount, Money};
@@ -70,8 +70,19 @@ impl Line {
     }
 
     /// Unique among the live charges of all lines: the next period is charged once.
-    pub(super) fn renewal_key(&self) -> String {
+    fn renewal_key(&self) -> String {
         format!("renewal:{}:{}", self.id, self.period_index + 1)
+    }
+
+    /// The charge for the period after the current one.
+    pub(super) fn renewal_charge(&self) -> ChargeRequest {
+        ChargeRequest {
+            customer_id: self.customer_id.clone(),
+            amount: self.effective_price(),
+            purpose: Purpose::Renewal,
+            subject_id: self.id.to_string(),
+            business_key: self.renewal_key(),
+        }
     }
 
     pub(super) fn iccid_last4(&self) -> String {

@@ -10,7 +10,7 @@ use super::port::{SubscriptionId, SubscriptionView, Subscriptions as _};
 use super::store;
 use super::wait::payment_pending;
 use crate::domains::catalog::port::AllowanceView;
-use crate::domains::payment::port::{AttemptId, ChargeRequest, Purpose};
+use crate::domains::payment::port::AttemptId;
 use crate::platform::context::Context;
 use crate::platform::crash;
 use crate::platform::db::Tx;
@@ -61,25 +61,13 @@ impl Service {
         line: &Line,
         allowances: &[AllowanceView],
     ) -> Result<AttemptId> {
-        let attempt_id = self.charge_next_period(tx, cx, line).await.map_err(|error| {
+        let attempt_id = self.payments.request_charge(tx, cx, line.renewal_charge()).await.map_err(|error| {
             if policy::is_no_method(&error) { policy::renewal_without_card(&line.customer_id).into() } else { error }
         })?;
         let offered = store::quota::Offered { line: &line.id, period_index: line.period_index + 1, allowances };
         store::quota::offer(tx, cx, &[offered]).await?;
         store::renewal::mark_requested(tx, cx, &[(line.id.clone(), attempt_id.clone())]).await?;
         Ok(attempt_id)
-    }
-
-    /// Books the charge for the period after the current one.
-    pub(super) async fn charge_next_period(&self, tx: &Tx, cx: &Context, line: &Line) -> Result<AttemptId> {
-        let charge = ChargeRequest {
-            customer_id: line.customer_id.clone(),
-            amount: line.effective_price(),
-            purpose: Purpose::Renewal,
-            subject_id: line.id.to_string(),
-            business_key: line.renewal_key(),
-        };
-        self.payments.request_charge(tx, cx, charge).await
     }
 
     async fn renewal_settled(&self, cx: &Context, id: &SubscriptionId, begun: Begun) -> Result<SubscriptionView> {

@@ -28,6 +28,9 @@ const ACTOR: &str = "system:renewal_worker";
 /// Lines per unit of work: their rows are locked until it ends, and usage waits for them.
 const BATCH: i64 = 100;
 
+/// Charges whose outcome is waited for together.
+const WATCHED: usize = 500;
+
 /// What each plan grants per period, as the catalog says now.
 type Plans = BTreeMap<OfferingId, Vec<AllowanceView>>;
 
@@ -86,10 +89,16 @@ impl Service {
         let worker = Context::system(ACTOR, caller.request_id.to_string(), caller.now);
         let cx = Context { deadline: caller.deadline, tenant: Arc::clone(&caller.tenant), ..worker };
         let sweep = self.sweep(&cx).await?;
-        let outcome = || store::renewal::outcome(&self.platform.db, &cx, &sweep.attempts);
-        self.settled(&cx, || async { Ok::<_, Error>((outcome().await?.pending == 0).then_some(())) }).await?;
-        let outcome = outcome().await?;
-        Ok(sweep.report(outcome.renewed.unsigned_abs(), outcome.pending.unsigned_abs()))
+        let (mut renewed, mut pending) = (0, 0);
+        // Looked at in parts: each wake-up reads a few attempts, not all of a hundred thousand.
+        for attempts in sweep.attempts.chunks(WATCHED) {
+            let outcome = || store::renewal::outcome(&self.platform.db, &cx, attempts);
+            self.settled(&cx, || async { Ok::<_, Error>((outcome().await?.pending == 0).then_some(())) }).await?;
+            let outcome = outcome().await?;
+            renewed += outcome.renewed.unsigned_abs();
+            pending += outcome.pending.unsigned_abs();
+        }
+        Ok(sweep.report(renewed, pending))
     }
 
     /// Begins every renewal that is due, and says of the overdue lines that are not renewed that they are not.
@@ -142,12 +151,14 @@ impl Service {
         if lines.is_empty() {
             return Ok(());
         }
+        let charges = lines.iter().map(Line::renewal_charge).collect();
+        let answers = self.payments.request_charges(&tx, cx, charges).await?;
         let (mut requested, mut offers) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
         let mut without_card = Vec::new();
-        for line in &lines {
+        for (line, answer) in lines.iter().zip(answers) {
             let allowances =
                 plans.get(&line.offering_id).ok_or_else(|| Error::not_found("product offering", &line.offering_id))?;
-            match self.charge_next_period(&tx, cx, line).await {
+            match answer.map_err(Error::from) {
                 Ok(attempt_id) => {
                     requested.push((line.id.clone(), attempt_id));
                     offers.push(Offered { line: &line.id, period_index: line.period_index + 1, allowances });

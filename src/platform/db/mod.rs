@@ -89,10 +89,27 @@ impl Default for PoolConfig {
     }
 }
 
+impl PoolConfig {
+    /// How the connections are shared out: single statements, reads by key, units of work. A unit of work may ask a single
+    /// statement while it holds its own connection; never the other way round, so they cannot wait for each other.
+    fn shares(&self) -> [u32; 3] {
+        // One of the first is the listener's for good.
+        let single = (self.connections_max / 3).max(2);
+        let keyed = (self.connections_max / 6).max(1);
+        [single, keyed, self.connections_max.saturating_sub(single + keyed).max(1)]
+    }
+}
+
+/// Statements that a connection keeps prepared. All hot paths together have fewer; beyond it the oldest is parsed and
+/// planned anew when it comes again.
+const STATEMENTS_MAX: usize = 256;
+
 /// The database handle that everything shares. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Db {
     connection: DatabaseConnection,
+    keyed: DatabaseConnection,
+    work: DatabaseConnection,
     wake: Wake,
     subscribers: Arc<Subscribers>,
 }
@@ -115,18 +132,30 @@ impl Db {
             ("timezone", "UTC".to_owned()),
         ]);
         use sqlx::ConnectOptions as _;
-        let options = options.disable_statement_logging();
-        let pool = PgPoolOptions::new()
-            .max_connections(config.connections_max)
-            .min_connections(0)
-            .acquire_timeout(config.acquire_timeout)
-            .idle_timeout(Duration::from_secs(60))
-            // A ping per acquire would cost a round trip on every hot path; a dead connection answers with an error
-            // that is classified as an outage, and the caller's retry gets a fresh one.
-            .test_before_acquire(false)
-            .connect_lazy_with(options);
-        let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        Ok(Self { connection, wake: Wake::default(), subscribers: Arc::new(subscribers) })
+        let options = options.disable_statement_logging().statement_cache_capacity(STATEMENTS_MAX);
+        // Left to itself the planner would plan a statement over a few keys anew each time, which takes longer than to run
+        // it, and choose scans while the tables are small.
+        let by_key = options.clone().options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]);
+        let pool = |connections: u32, options: PgConnectOptions| {
+            let pool = PgPoolOptions::new()
+                .max_connections(connections)
+                .min_connections(0)
+                .acquire_timeout(config.acquire_timeout)
+                .idle_timeout(Duration::from_secs(60))
+                // A ping per acquire would cost a round trip on every hot path; a dead connection answers with an error
+                // that is classified as an outage, and the caller's retry gets a fresh one.
+                .test_before_acquire(false)
+                .connect_lazy_with(options);
+            SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        };
+        let [single, keyed, work] = config.shares();
+        Ok(Self {
+            connection: pool(single, options),
+            keyed: pool(keyed, by_key.clone()),
+            work: pool(work, by_key),
+            wake: Wake::default(),
+            subscribers: Arc::new(subscribers),
+        })
     }
 
     /// For single statements outside a transaction.
@@ -134,14 +163,33 @@ impl Db {
         &self.connection
     }
 
-    /// The same pool for the usage batcher and the runners, which speak sqlx.
+    /// For statements that find their rows by key, however many or few there are: they are planned once per connection.
+    pub const fn keyed(&self) -> &DatabaseConnection {
+        &self.keyed
+    }
+
+    /// The pool of [`Db::connection`] for those who speak sqlx.
     pub fn pool(&self) -> &sqlx::PgPool {
         self.connection.get_postgres_connection_pool()
     }
 
-    /// Begins a unit of work. Dropped without [`Tx::commit`], it rolls back.
+    /// The pool of [`Db::begin`] for the usage batcher, which speaks sqlx.
+    pub fn work_pool(&self) -> &sqlx::PgPool {
+        self.work.get_postgres_connection_pool()
+    }
+
+    /// Connections that are open now.
+    pub fn size(&self) -> u32 {
+        self.pools().map(sqlx::PgPool::size).sum()
+    }
+
+    fn pools(&self) -> impl Iterator<Item = &sqlx::PgPool> {
+        [&self.connection, &self.keyed, &self.work].into_iter().map(DatabaseConnection::get_postgres_connection_pool)
+    }
+
+    /// Begins a unit of work, whose statements find their rows by key, too. Dropped without [`Tx::commit`], it rolls back.
     pub async fn begin(&self) -> Result<Tx> {
-        let inner = self.connection.begin().await?;
+        let inner = self.work.begin().await?;
         let subscribers = Arc::clone(&self.subscribers);
         Ok(Tx { inner, wake: self.wake.clone(), subscribers, staged: AtomicBool::new(false) })
     }
@@ -154,9 +202,11 @@ impl Db {
         &self.subscribers
     }
 
-    /// Closes the pool; waits for the connections that are in use.
+    /// Closes the pools; waits for the connections that are in use.
     pub async fn close(&self) {
-        self.pool().close().await;
+        for pool in self.pools() {
+            pool.close().await;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One delivery, from claim to outcome.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::delivery::claim::Claimed;
 use crate::platform::delivery::wake::POLL;
 use crate::platform::delivery::{Failure, Handler, Handlers};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
+use crate::platform::gather::Gather;
 use crate::platform::outbox::{self, Event};
 
 /// Waits before the second and each later try; after the last one the delivery is parked.
@@ -57,13 +59,17 @@ pub struct Runner {
     pub(super) boot_id: Uuid,
     clock: Clock,
     pub(super) handlers: Handlers,
+    /// Marks effects as done, together those that end at the same time.
+    performed: Gather<(Uuid, String), ()>,
     backoff: [Duration; 5],
 }
 
 impl Runner {
     pub fn new(db: Db, boot_id: Uuid, clock: Clock, handlers: Handlers) -> Self {
         handlers.assert_complete(db.subscribers());
-        Self { db, boot_id, clock, handlers, backoff: BACKOFF }
+        let marked = db.clone();
+        let performed = Gather::new(move |performed| mark_performed(marked.clone(), performed));
+        Self { db, boot_id, clock, handlers, performed, backoff: BACKOFF }
     }
 
     /// Shorter waits, for tests that want to see a delivery parked.
@@ -94,7 +100,7 @@ impl Runner {
             tracing::warn!(consumer = claimed.consumer, event.id = %claimed.event_id, %error, "delivery outcome not recorded");
             self.let_go(claimed).await;
         }
-        self.db.wake().heard();
+        self.db.wake().ended();
     }
 
     /// Gives the lease back as soon as the database is back: this process lives, so nobody else frees it before it ends. An
@@ -136,18 +142,7 @@ impl Runner {
             Some(Handler::Effect(perform)) => {
                 perform(cx, claimed.payload.clone()).await?;
                 crash::point("effect.before_done");
-                // Not waiting for the disk is safe: performed again, a settled effect does nothing.
-                sqlx::query(
-                    "with setting as materialized (select set_config('synchronous_commit', 'off', true))
-                     update audit.delivery set state = 'done', finished_at = clock_timestamp(), attempts = attempts + 1,
-                            leased_by = null
-                     from setting where event_id = $1 and consumer = $2 and state = 'pending'",
-                )
-                .bind(claimed.event_id)
-                .bind(&claimed.consumer)
-                .execute(self.db.pool())
-                .await
-                .map_err(Error::from)?;
+                self.performed.ask((claimed.event_id, claimed.consumer.clone())).await?;
                 crash::point("effect.after_done");
                 Ok(())
             }
@@ -240,6 +235,22 @@ impl Runner {
         }
         tx.commit().await
     }
+}
+
+/// Not waiting for the disk is safe: performed again, a settled effect does nothing.
+async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), ()>> {
+    let (events, consumers): (Vec<Uuid>, Vec<String>) = performed.into_iter().unzip();
+    sqlx::query(
+        "with setting as materialized (select set_config('synchronous_commit', 'off', true))
+         update audit.delivery d set state = 'done', finished_at = clock_timestamp(), attempts = attempts + 1, leased_by = null
+         from setting, unnest($1::uuid[], $2::text[]) as p (event_id, consumer)
+         where d.event_id = p.event_id and d.consumer = p.consumer and d.state = 'pending'",
+    )
+    .bind(events)
+    .bind(consumers)
+    .execute(db.keyed().get_postgres_connection_pool())
+    .await?;
+    Ok(HashMap::new())
 }
 
 /// Seconds to wait: up to a quarter more than stated, spread by the event's random id, so that a herd does not return at once.

@@ -20,15 +20,24 @@ pub struct Wake {
 
 #[derive(Debug)]
 struct Inner {
-    /// Moves on at every wake-up; each waiter remembers what it has seen, so none is lost between two waits.
-    generation: watch::Sender<u64>,
+    /// Moves on whenever there may be deliveries to claim; each waiter remembers what it has seen, so none is lost between
+    /// two waits.
+    work: watch::Sender<u64>,
+    /// Moves on with that, and with each delivery that ends here: for those who wait for an outcome.
+    outcomes: watch::Sender<u64>,
     /// For the one task that tells the other replicas.
     local: Notify,
 }
 
 impl Default for Wake {
     fn default() -> Self {
-        Self { inner: Arc::new(Inner { generation: watch::Sender::new(0), local: Notify::new() }) }
+        Self {
+            inner: Arc::new(Inner {
+                work: watch::Sender::new(0),
+                outcomes: watch::Sender::new(0),
+                local: Notify::new(),
+            }),
+        }
     }
 }
 
@@ -39,14 +48,25 @@ impl Wake {
         self.heard();
     }
 
-    /// Another replica, or a delivery that ended here, says that something changed.
+    /// Another replica says that something was committed.
     pub fn heard(&self) {
-        self.inner.generation.send_modify(|generation| *generation = generation.wrapping_add(1));
+        self.inner.work.send_modify(|generation| *generation = generation.wrapping_add(1));
+        self.ended();
     }
 
-    /// A waiter that sees every wake-up from now on.
+    /// A delivery ended here. What it staged was told by its commit; there is nothing more to claim.
+    pub(super) fn ended(&self) {
+        self.inner.outcomes.send_modify(|generation| *generation = generation.wrapping_add(1));
+    }
+
+    /// A waiter for outcomes, which sees every wake-up from now on.
     pub fn waiter(&self) -> Waiter {
-        Waiter { seen: self.inner.generation.subscribe() }
+        Waiter { seen: self.inner.outcomes.subscribe() }
+    }
+
+    /// A waiter for deliveries to claim.
+    pub(super) fn claimer(&self) -> Waiter {
+        Waiter { seen: self.inner.work.subscribe() }
     }
 
     /// Returns when something was committed here since the last call.

@@ -92,9 +92,12 @@ fn deliveries(
     at_once: usize,
     stop: CancellationToken,
 ) -> BoxStream<'static, Result<Claimed, Infallible>> {
-    let waiter = runner.db.wake().waiter();
+    let waiter = runner.db.wake().claimer();
     let known = runner.known();
-    let batch = i64::try_from(at_once).unwrap_or(i64::MAX);
+    // Consumers only work on the database and are quick: one claim may fetch for several turns. An outside call may take
+    // long, and what waits for it here would lose its lease.
+    let turns = if kind == Kind::Consumer { 4 } else { 1 };
+    let batch = i64::try_from(turns * at_once).unwrap_or(i64::MAX);
     let source = Source { runner, kind, batch, known, waiter, stop };
     stream::unfold(source, |mut source| async move {
         let batch = source.next().await;
@@ -123,9 +126,11 @@ impl Source {
     }
 }
 
-/// At most one NOTIFY per interval and process: one per row would halve the rate of commits.
+/// At most one NOTIFY per interval and process: one per row would halve the rate of commits. A process that found itself
+/// alone looks for others less often; a new one polls until then.
 async fn tell_others(runner: Arc<Runner>, stop: CancellationToken) {
     const INTERVAL: Duration = Duration::from_millis(20);
+    const INTERVAL_ALONE: Duration = Duration::from_secs(1);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -140,10 +145,18 @@ async fn tell_others(runner: Arc<Runner>, stop: CancellationToken) {
         .bind(runner.boot_id)
         .execute(runner.db.pool())
         .await;
-        if let Err(error) = told {
-            tracing::debug!(%error, "other replicas not notified; they poll");
+        let interval = match told {
+            Ok(told) if told.rows_affected() == 0 => INTERVAL_ALONE,
+            Ok(_) => INTERVAL,
+            Err(error) => {
+                tracing::debug!(%error, "other replicas not notified; they poll");
+                INTERVAL
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(interval) => {}
         }
-        tokio::time::sleep(INTERVAL).await;
     }
 }
 

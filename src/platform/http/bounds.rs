@@ -5,8 +5,6 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
 
 use crate::platform::http::ApiError;
 
@@ -17,18 +15,18 @@ pub const TARGET_BYTES_MAX: usize = 16 * 1024;
 pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// Refuses what is too long, before anything is looked at.
-pub async fn bound(request: Request, next: Next) -> Response {
+pub fn check(request: &Request) -> Result<(), ApiError> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES_MAX {
         let message = format!("Path and query are longer than {TARGET_BYTES_MAX} bytes");
-        return ApiError::new(StatusCode::URI_TOO_LONG, "INVALID_REQUEST", "target", message).into_response();
+        return Err(ApiError::new(StatusCode::URI_TOO_LONG, "INVALID_REQUEST", "target", message));
     }
     if header_bytes(request.headers()) > HEADER_BYTES_MAX {
         let message = format!("The headers are longer than {HEADER_BYTES_MAX} bytes");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return ApiError::new(status, "INVALID_REQUEST", "headers", message).into_response();
+        return Err(ApiError::new(status, "INVALID_REQUEST", "headers", message));
     }
-    next.run(request).await
+    Ok(())
 }
 
 fn header_bytes(headers: &HeaderMap) -> usize {

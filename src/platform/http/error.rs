@@ -174,6 +174,9 @@ impl IntoResponse for ApiError {
         if let Some(seconds) = parts.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if parts.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response.extensions_mut().insert(Report { body, cause: parts.cause });
         response
     }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::platform::context::{Context, DEADLINE, Scope};
 use crate::platform::error::Error;
 use crate::platform::http::ApiError;
-use crate::platform::http::layers::{Caller, Edge};
+use crate::platform::http::layers::Caller;
 use crate::platform::idempotency::IdempotencyRequest;
 use crate::platform::ids::MalformedId;
 use crate::platform::tmf::query;
@@ -28,8 +28,7 @@ pub struct Reader(pub Context);
 impl<S: Sync> FromRequestParts<S> for Reader {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let (caller, _) = caller(parts)?;
-        let cx = caller.context(crate::platform::clock::wall(), DEADLINE);
+        let cx = caller(parts)?.context(crate::platform::clock::wall(), DEADLINE);
         cx.require(Scope::Read)?;
         Ok(Self(cx))
     }
@@ -39,17 +38,14 @@ impl<S: Sync> FromRequestParts<S> for Reader {
 impl<S: Sync> FromRequestParts<S> for Context {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let (caller, edge) = caller(parts)?;
-        Ok(caller.context(edge.clock.now().await?, DEADLINE))
+        let caller = caller(parts)?;
+        Ok(caller.context(caller.edge().clock.now().await?, DEADLINE))
     }
 }
 
-fn caller(parts: &Parts) -> Result<(Arc<Caller>, Arc<Edge>), ApiError> {
+fn caller(parts: &Parts) -> Result<Arc<Caller>, ApiError> {
     let caller = parts.extensions.get::<Arc<Caller>>().cloned();
-    let edge = parts.extensions.get::<Arc<Edge>>().cloned();
-    caller
-        .zip(edge)
-        .ok_or_else(|| ApiError::from(Error::Internal("a route outside the perimeter asked for a context".into())))
+    caller.ok_or_else(|| ApiError::from(Error::Internal("a route outside the perimeter asked for a context".into())))
 }
 
 /// A POST that creates something: who acts, with the `Idempotency-Key` bound to the very bytes that were sent, and the body.

@@ -1,5 +1,6 @@
-//! The layers around all routes, outermost first: request id and log line, overload, authentication, time-out.
+//! What stands around all routes: request id and log line, bounds, overload, authentication, time-out, panics.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,16 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::platform::clock::Clock;
 use crate::platform::context::{Channel, Context};
+use crate::platform::error::Error;
 use crate::platform::http::ApiError;
+use crate::platform::http::bounds;
 use crate::platform::http::error::{ErrorBody, Report};
 use crate::platform::http::extract::is_json;
 use crate::platform::ids::Ids;
@@ -42,13 +47,13 @@ pub struct Edge {
     pub clock: Clock,
     pub ids: Ids,
     limits: Limits,
-    in_flight: Arc<Semaphore>,
+    in_flight: Semaphore,
     refusals: RefusalLog,
 }
 
 impl Edge {
     pub fn new(tokens: TokenMap, clock: Clock, ids: Ids, limits: Limits) -> Self {
-        let in_flight = Arc::new(Semaphore::new(limits.in_flight_max));
+        let in_flight = Semaphore::new(limits.in_flight_max);
         Self { tokens, clock, ids, limits, in_flight, refusals: RefusalLog::default() }
     }
 }
@@ -56,7 +61,8 @@ impl Edge {
 /// Who calls, as far as the edge knows before anything is read.
 #[derive(Debug)]
 pub struct Caller {
-    identity: Identity,
+    edge: Arc<Edge>,
+    identity: Arc<Identity>,
     actor: Arc<str>,
     channel: Channel,
     request_id: Arc<str>,
@@ -64,13 +70,18 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// What the edge knows.
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
     /// The context of one use case; `longest` is how long its caller waits.
     pub fn context(&self, now: DateTime<Utc>, longest: Duration) -> Context {
         Context {
             actor: Arc::clone(&self.actor),
             channel: self.channel,
-            service_identity: self.identity.name.as_str().into(),
-            tenant: self.identity.tenant.as_str().into(),
+            service_identity: Arc::clone(&self.identity.name),
+            tenant: Arc::clone(&self.identity.tenant),
             request_id: Arc::clone(&self.request_id),
             trace_id: Some(Arc::clone(&self.trace_id)),
             scopes: self.identity.scopes,
@@ -81,21 +92,22 @@ impl Caller {
     }
 }
 
-#[derive(Debug, Clone)]
-struct RequestId(Arc<str>);
-
-/// Gives the request an id, measures it, and renders error bodies. Outermost: nothing answers without it.
-pub async fn observe(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+/// The one layer around all routes: gives the request an id, measures it, lets it in or not, bounds its time, catches its
+/// panics, and renders error bodies. Nothing answers without it.
+///
+/// One layer, not one per step: each copies the service behind it for each request.
+pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers(), &edge.ids);
-    request.extensions_mut().insert(RequestId(Arc::clone(&request_id)));
-    request.extensions_mut().insert(Arc::clone(&edge));
     let method = request.method().clone();
     // The route, not the path: the path may hold anything and labels must stay few.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
     let span = tracing::info_span!("request", bss.module = "http", http.method = %method, http.route = route, request.id = %request_id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id)).catch_unwind();
+    // The panic hook has logged the place; the caller is told nothing.
+    let panicked = |_| ApiError::from(Error::Internal("a handler panicked".into())).into_response();
+    let mut response = answer.instrument(span.clone()).await.unwrap_or_else(panicked);
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         response = span.in_scope(|| render_error(response, &request_id));
@@ -110,11 +122,32 @@ pub async fn observe(State(edge): State<Arc<Edge>>, mut request: Request, next: 
     response
 }
 
+async fn answer(edge: &Arc<Edge>, mut request: Request, next: Next, request_id: &Arc<str>) -> Response {
+    if let Err(refused) = bounds::check(&request) {
+        return refused.into_response();
+    }
+    if perimeter::is_open(request.uri().path()) {
+        return in_time(edge.limits, request, next).await;
+    }
+    // Load is shed before any work is done for the request.
+    let Ok(_permit) = edge.in_flight.try_acquire() else {
+        metrics::counter!("bss_http_shed_total").increment(1);
+        return ApiError::unavailable("Too many requests are in work; try again shortly").into_response();
+    };
+    match authenticate(edge, &request, request_id) {
+        Ok(caller) => {
+            request.extensions_mut().insert(Arc::new(caller));
+            in_time(edge.limits, request, next).await
+        }
+        Err(refused) => refused.into_response(),
+    }
+}
+
 fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
     let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     match given.filter(|id| !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic())) {
         Some(id) => id.into(),
-        None => ids.uuid().to_string().into(),
+        None => (&*ids.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer())).into(),
     }
 }
 
@@ -141,45 +174,17 @@ fn render_error(mut response: Response, request_id: &str) -> Response {
     response
 }
 
-/// Sheds load before any work is done for the request.
-pub async fn shed(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    if perimeter::is_open(request.uri().path()) {
-        return next.run(request).await;
-    }
-    let Ok(_permit) = edge.in_flight.try_acquire() else {
-        metrics::counter!("bss_http_shed_total").increment(1);
-        return ApiError::unavailable("Too many requests are in work; try again shortly").into_response();
-    };
-    next.run(request).await
-}
-
-/// Lets through who shows a valid token, and says who that is.
-pub async fn authenticate(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    if perimeter::is_open(request.uri().path()) {
-        return next.run(request).await;
-    }
+/// Says who shows a valid token.
+fn authenticate(edge: &Arc<Edge>, request: &Request, request_id: &Arc<str>) -> Result<Caller, ApiError> {
     let identity = match token(request.headers()) {
         None => Err(("AUTH_MISSING_TOKEN", "missing", "The header X-BSS-API-Token is required")),
-        Some(token) => {
-            edge.tokens.identify(token).cloned().ok_or(("AUTH_INVALID_TOKEN", "wrong", "The API token is not valid"))
-        }
+        Some(token) => edge.tokens.identify(token).ok_or(("AUTH_INVALID_TOKEN", "wrong", "The API token is not valid")),
     };
-    let identity = match identity {
-        Ok(identity) => identity,
-        Err((code, reason, message)) => {
-            edge.refusals.note(request.uri().path(), reason);
-            let mut response = ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message).into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            return response;
-        }
-    };
-    match caller(&request, identity, &edge.ids) {
-        Ok(caller) => {
-            request.extensions_mut().insert(Arc::new(caller));
-            next.run(request).await
-        }
-        Err(error) => error.into_response(),
-    }
+    let identity = identity.map_err(|(code, reason, message)| {
+        edge.refusals.note(request.uri().path(), reason);
+        ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message)
+    })?;
+    caller(edge, request.headers(), Arc::clone(identity), Arc::clone(request_id))
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
@@ -188,8 +193,13 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     direct.or_else(bearer).filter(|token| !token.is_empty())
 }
 
-fn caller(request: &Request, identity: Identity, ids: &Ids) -> Result<Caller, ApiError> {
-    let text = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
+fn caller(
+    edge: &Arc<Edge>,
+    headers: &HeaderMap,
+    identity: Arc<Identity>,
+    request_id: Arc<str>,
+) -> Result<Caller, ApiError> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
     let actor = match text("x-bss-actor") {
         None => "system",
         Some(actor) if !actor.is_empty() && actor.len() <= 100 && actor.bytes().all(|b| b.is_ascii_graphic()) => actor,
@@ -202,10 +212,11 @@ fn caller(request: &Request, identity: Identity, ids: &Ids) -> Result<Caller, Ap
             ApiError::invalid("X-BSS-Channel", format!("must be one of: {known}"))
         })?,
     };
-    let trace_id =
-        text("traceparent").and_then(trace_id).map_or_else(|| ids.uuid().simple().to_string(), str::to_owned);
-    let request_id = request.extensions().get::<RequestId>().map_or_else(|| "".into(), |id| Arc::clone(&id.0));
-    Ok(Caller { identity, actor: actor.into(), channel, request_id, trace_id: trace_id.into() })
+    let trace_id = match text("traceparent").and_then(trace_id) {
+        Some(given) => given.into(),
+        None => (&*edge.ids.uuid().simple().encode_lower(&mut Uuid::encode_buffer())).into(),
+    };
+    Ok(Caller { edge: Arc::clone(edge), identity, actor: actor.into(), channel, request_id, trace_id })
 }
 
 /// The trace id of a W3C `traceparent` header (Trace Context, section 3.2), when it is well-formed.
@@ -218,21 +229,16 @@ fn trace_id(traceparent: &str) -> Option<&str> {
 }
 
 /// Answers 503 when a route takes too long. Operations bound themselves, since some of them wait on purpose.
-pub async fn time_out(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+async fn in_time(limits: Limits, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/ops/") {
         return next.run(request).await;
     }
-    match tokio::time::timeout(edge.limits.request_timeout, next.run(request)).await {
+    match tokio::time::timeout(limits.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             ApiError::unavailable("The answer took too long; what was begun goes on, ask for it again").into_response()
         }
     }
-}
-
-/// The answer to a request whose handler panicked: opaque, and logged with its place by the panic hook.
-pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    ApiError::from(crate::platform::error::Error::Internal("a handler panicked".into())).into_response()
 }
 
 /// Logs refused callers, at most one line per interval and path, with a bound on the paths that are remembered.

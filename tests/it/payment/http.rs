@@ -31,9 +31,8 @@ impl Api676 {
         let tokens = TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).expect("a good token");
         let edge =
             Arc::new(Edge::new(tokens, world.platform.clock.clone(), world.platform.ids.clone(), Limits::default()));
-        let router = payment::router(Arc::clone(&world.payments))
-            .layer(middleware::from_fn_with_state(Arc::clone(&edge), layers::authenticate))
-            .layer(middleware::from_fn_with_state(edge, layers::observe));
+        let router =
+            payment::router(Arc::clone(&world.payments)).layer(middleware::from_fn_with_state(edge, layers::guard));
         Self { world, router }
     }
 

@@ -1,5 +1,7 @@
 //! Reads: one customer, lists, what an order needs to know.
 
+use std::sync::Arc;
+
 use super::model::Customer;
 use super::policy;
 use super::store;
@@ -7,13 +9,21 @@ use crate::domains::crm::Service;
 use crate::domains::crm::input::page;
 use crate::domains::crm::port::{CustomerId, CustomerView, ListCustomers, Standing};
 use crate::platform::context::Context;
-use crate::platform::db::Tx;
+use crate::platform::db::{Db, Tx};
 use crate::platform::error::{Error, Result};
+use crate::platform::gather::ById;
+
+/// Customers that are asked for at the same time are read together.
+pub(in crate::domains::crm) fn by_id(db: &Db) -> ById<CustomerId, Customer> {
+    let db = db.clone();
+    ById::by_id(move |tenant, ids| store::customers(db.clone(), tenant, ids))
+}
 
 impl Service {
     /// The customer as the domain has it.
     pub(super) async fn found(&self, cx: &Context, id: &CustomerId) -> Result<Customer> {
-        store::customer(&self.platform.db, cx, id).await?.ok_or_else(|| Error::not_found("customer", id))
+        let found = self.by_id.ask((Arc::clone(&cx.tenant), id.clone())).await?;
+        found.ok_or_else(|| Error::not_found("customer", id))
     }
 
     pub(crate) async fn customer_view(&self, cx: &Context, id: &CustomerId) -> Result<CustomerView> {

@@ -16,3 +16,6 @@ pub(super) mod http;
 mod model;
 pub(super) mod policy;
 mod store;
+
+pub(super) use find::by_id;
+pub(super) use model::Customer;

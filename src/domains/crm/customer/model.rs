@@ -15,7 +15,7 @@ const ADDRESS_CHARS_MAX: usize = 300;
 
 /// A customer with person and live contact media. What a repeated request is answered with is kept in this form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Customer {
+pub(in crate::domains::crm) struct Customer {
     pub(super) id: CustomerId,
     pub(super) party_id: String,
     pub(super) account_id: String,

@@ -1,5 +1,7 @@
 //! The tables of customers: party, individual, customer, contact media, identity.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::{Map, Value};
@@ -107,8 +109,13 @@ async fn one(connection: &impl ConnectionTrait, statement: sea_orm::Statement) -
     CustomerRow::find_by_statement(statement).one(connection).await?.map(Customer::try_from).transpose()
 }
 
-pub(super) async fn customer(db: &Db, cx: &Context, id: &CustomerId) -> Result<Option<Customer>> {
-    one(db.connection(), sql!(format!("select {SELECT} from {FROM} and c.id = $2"), cx.tenant.as_ref(), id)).await
+/// Customers that were asked for at the same time.
+pub(super) async fn customers(db: Db, tenant: Arc<str>, ids: Vec<CustomerId>) -> Result<Vec<(CustomerId, Customer)>> {
+    let query = format!("select {SELECT} from {FROM} and c.id = any($2)");
+    let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
+    let rows = CustomerRow::find_by_statement(sql!(query, tenant.as_ref(), ids)).all(db.keyed()).await?;
+    let with_id = |row| Customer::try_from(row).map(|customer| (customer.id.clone(), customer));
+    rows.into_iter().map(with_id).collect()
 }
 
 /// Locks the customer's row against every other change.

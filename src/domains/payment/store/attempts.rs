@@ -1,5 +1,7 @@
 //! Charge attempts: booking, locking, settling.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -86,7 +88,7 @@ pub(in crate::domains::payment) async fn insert(
     description: Option<&str>,
 ) -> Result<Option<Attempt>> {
     #[derive(FromQueryResult)]
-    struct Last {
+    struct Highest {
         number: i32,
     }
     let last = sql!(
@@ -94,7 +96,7 @@ pub(in crate::domains::payment) async fn insert(
         cx.tenant.as_ref(),
         request.business_key.as_str()
     );
-    let number = Last::find_by_statement(last).one(&**tx).await?.map_or(0, |last| last.number) + 1;
+    let number = Highest::find_by_statement(last).one(&**tx).await?.map_or(0, |last| last.number) + 1;
     let settled = request.amount.is_zero();
     let query = format!(
         "insert into payment.payment_attempt as a
@@ -128,6 +130,81 @@ pub(in crate::domains::payment) async fn insert(
     row.map(Attempt::try_from).transpose()
 }
 
+/// What is known of the attempts with one business key.
+#[derive(Debug, FromQueryResult)]
+pub(in crate::domains::payment) struct Last {
+    business_key: String,
+    pub(in crate::domains::payment) number: i32,
+    /// One of them is pending or approved.
+    pub(in crate::domains::payment) is_live: bool,
+}
+
+/// The last attempt of each business key that has one.
+pub(in crate::domains::payment) async fn numbers(
+    tx: &Tx,
+    cx: &Context,
+    business_keys: impl Iterator<Item = &str>,
+) -> Result<HashMap<String, Last>> {
+    let statement = sql!(
+        "select business_key, max(attempt_number) as number, bool_or(status in ('pending', 'approved')) as is_live
+         from payment.payment_attempt where tenant_id = $1 and business_key = any($2) group by business_key",
+        cx.tenant.as_ref(),
+        business_keys.map(str::to_owned).collect::<Vec<_>>()
+    );
+    let rows = Last::find_by_statement(statement).all(&**tx).await?;
+    Ok(rows.into_iter().map(|last| (last.business_key.clone(), last)).collect())
+}
+
+/// An attempt that is to be booked with many others. Its amount is not zero.
+#[derive(Debug)]
+pub(in crate::domains::payment) struct NewAttempt<'a> {
+    pub(in crate::domains::payment) request: &'a ChargeRequest,
+    pub(in crate::domains::payment) method_id: PaymentMethodId,
+    pub(in crate::domains::payment) number: i32,
+}
+
+/// Books the attempts; answers those whose business key nobody else took meanwhile.
+pub(in crate::domains::payment) async fn insert_all(
+    tx: &Tx,
+    cx: &Context,
+    new: &[NewAttempt<'_>],
+) -> Result<Vec<Attempt>> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    fn column<T>(new: &[NewAttempt<'_>], read: impl Fn(&NewAttempt<'_>) -> T) -> Vec<T> {
+        new.iter().map(read).collect()
+    }
+    let query = format!(
+        "insert into payment.payment_attempt as a
+             (id, tenant_id, customer_id, payment_method_id, amount_minor, currency, purpose, subject_id, business_key,
+              attempt_number, gateway_key, attempted_at, next_attempt_at)
+         select platform.mint_id('PAY', nextval('payment.payment_attempt_id_seq'), 6), $1, n.customer_id, n.method_id,
+                n.amount_minor, n.currency, n.purpose, n.subject_id, n.business_key, n.number, n.gateway_key, $2,
+                clock_timestamp() + make_interval(secs => $3)
+         from unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::int[],
+                 $12::text[])
+             as n (customer_id, method_id, amount_minor, currency, purpose, subject_id, business_key, number, gateway_key)
+         on conflict do nothing returning {COLUMNS}"
+    );
+    let statement = sql!(
+        query,
+        cx.tenant.as_ref(),
+        cx.now,
+        DELIVERY_GRACE_SECONDS,
+        column(new, |new| new.request.customer_id.to_string()),
+        column(new, |new| new.method_id.to_string()),
+        column(new, |new| new.request.amount.minor),
+        column(new, |new| new.request.amount.currency.to_string()),
+        column(new, |new| new.request.purpose.as_str().to_owned()),
+        column(new, |new| new.request.subject_id.clone()),
+        column(new, |new| new.request.business_key.clone()),
+        column(new, |new| new.number),
+        column(new, |new| gateway_key(&new.request.business_key, new.number))
+    );
+    Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Attempt::try_from).collect()
+}
+
 pub(in crate::domains::payment) async fn find(
     connection: &impl ConnectionTrait,
     cx: &Context,
@@ -146,14 +223,15 @@ pub(in crate::domains::payment) async fn lock(tx: &Tx, cx: &Context, id: &Attemp
     row.map(Attempt::try_from).transpose()
 }
 
-/// Writes the outcome into a locked attempt and frees its lease.
+/// Locks a pending attempt, writes the outcome into it and frees its lease. None when it has its outcome already, or does
+/// not exist.
 pub(in crate::domains::payment) async fn settle(
     tx: &Tx,
     cx: &Context,
     id: &AttemptId,
     status: AttemptStatus,
     outcome: &Outcome,
-) -> Result<Attempt> {
+) -> Result<Option<Attempt>> {
     let (gateway_ref, code, reason) = match outcome {
         Outcome::Approved { gateway_ref } => (Some(gateway_ref.as_str()), None, None),
         Outcome::Declined { code, reason } => (None, Some(code.as_str()), Some(reason.as_str())),
@@ -167,5 +245,5 @@ pub(in crate::domains::payment) async fn settle(
     );
     let statement = sql!(query, cx.tenant.as_ref(), id, status.as_str(), gateway_ref, code, reason, cx.now);
     let row = Row::find_by_statement(statement).one(&**tx).await?;
-    row.ok_or_else(|| Error::Internal(format!("{id} was locked as pending and is not")))?.try_into()
+    row.map(Attempt::try_from).transpose()
 }

@@ -17,6 +17,18 @@ pub(in crate::domains::payment) async fn book(
     attempt: &Attempt,
     entry: Entry,
 ) -> Result<()> {
+    book_unless(tx, cx, entry_id, attempt, entry, &[]).await
+}
+
+/// [`book`], where the locked attempt has no entry of these kinds.
+pub(in crate::domains::payment) async fn book_unless(
+    tx: &Tx,
+    cx: &Context,
+    entry_id: Uuid,
+    attempt: &Attempt,
+    entry: Entry,
+    kinds: &[EntryKind],
+) -> Result<()> {
     let lines = entry.lines(attempt.amount);
     let accounts: Vec<String> = lines.iter().map(|(account, _)| account.as_str().to_owned()).collect();
     let amounts: Vec<i64> = lines.iter().map(|(_, minor)| *minor).collect();
@@ -24,7 +36,9 @@ pub(in crate::domains::payment) async fn book(
         "insert into payment.journal_line
              (tenant_id, entry_id, entry_kind, account, amount_minor, currency, customer_id, attempt_id, booked_at)
          select $1, $2, $3, l.account, l.amount_minor, $4, $5, $6, $7
-         from unnest($8::text[], $9::bigint[]) as l (account, amount_minor)",
+         from unnest($8::text[], $9::bigint[]) as l (account, amount_minor)
+         where not exists (select 1 from payment.journal_line j
+             where j.tenant_id = $1 and j.attempt_id = $6 and j.entry_kind = any($10))",
         cx.tenant.as_ref(),
         entry_id,
         entry.kind.as_str(),
@@ -33,7 +47,8 @@ pub(in crate::domains::payment) async fn book(
         &attempt.id,
         cx.now,
         accounts,
-        amounts
+        amounts,
+        kinds.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>()
     );
     execute(&**tx, statement).await.map(drop)
 }

@@ -1,5 +1,7 @@
 //! Cards on file.
 
+use std::collections::HashMap;
+
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::domains::crm::port::CustomerId;
@@ -99,6 +101,22 @@ pub(in crate::domains::payment) async fn chargeable(
     );
     let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customer_id)).one(connection).await?;
     Ok(row.map(Method::from))
+}
+
+/// [`chargeable`] of many customers; who has no active card is missing.
+pub(in crate::domains::payment) async fn chargeable_of(
+    tx: &Tx,
+    cx: &Context,
+    customers: impl Iterator<Item = &CustomerId>,
+) -> Result<HashMap<CustomerId, Method>> {
+    let query = format!(
+        "select distinct on (customer_id) {COLUMNS} from payment.payment_method
+         where tenant_id = $1 and customer_id = any($2) and status = 'active'
+         order by customer_id, is_default desc, created_at desc, id desc"
+    );
+    let customers: Vec<String> = customers.map(ToString::to_string).collect();
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customers)).all(&**tx).await?;
+    Ok(rows.into_iter().map(Method::from).map(|method| (method.customer_id.clone(), method)).collect())
 }
 
 pub(in crate::domains::payment) async fn insert(tx: &Tx, cx: &Context, new: NewMethod<'_>) -> Result<Method> {
