@@ -12,6 +12,7 @@ use crate::platform::clock::Clock;
 use crate::platform::context::{Channel, Context, Scopes};
 use crate::platform::crash;
 use crate::platform::db::{Db, Tx, execute, sql};
+use crate::platform::delivery::chaos::{self, Chaos};
 use crate::platform::delivery::claim::Claimed;
 use crate::platform::delivery::wake::POLL;
 use crate::platform::delivery::{Failure, Handler, Handlers};
@@ -58,12 +59,13 @@ pub struct Runner {
     clock: Clock,
     pub(super) handlers: Handlers,
     backoff: [Duration; 5],
+    chaos: Option<Chaos>,
 }
 
 impl Runner {
     pub fn new(db: Db, boot_id: Uuid, clock: Clock, handlers: Handlers) -> Self {
         handlers.assert_complete(db.subscribers());
-        Self { db, boot_id, clock, handlers, backoff: BACKOFF }
+        Self { db, boot_id, clock, handlers, backoff: BACKOFF, chaos: None }
     }
 
     /// Shorter waits, for tests that want to see a delivery parked.
@@ -73,6 +75,13 @@ impl Runner {
         self
     }
 
+    /// Trouble on purpose, for tests.
+    #[must_use]
+    pub fn with_chaos(self, chaos: Option<Chaos>) -> Self {
+        let backoff = if chaos.is_some() { chaos::BACKOFF } else { self.backoff };
+        Self { backoff, chaos, ..self }
+    }
+
     pub(super) fn known(&self) -> Vec<String> {
         self.handlers.names()
     }
@@ -80,7 +89,7 @@ impl Runner {
     /// Runs one delivery to its outcome and records it. What cannot be recorded is let go, so that somebody claims again.
     pub(super) async fn deliver(&self, claimed: &Claimed) {
         // A panic or an endless handler must use up the budget like any other failure, or it would come back for ever.
-        let attempt = AssertUnwindSafe(self.attempt(claimed)).catch_unwind();
+        let attempt = AssertUnwindSafe(self.attempts(claimed)).catch_unwind();
         let outcome = match tokio::time::timeout(HANDLER_TIMEOUT, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Failure::retry("the handler panicked; the log has the place")),
@@ -117,6 +126,17 @@ impl Runner {
         }
     }
 
+    /// One attempt, unless there is chaos.
+    async fn attempts(&self, claimed: &Claimed) -> Result<(), Failure> {
+        let Some(chaos) = &self.chaos else { return self.attempt(claimed).await };
+        chaos.before().await?;
+        if chaos.is_double() {
+            let (one, two) = tokio::join!(self.attempt(claimed), self.attempt(claimed));
+            return one.and(two);
+        }
+        self.attempt(claimed).await
+    }
+
     async fn attempt(&self, claimed: &Claimed) -> Result<(), Failure> {
         let cx = self.context(claimed).await?;
         match self.handlers.get(&claimed.consumer) {
@@ -127,6 +147,7 @@ impl Runner {
                     return Ok(());
                 }
                 handle(Arc::clone(&tx), cx, claimed.payload.clone()).await?;
+                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
                 crash::point("consumer.before_commit");
                 let tx = Arc::into_inner(tx).ok_or_else(|| Failure::park("a handler kept its transaction"))?;
                 tx.commit().await?;
@@ -135,6 +156,7 @@ impl Runner {
             }
             Some(Handler::Effect(perform)) => {
                 perform(cx, claimed.payload.clone()).await?;
+                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
                 crash::point("effect.before_done");
                 // Not waiting for the disk is safe: performed again, a settled effect does nothing.
                 sqlx::query(
