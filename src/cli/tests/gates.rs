@@ -11,6 +11,8 @@ const DESTRUCTIVE: &[&str] = &[
     "order cancel ORD-0001",
     "subscription terminate SUB-0001",
     "prov fault HLR_PROVISION fail_always",
+    "prov abandon PTK-0001 --note gone",
+    "order cease SUB-0001 --customer CUST-1",
     "queue discard 0196 --consumer c --reason r",
     "op order.cancel --arg orderId=ORD-0001",
 ];
