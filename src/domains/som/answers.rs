@@ -87,6 +87,7 @@ impl Service {
         store::withdraw_tasks(tx, cx, &order.id).await?;
         self.provisioning.withdraw_tasks(tx, cx, order.id.as_str(), &reason).await?;
         if order.kind == ServiceOrderKind::Cessation {
+            confirm(tx, cx, &order, abandoned.task_type).await?;
             self.end_services(tx, cx, &order, &reason).await?;
         }
         let failed = ServiceOrderFailed {

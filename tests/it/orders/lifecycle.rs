@@ -161,6 +161,7 @@ async fn a_cessation_that_is_given_up_ends_the_services() {
     app.settle().await;
     let service = app.op("service.get", json!({"serviceId": line["cfsServiceId"]})).await.ok();
     assert_eq!(service["state"], "terminated");
+    assert_eq!(network(&app, &line).await, both("removed"), "the operator has seen to it");
     app.finish().await;
 }
 
