@@ -17,6 +17,10 @@ const STEPS: &[(&str, &str)] = &[
     ("0008_provisioning", include_str!("../sql/0008_provisioning.sql")),
     ("0009_subscription", include_str!("../sql/0009_subscription.sql")),
     ("0010_mediation", include_str!("../sql/0010_mediation.sql")),
+    ("0015_network_order", include_str!("../sql/0015_network_order.sql")),
+    ("0016_network_faults", include_str!("../sql/0016_network_faults.sql")),
+    ("0017_technical_orders", include_str!("../sql/0017_technical_orders.sql")),
+    ("0018_service_tasks", include_str!("../sql/0018_service_tasks.sql")),
     ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
 ];
 

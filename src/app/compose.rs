@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use crate::domains::provisioning::port::Network;
 use crate::domains::{catalog, com, crm, mediation, payment, provisioning, som, subscription};
 use crate::integrations::mock_gateway::MockGateway;
+use crate::integrations::network_http::NetworkHttp;
 use crate::integrations::network_sim::NetworkSim;
 use crate::operations::services::Services;
 use crate::operations::{self, Registry};
-use crate::platform::config::Profile;
+use crate::platform::config::{NetworkAddress, Profile};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
@@ -55,9 +57,6 @@ pub struct App {
 /// Makes the services. Call inside a runtime: mediation starts its batcher.
 pub fn app(platform: &Platform) -> App {
     let gateway = Arc::new(MockGateway::new(platform.db.clone(), platform.ids.clone()));
-    let faults = Arc::new(provisioning::StoredFaultRules(platform.db.clone()));
-    let network_config = &platform.config.network;
-    let network = Arc::new(NetworkSim::new(faults, network_config.realistic_latency, network_config.seed));
 
     let catalog = Arc::new(catalog::Service::new(platform.clone()));
     let crm = Arc::new(crm::Service::new(platform.clone()));
@@ -80,7 +79,7 @@ pub fn app(platform: &Platform) -> App {
         payment.clone(),
         subscription.clone(),
     ));
-    let provisioning = Arc::new(provisioning::Service::new(platform.clone(), network));
+    let provisioning = Arc::new(provisioning::Service::new(platform.clone(), network(platform)));
     let som =
         Arc::new(som::Service::new(platform.clone(), catalog.clone(), com.clone(), crm.clone(), provisioning.clone()));
     let mediation = Arc::new(mediation::Service::new(platform.clone()));
@@ -120,6 +119,21 @@ pub fn app(platform: &Platform) -> App {
         provisioning,
         subscription,
         mediation,
+    }
+}
+
+/// The network that the configuration names.
+fn network(platform: &Platform) -> Arc<dyn Network> {
+    let config = &platform.config.network;
+    match &config.http {
+        Some(NetworkAddress { url, secret }) => {
+            let network = NetworkHttp::new(url, secret.clone());
+            Arc::new(network.expect("the configuration was checked, and this machine can make an HTTP client"))
+        }
+        None => {
+            let faults = Arc::new(provisioning::StoredFaultRules(platform.db.clone()));
+            Arc::new(NetworkSim::new(faults, config.realistic_latency, config.seed))
+        }
     }
 }
 

@@ -53,6 +53,17 @@ pub async fn observe_queue(db: Db, stop: CancellationToken) {
         }
         metrics.handle.run_upkeep();
         let Ok(depths) = parked::depth(&db).await else { continue };
+        for consumer in db.subscribers().names() {
+            let depth = depths.iter().find(|depth| depth.consumer == consumer);
+            let (pending, parked) = depth.map_or((0, 0), |depth| (depth.pending, depth.parked));
+            let oldest = depth.and_then(|depth| depth.oldest_pending_seconds).unwrap_or(0.0);
+            #[expect(clippy::cast_precision_loss, reason = "a gauge of counts")]
+            {
+                metrics::gauge!("bss_consumer_pending", "consumer" => consumer).set(pending as f64);
+                metrics::gauge!("bss_consumer_parked", "consumer" => consumer).set(parked as f64);
+            }
+            metrics::gauge!("bss_consumer_oldest_pending_seconds", "consumer" => consumer).set(oldest);
+        }
         let (mut pending, mut parked, mut oldest) = (0, 0, 0.0_f64);
         for depth in depths {
             pending += depth.pending;

@@ -73,8 +73,8 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     replica::renew(&platform.db, platform.boot_id, config.role.as_str()).await?;
     tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, config.role.as_str(), stop.clone()));
     if config.role.works() {
-        let runner =
-            Arc::new(Runner::new(platform.db.clone(), platform.boot_id, platform.clock.clone(), app.handlers()));
+        let runner = Runner::new(platform.db.clone(), platform.boot_id, platform.clock.clone(), app.handlers());
+        let runner = Arc::new(runner.with_chaos(config.chaos));
         run_workers(&runner, Concurrency::default(), &stop, &tasks);
         app.services.scheduler.start(&stop, &tasks);
     }

@@ -26,6 +26,7 @@ operations! {
     AUDIT_COUNT_BY_IDENTITY = "audit.count_by_identity";
     AUDIT_EVENTS_BY_IDENTITY = "audit.events_by_identity";
     AUDIT_FINDINGS = "audit.findings";
+    AUDIT_FIND_ORPHANS = "audit.find_orphans";
     AUDIT_VERIFY = "audit.verify";
     CATALOG_GET_OFFERING = "catalog.get_offering";
     CATALOG_GET_VAS = "catalog.get_vas";
@@ -56,7 +57,9 @@ operations! {
     ORDER_CREATE = "order.create";
     ORDER_GET = "order.get";
     ORDER_LIST = "order.list";
+    ORDER_RETRY = "order.retry";
     ORDER_SUBMIT = "order.submit";
+    ORDER_TRIAGE = "order.triage";
     ORDER_WAIT_UNTIL = "order.wait_until";
     PAYMENT_ADD_CARD = "payment.add_card";
     PAYMENT_GET_ATTEMPT = "payment.get_attempt";
@@ -65,6 +68,7 @@ operations! {
     PAYMENT_REFUND = "payment.refund";
     PAYMENT_REMOVE_METHOD = "payment.remove_method";
     PAYMENT_SET_DEFAULT_METHOD = "payment.set_default_method";
+    PROVISIONING_ABANDON = "provisioning.abandon";
     PROVISIONING_GET_TASK = "provisioning.get_task";
     PROVISIONING_LIST_FAULT_INJECTIONS = "provisioning.list_fault_injections";
     PROVISIONING_LIST_TASKS = "provisioning.list_tasks";
@@ -74,10 +78,12 @@ operations! {
     QUEUE_DISCARD = "queue.discard";
     QUEUE_PARKED = "queue.parked";
     QUEUE_REPLAY = "queue.replay";
+    QUEUE_REPLAY_ALL = "queue.replay_all";
     QUEUE_SHOW = "queue.show";
     QUEUE_STATUS = "queue.status";
     SERVICE_GET = "service.get";
     SERVICE_LIST_FOR_SUBSCRIPTION = "service.list_for_subscription";
+    SERVICE_LIST_UNCONFIRMED = "service.list_unconfirmed";
     SERVICE_ORDER_GET = "service_order.get";
     SERVICE_ORDER_LIST_FOR_ORDER = "service_order.list_for_order";
     SUBSCRIPTION_FIND_BY_MSISDN = "subscription.find_by_msisdn";

@@ -26,6 +26,37 @@ Examples:
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_S --msisdn 90000007 --no-wait
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_L --no-submit -o json")]
     Create(CreateArgs),
+    /// Order a top-up for a line, and wait until it is added
+    #[command(
+        after_help = "Examples:\n  bss order change SUB-0042 --customer CUST-0a1b2c3d4e5f --offering VAS_DATA_1GB"
+    )]
+    Change {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// Customer id
+        #[arg(long)]
+        customer: String,
+        /// Top-up id
+        #[arg(long)]
+        offering: String,
+        #[command(flatten)]
+        patience: Patience,
+    },
+    /// Order the end of a line, and wait for it
+    #[command(after_help = "Examples:\n  bss order cease SUB-0042 --customer CUST-0a1b2c3d4e5f --yes")]
+    Cease {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// Customer id
+        #[arg(long)]
+        customer: String,
+        #[command(flatten)]
+        gate: Gate,
+        #[command(flatten)]
+        patience: Patience,
+    },
     /// Show an order: items, service orders, network tasks, history
     #[command(after_help = "Examples:\n  bss order show ORD-0042\n  bss order show ORD-0042 -o json")]
     Show {
@@ -45,7 +76,7 @@ Examples:
         #[arg(value_name = "ORDER")]
         order: String,
     },
-    /// Cancel an order that has not got far
+    /// Cancel an order, at any stage before its line is in service
     #[command(after_help = "Examples:\n  bss order cancel ORD-0042 --yes")]
     Cancel {
         /// Order id
@@ -53,6 +84,20 @@ Examples:
         order: String,
         #[command(flatten)]
         gate: Gate,
+    },
+    /// Tell what an order waits for, why, and what to do next
+    #[command(after_help = "Examples:\n  bss order triage ORD-0042\n  bss order triage")]
+    Triage {
+        /// Order id; every held or stuck order when not given
+        #[arg(value_name = "ORDER")]
+        order: Option<String>,
+    },
+    /// Have everything tried again that an order waits for and that was given up
+    #[command(after_help = "Examples:\n  bss order retry ORD-0042")]
+    Retry {
+        /// Order id
+        #[arg(value_name = "ORDER")]
+        order: String,
     },
     /// Wait until an order is in a state; ends early when it can no longer get there
     #[command(
@@ -157,6 +202,15 @@ impl OrderState {
 pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         OrderCommand::Create(args) => create(args, session).await,
+        OrderCommand::Change { line, customer, offering, patience } => {
+            let basket = json!({"customerId": customer, "action": "modify", "subscriptionId": line,
+                                "offeringId": offering});
+            place(basket, patience, session).await
+        }
+        OrderCommand::Cease { line, customer, gate, patience } => {
+            session.confirm(gate, &format!("Ending {line} is final: its number rests and nothing is paid back."))?;
+            place(json!({"customerId": customer, "action": "delete", "subscriptionId": line}), patience, session).await
+        }
         OrderCommand::Show { order } => show(&order, session).await,
         OrderCommand::List(args) => {
             let filter = json!({"customerId": args.customer, "state": args.state.map(OrderState::name),
@@ -176,6 +230,14 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
             let order = session.call(op::ORDER_CANCEL, json!({"orderId": order})).await?;
             session.show(&order, render::order::page)
         }
+        OrderCommand::Triage { order } => {
+            let triage = session.call(op::ORDER_TRIAGE, json!({"orderId": order})).await?;
+            session.show(&triage, render::order::triage)
+        }
+        OrderCommand::Retry { order } => {
+            let triage = session.call(op::ORDER_RETRY, json!({"orderId": order})).await?;
+            session.show(&triage, render::order::triage)
+        }
         OrderCommand::Wait { order, state, patience } => {
             let order = wait(&order, state, patience, session).await?;
             session.show(&order, render::order::page)
@@ -192,6 +254,15 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
     if !args.no_submit && !args.no_wait {
         order = wait(&id, OrderState::Completed, args.patience, session).await?;
     }
+    session.show(&order, render::order::page)
+}
+
+/// Places the order and waits for its end.
+async fn place(basket: Value, patience: Patience, session: &mut Session<'_>) -> Outcome {
+    let order = session.call(op::ORDER_CREATE, basket).await?;
+    let id = text::field(&order, "id");
+    session.note(&format!("created {id}, {}", text::field(&order, "state")));
+    let order = wait(&id, OrderState::Completed, patience, session).await?;
     session.show(&order, render::order::page)
 }
 

@@ -19,6 +19,8 @@ const TASK_TYPES: [&str; 7] = [
     "SERVICE_RESUME",
 ];
 
+const TASK_STATES: [&str; 7] = ["pending", "running", "completed", "failed", "stuck", "withdrawn", "abandoned"];
+
 /// Commands about network tasks.
 #[derive(Debug, Subcommand)]
 pub enum ProvCommand {
@@ -34,8 +36,8 @@ pub enum ProvCommand {
         #[arg(value_name = "TASK")]
         task: String,
     },
-    /// Declare a stuck task done, after it was done by hand
-    #[command(after_help = "Examples:\n  bss prov resolve PTK-0003 --note 'set on the HLR by hand'")]
+    /// Start a stuck task again, after somebody has looked at the network
+    #[command(after_help = "Examples:\n  bss prov resolve PTK-0003 --note 'HLR is back'")]
     Resolve {
         /// Task id
         #[arg(value_name = "TASK")]
@@ -50,6 +52,18 @@ pub enum ProvCommand {
         /// Task id
         #[arg(value_name = "TASK")]
         task: String,
+    },
+    /// Give up a failed or stuck task for good
+    #[command(after_help = "Examples:\n  bss prov abandon PTK-0003 --note 'the element is gone' --yes")]
+    Abandon {
+        /// Task id
+        #[arg(value_name = "TASK")]
+        task: String,
+        /// Why
+        #[arg(long)]
+        note: String,
+        #[command(flatten)]
+        gate: Gate,
     },
     /// Make the network simulator fail
     #[command(after_help = "\
@@ -73,7 +87,7 @@ pub struct TasksArgs {
     #[arg(long)]
     service_order: Option<String>,
     /// State
-    #[arg(long, alias = "status", value_parser = ["pending", "running", "completed", "failed", "stuck"])]
+    #[arg(long, alias = "status", value_parser = TASK_STATES)]
     state: Option<String>,
     /// How many at most
     #[arg(long, default_value_t = 50)]
@@ -101,6 +115,9 @@ pub struct FaultArgs {
     /// How often, from 0 to 1
     #[arg(long, value_parser = probability)]
     probability: Option<f64>,
+    /// Of fail_first_attempt: how many attempts fail before one works
+    #[arg(long, value_parser = clap::value_parser!(i16).range(1..=100))]
+    attempts: Option<i16>,
     #[command(flatten)]
     gate: Gate,
 }
@@ -155,6 +172,11 @@ pub(super) async fn run(command: ProvCommand, session: &mut Session<'_>) -> Outc
             let task = session.call(op::PROVISIONING_RETRY_FAILED, json!({"taskId": task})).await?;
             session.show(&task, render::provisioning::task)
         }
+        ProvCommand::Abandon { task, note, gate } => {
+            session.confirm(gate, &format!("Giving up {task} is final: the network will not be told."))?;
+            let task = session.call(op::PROVISIONING_ABANDON, json!({"taskId": task, "note": note})).await?;
+            session.show(&task, render::provisioning::task)
+        }
         ProvCommand::Fault(args) => fault(args, session).await,
         ProvCommand::Faults => {
             let faults = session.call(op::PROVISIONING_LIST_FAULT_INJECTIONS, json!({})).await?;
@@ -170,7 +192,7 @@ async fn fault(args: FaultArgs, session: &mut Session<'_>) -> Result<(), CliErro
         session.confirm(args.gate, &consequence)?;
     }
     let rule = json!({"taskType": args.task_type, "faultType": fault, "enabled": !args.disable,
-                      "probability": args.probability});
+                      "probability": args.probability, "attempts": args.attempts});
     let rule = session.call(op::PROVISIONING_SET_FAULT_INJECTION, rule).await?;
     session.show(&rule, render::provisioning::faults)
 }

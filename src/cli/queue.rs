@@ -29,6 +29,19 @@ pub enum QueueCommand {
     /// Deliver parked events again
     #[command(after_help = "Examples:\n  bss queue replay 01960000-0000-7000-8000-000000000001")]
     Replay(WhichArgs),
+    /// Deliver every parked event of one consumer again
+    #[command(after_help = "Examples:\n  bss queue replay-all --consumer som.decompose")]
+    ReplayAll {
+        /// The consumer
+        #[arg(long)]
+        consumer: String,
+        /// How many at most, oldest first
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Find what nobody works on any more, and what can be done about it
+    #[command(after_help = "Examples:\n  bss queue orphans")]
+    Orphans,
     /// Give a parked delivery up for good
     #[command(after_help = "\
 Examples:
@@ -72,12 +85,20 @@ pub(super) async fn run(command: QueueCommand, session: &mut Session<'_>) -> Out
         QueueCommand::Show(which) => {
             let filter = json!({"eventId": which.event, "consumer": which.consumer});
             let deliveries = session.call(op::QUEUE_SHOW, filter).await?;
-            session.show(&deliveries, render::generic::object)
+            session.show(&deliveries, render::queue::entry)
         }
         QueueCommand::Replay(which) => {
             let filter = json!({"eventId": which.event, "consumer": which.consumer});
             let replayed = session.call(op::QUEUE_REPLAY, filter).await?;
             session.show(&replayed, render::generic::object)
+        }
+        QueueCommand::ReplayAll { consumer, limit } => {
+            let replayed = session.call(op::QUEUE_REPLAY_ALL, json!({"consumer": consumer, "limit": limit})).await?;
+            session.show(&replayed, render::generic::object)
+        }
+        QueueCommand::Orphans => {
+            let orphans = session.call(op::AUDIT_FIND_ORPHANS, json!({})).await?;
+            session.show(&orphans, render::queue::orphans)
         }
         QueueCommand::Discard { event, consumer, reason, gate } => {
             session

@@ -32,6 +32,15 @@ pub enum ServiceCommand {
         #[arg(long, value_name = "LINE")]
         subscription: String,
     },
+    /// List the services of which the network has not confirmed what it was asked for
+    #[command(
+        after_help = "Examples:\n  bss som service unconfirmed\n  bss som service unconfirmed --wanted suspended"
+    )]
+    Unconfirmed {
+        /// Only those that are to be in this state
+        #[arg(long, value_parser = ["in_service", "suspended", "removed"])]
+        wanted: Option<String>,
+    },
     /// Show a service
     #[command(after_help = "Examples:\n  bss som service show SVC-0041")]
     Show {
@@ -46,6 +55,10 @@ pub(super) async fn run(command: SomCommand, session: &mut Session<'_>) -> Outco
         SomCommand::Service(ServiceCommand::List { subscription }) => {
             let filter = json!({"subscriptionId": subscription});
             let services = session.call(op::SERVICE_LIST_FOR_SUBSCRIPTION, filter).await?;
+            session.show(&services, render::service::list)
+        }
+        SomCommand::Service(ServiceCommand::Unconfirmed { wanted }) => {
+            let services = session.call(op::SERVICE_LIST_UNCONFIRMED, json!({"wanted": wanted})).await?;
             session.show(&services, render::service::list)
         }
         SomCommand::Service(ServiceCommand::Show { service }) => {

@@ -2,4 +2,5 @@
 //! Only the composition root names them.
 
 pub mod mock_gateway;
+pub mod network_http;
 pub mod network_sim;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::domains::provisioning::port::{FaultRules, FaultType, Network, NetworkError, NetworkTask, TaskType};
+use crate::domains::provisioning::port::{Fault, FaultRules, FaultType, Network, NetworkError, NetworkTask, TaskType};
 
 /// See the module.
 pub struct NetworkSim {
@@ -46,6 +46,9 @@ impl NetworkSim {
                     hasher.write(part.as_bytes());
                     hasher.write_u8(0);
                 }
+                // One line is suspended and resumed many times: each time is another draw.
+                let version = task.payload["lineVersion"].as_i64().unwrap_or_default();
+                hasher.write(&version.to_be_bytes());
                 hasher.write(&task.attempt.to_be_bytes());
                 mix(hasher.finish())
             }
@@ -55,12 +58,12 @@ impl NetworkSim {
         unit
     }
 
-    fn fires(&self, task: &NetworkTask, rules: &[(FaultType, f64)], fault: FaultType) -> bool {
-        rules.iter().any(|(kind, probability)| *kind == fault && self.draw(task, fault.as_str()) < *probability)
+    fn fires(&self, task: &NetworkTask, rules: &[Fault], fault: FaultType) -> bool {
+        rules.iter().any(|rule| rule.fault_type == fault && self.draw(task, fault.as_str()) < rule.probability)
     }
 
     /// How long this attempt takes. A slow one is slow even where the others take no time.
-    fn duration(&self, task: &NetworkTask, rules: &[(FaultType, f64)]) -> Duration {
+    fn duration(&self, task: &NetworkTask, rules: &[Fault]) -> Duration {
         let usual = usual_duration(task.task_type);
         if self.fires(task, rules, FaultType::Slow) {
             return usual.mul_f64(2.0 + 3.0 * self.draw(task, "slow_factor"));
@@ -85,7 +88,10 @@ impl Network for NetworkSim {
         if self.fires(task, &rules, FaultType::FailAlways) {
             return Err(NetworkError::Failed(format!("Simulated fail_always for {kind}")));
         }
-        if task.attempt == 1 && self.fires(task, &rules, FaultType::FailFirstAttempt) {
+        let failing = rules.iter().find(|rule| rule.fault_type == FaultType::FailFirstAttempt);
+        if failing.is_some_and(|rule| task.attempt <= rule.attempts)
+            && self.fires(task, &rules, FaultType::FailFirstAttempt)
+        {
             return Err(NetworkError::Failed(format!("Simulated fail_first_attempt for {kind}")));
         }
         Ok(())
@@ -134,17 +140,22 @@ mod tests {
     use super::*;
     use crate::domains::provisioning::port::TaskId;
 
-    struct Rules(Vec<(FaultType, f64)>);
+    struct Rules(Vec<Fault>);
 
     #[async_trait]
     impl FaultRules for Rules {
-        async fn enabled(&self, _: &str, _: TaskType) -> crate::platform::error::Result<Vec<(FaultType, f64)>> {
+        async fn enabled(&self, _: &str, _: TaskType) -> crate::platform::error::Result<Vec<Fault>> {
             Ok(self.0.clone())
         }
     }
 
-    fn sim(rules: &[(FaultType, f64)], seed: u64) -> NetworkSim {
-        NetworkSim::new(Arc::new(Rules(rules.to_vec())), false, Some(seed))
+    fn rules(rules: &[(FaultType, f64)]) -> Vec<Fault> {
+        let rule = |&(fault_type, probability): &(FaultType, f64)| Fault { fault_type, probability, attempts: 1 };
+        rules.iter().map(rule).collect()
+    }
+
+    fn sim(faults: &[(FaultType, f64)], seed: u64) -> NetworkSim {
+        NetworkSim::new(Arc::new(Rules(rules(faults))), false, Some(seed))
     }
 
     fn task(order: &str, attempt: i16, is_new: bool) -> NetworkTask {
@@ -157,6 +168,7 @@ mod tests {
             commercial_order_id: Some(order.into()),
             attempt,
             is_new,
+            polls: 0,
             payload: serde_json::Value::Null,
         }
     }
@@ -180,6 +192,27 @@ mod tests {
             Ok(()),
             "decided once, before the very first attempt"
         );
+    }
+
+    #[tokio::test]
+    async fn as_many_attempts_fail_as_the_rule_says() {
+        let rule = Fault { fault_type: FaultType::FailFirstAttempt, probability: 1.0, attempts: 2 };
+        let sim = NetworkSim::new(Arc::new(Rules(vec![rule])), false, Some(1));
+        for (attempt, works) in [(1, false), (2, false), (3, true)] {
+            assert_eq!(sim.execute(&task("ORD-0001", attempt, attempt == 1)).await.is_ok(), works, "{attempt}");
+        }
+    }
+
+    #[test]
+    fn every_change_of_a_line_is_another_draw() {
+        let sim = sim(&[], 7);
+        let draw = |version: i64| {
+            let mut change = task("ORD-0001", 1, true);
+            change.payload = serde_json::json!({"lineVersion": version});
+            sim.draw(&change, "stuck")
+        };
+        assert!((draw(3) - draw(3)).abs() < f64::EPSILON);
+        assert!((draw(3) - draw(4)).abs() > f64::EPSILON);
     }
 
     #[tokio::test]
@@ -210,7 +243,7 @@ mod tests {
         let slow = sim(&[(FaultType::Slow, 1.0)], 3);
         let usual = usual_duration(TaskType::HlrProvision);
         for n in 0..200 {
-            let taken = slow.duration(&task(&format!("ORD-{n}"), 1, true), &[(FaultType::Slow, 1.0)]);
+            let taken = slow.duration(&task(&format!("ORD-{n}"), 1, true), &rules(&[(FaultType::Slow, 1.0)]));
             assert!(taken >= usual * 2 && taken <= usual * 5, "{taken:?}");
         }
     }

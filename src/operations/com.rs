@@ -6,6 +6,7 @@ use crate::domains::com::port::{
     CancelOrder, CreateOrder, GetOrder, ListOrders, OrderView, SubmitOrder, WaitUntilOrder, rule,
 };
 use crate::operations::services::Services;
+use crate::operations::triage::{RetryOrder, TriageOrder};
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
 use crate::platform::error::{Result, Rule};
@@ -19,6 +20,8 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<SubmitOrder>()
         .with::<CancelOrder>()
         .with::<WaitUntilOrder>()
+        .with::<TriageOrder>()
+        .with::<RetryOrder>()
 }
 
 impl Operation<Services> for CreateOrder {
@@ -31,6 +34,9 @@ impl Operation<Services> for CreateOrder {
         rule::OFFERING_NOT_FOUND,
         rule::NOT_SELLABLE_NOW,
         rule::NO_PAYMENT_METHOD,
+        rule::LINE_NOT_FOUND,
+        rule::LINE_OF_ANOTHER_CUSTOMER,
+        rule::LINE_NOT_IN_SERVICE,
     ];
     const EXAMPLE: &'static str = r#"{"customerId": "CUST-4be1709c0d2f", "offeringId": "PLAN_M"}"#;
     type Output = OrderView;

@@ -16,6 +16,7 @@ pub mod provisioning;
 pub mod services;
 pub mod som;
 pub mod subscription;
+pub mod triage;
 pub mod usage;
 
 use std::collections::BTreeMap;

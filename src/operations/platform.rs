@@ -13,7 +13,7 @@ use crate::platform::audit::nightly::{self, FindingView};
 use crate::platform::audit::{self, AuditReport};
 use crate::platform::clock::{ClockState, parse_duration};
 use crate::platform::context::Context;
-use crate::platform::delivery::parked::{self, DeliveryView, Depth, HistoryView};
+use crate::platform::delivery::parked::{self, DeliveryView, Depth, Explanation, HistoryView};
 use crate::platform::error::{Error, Result};
 use crate::platform::events::{self, EventFilter, EventView, Order};
 use crate::platform::replica::{self, ReplicaView};
@@ -32,10 +32,12 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<CountByIdentity>()
         .with::<VerifyBooks>()
         .with::<ListFindings>()
+        .with::<FindOrphans>()
         .with::<QueueStatus>()
         .with::<QueueParked>()
         .with::<QueueShow>()
         .with::<QueueReplay>()
+        .with::<QueueReplayAll>()
         .with::<QueueDiscard>()
         .with::<ListWorkers>()
         .with::<RunTick>()
@@ -300,7 +302,7 @@ impl Operation<Services> for QueueStatus {
     }
 }
 
-/// List deliveries that were parked after their last try.
+/// List deliveries that wait for a person: what each was, why it waits, what can be done.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QueueParked {
@@ -313,12 +315,29 @@ pub struct QueueParked {
 impl Operation<Services> for QueueParked {
     const NAME: &'static str = "queue.parked";
     const EFFECT: Effect = Effect::Read;
-    type Output = Vec<DeliveryView>;
+    type Output = Vec<ExplainedDelivery>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         if !(1..=events::LIMIT_MAX).contains(&self.limit) {
             return Err(Error::invalid("/limit", format!("must be from 1 to {}", events::LIMIT_MAX)));
         }
-        parked::parked(&services.platform.db, cx, self.consumer.as_deref(), self.limit).await
+        let parked = parked::parked(&services.platform.db, cx, self.consumer.as_deref(), self.limit).await?;
+        Ok(parked.into_iter().map(ExplainedDelivery::from).collect())
+    }
+}
+
+/// A delivery and, where it waits for a person, what that person has to know.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainedDelivery {
+    #[serde(flatten)]
+    pub delivery: DeliveryView,
+    /// Null unless it is parked.
+    pub explanation: Option<Explanation>,
+}
+
+impl From<DeliveryView> for ExplainedDelivery {
+    fn from(delivery: DeliveryView) -> Self {
+        Self { explanation: delivery.explanation(), delivery }
     }
 }
 
@@ -332,7 +351,7 @@ pub struct QueueShow {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct QueueEntry {
-    pub deliveries: Vec<DeliveryView>,
+    pub deliveries: Vec<ExplainedDelivery>,
     pub history: Vec<HistoryView>,
 }
 
@@ -347,6 +366,7 @@ impl Operation<Services> for QueueShow {
             deliveries.retain(|delivery| delivery.consumer == consumer);
             history.retain(|line| line.consumer == consumer);
         }
+        let deliveries = deliveries.into_iter().map(ExplainedDelivery::from).collect();
         Ok(QueueEntry { deliveries, history })
     }
 }
@@ -374,6 +394,86 @@ impl Operation<Services> for QueueReplay {
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         let replayed = parked::replay(&services.platform.db, cx, self.event_id, self.consumer.as_deref()).await?;
         Ok(Replayed { replayed })
+    }
+}
+
+/// Put every parked delivery of one subscriber back into the queue, after its cause was repaired.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueueReplayAll {
+    pub consumer: String,
+    /// How many at most, oldest first: 1 to 1000.
+    #[serde(default = "hundred")]
+    pub limit: u32,
+}
+
+impl Operation<Services> for QueueReplayAll {
+    const NAME: &'static str = "queue.replay_all";
+    const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
+    const EXAMPLE: &'static str = r#"{"consumer": "som.decompose"}"#;
+    type Output = Replayed;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        if !(1..=events::LIMIT_MAX).contains(&self.limit) {
+            return Err(Error::invalid("/limit", format!("must be from 1 to {}", events::LIMIT_MAX)));
+        }
+        if !services.platform.db.subscribers().names().any(|name| name == self.consumer) {
+            return Err(Error::not_found("subscriber", &self.consumer));
+        }
+        Ok(Replayed { replayed: parked::replay_all(&services.platform.db, cx, &self.consumer, self.limit).await? })
+    }
+}
+
+/// Find what nobody works on any more: orders, service orders, network tasks, lines, reservations and deliveries that nothing
+/// will move. Each says what can be done about it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FindOrphans {}
+
+/// Something that nobody works on.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Orphan {
+    pub id: String,
+    pub detail: String,
+    /// The statement about the books that it breaks.
+    pub check: String,
+    /// What can be done.
+    pub next: String,
+}
+
+/// The statements whose offenders are orphans, and what is done about those.
+const ORPHANS: &[(&str, &str)] = &[
+    ("platform.deliveries_move", "a subscriber that no running version knows: start a version that does"),
+    ("com.order_is_terminal_or_explained", "bss order triage ORDER; bss order cancel ORDER gives everything back"),
+    ("com.ended_order_holds_no_inventory", "it goes back when the reservation ends, or by inventory.msisdn.release"),
+    (
+        "som.order_is_worked_on",
+        "bss som so-show SERVICE_ORDER; its tasks: bss prov tasks --service-order SERVICE_ORDER",
+    ),
+    ("som.service_is_wanted", "bss som service show SERVICE; the network still gives it"),
+    ("som.unconfirmed_is_worked_on", "post a serviceOrder with action modify: it tells the network again"),
+    ("provisioning.task_is_not_forgotten", "bss worker tick provisioning_recovery"),
+];
+
+impl Operation<Services> for FindOrphans {
+    const NAME: &'static str = "audit.find_orphans";
+    const EFFECT: Effect = Effect::Read;
+    const TIMEOUT: Duration = Duration::from_secs(60);
+    type Output = Vec<Orphan>;
+    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
+        let wanted = |name: &str| ORPHANS.iter().find(|(check, _)| *check == name).map(|(_, next)| *next);
+        let checks: Vec<_> = services.checks.iter().filter(|check| wanted(check.name).is_some()).copied().collect();
+        let report = audit::verify(&services.platform.db, &checks).await?;
+        let orphans = report.checks.into_iter().flat_map(|check| {
+            let next = wanted(&check.name).unwrap_or_default().to_owned();
+            check.offenders.into_iter().map(move |offender| Orphan {
+                id: offender.id,
+                detail: offender.detail,
+                check: check.name.clone(),
+                next: next.clone(),
+            })
+        });
+        Ok(orphans.collect())
     }
 }
 

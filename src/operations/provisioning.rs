@@ -1,7 +1,8 @@
 //! Operations on network tasks and on the faults of the simulated network.
 
 use crate::domains::provisioning::port::{
-    FaultView, GetTask, ListFaultInjections, ListTasks, ResolveStuck, RetryFailed, SetFaultInjection, TaskView, rule,
+    AbandonTask, FaultView, GetTask, ListFaultInjections, ListTasks, ResolveStuck, RetryFailed, SetFaultInjection,
+    TaskView, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Registry};
@@ -15,6 +16,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<GetTask>()
         .with::<ResolveStuck>()
         .with::<RetryFailed>()
+        .with::<AbandonTask>()
         .with::<SetFaultInjection>()
         .with::<ListFaultInjections>()
 }
@@ -62,6 +64,18 @@ impl Operation<Services> for RetryFailed {
 
     async fn run(self, services: &Services, cx: &Context) -> Result<TaskView> {
         services.provisioning.retry_failed(cx, self).await
+    }
+}
+
+impl Operation<Services> for AbandonTask {
+    const NAME: &'static str = "provisioning.abandon";
+    const EFFECT: Effect = Effect::Destructive;
+    const RULES: &'static [Rule] = &[rule::ABANDON_REQUIRES_NOTE, rule::ABANDON_REQUIRES_FAILED_OR_STUCK];
+    const EXAMPLE: &'static str = r#"{"taskId": "PTK-0001", "note": "the element was taken out of service"}"#;
+    type Output = TaskView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<TaskView> {
+        services.provisioning.abandon_task(cx, self).await
     }
 }
 

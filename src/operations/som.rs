@@ -1,7 +1,7 @@
 //! Operations on service orders and services.
 
 use crate::domains::som::port::{
-    GetService, GetServiceOrder, ListServiceOrders, ListServices, ServiceOrderView, ServiceView,
+    GetService, GetServiceOrder, ListServiceOrders, ListServices, ListUnconfirmed, ServiceOrderView, ServiceView,
 };
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
@@ -10,7 +10,12 @@ use crate::platform::error::Result;
 
 /// Adds the operations on service orders and services.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
-    registry.with::<GetServiceOrder>().with::<ListServiceOrders>().with::<GetService>().with::<ListServices>()
+    registry
+        .with::<GetServiceOrder>()
+        .with::<ListServiceOrders>()
+        .with::<GetService>()
+        .with::<ListServices>()
+        .with::<ListUnconfirmed>()
 }
 
 impl Operation<Services> for GetServiceOrder {
@@ -54,5 +59,16 @@ impl Operation<Services> for ListServices {
 
     async fn run(self, services: &Services, cx: &Context) -> Result<Vec<ServiceView>> {
         services.service_orders.services_of_subscription(cx, self).await
+    }
+}
+
+impl Operation<Services> for ListUnconfirmed {
+    const NAME: &'static str = "service.list_unconfirmed";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"wanted": "suspended"}"#;
+    type Output = Vec<ServiceView>;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<Vec<ServiceView>> {
+        services.service_orders.unconfirmed(cx, self).await
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 
 use crate::platform::crash;
+use crate::platform::delivery::chaos::Chaos;
 use crate::platform::money::Currency;
 use crate::platform::paths;
 use crate::platform::perimeter;
@@ -53,7 +54,13 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "key of the document number hash, at least 32 characters; on the private cluster generated into <data dir>/tokens.env",
     ),
     ("BSS_PAYMENT_PROVIDER", "mock", "payment gateway: mock"),
-    ("BSS_NETWORK_PROVIDER", "sim", "network port adapter: sim"),
+    ("BSS_NETWORK_PROVIDER", "sim", "network port adapter: sim, or http for a real network (docs/NETWORK.md)"),
+    (
+        "BSS_NETWORK_URL",
+        "",
+        "http: address of the network, https except on this machine; tasks are posted to <address>/tasks",
+    ),
+    ("BSS_NETWORK_SECRET", "", "http: bearer token that the network knows us by, at least 16 characters"),
     ("BSS_NETWORK_SIM_LATENCY", "false", "the simulator takes the realistic time for each task"),
     ("BSS_NETWORK_SIM_SEED", "", "a number makes the simulator's faults repeatable"),
     ("BSS_RENEWAL_TICK_SECONDS", "60", "cadence of the renewal sweep, 0 turns it off"),
@@ -76,6 +83,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/HTTP collector, such as http://127.0.0.1:4318; empty: no export"),
     ("BSS_OTEL_SAMPLING_RATIO", "1.0", "share of traces that are exported, 0 to 1"),
     ("BSS_CRASH_POINT", "", "tests only: die at this point, <name>[:<hit>]; refused in production"),
+    (
+        "BSS_CHAOS",
+        "",
+        "tests only: handlers fail, deliveries come twice and late, such as fail=0.2,duplicate=0.2,delay_ms=30; refused in production",
+    ),
 ];
 
 /// Text that never shows in logs or debug output.
@@ -174,8 +186,17 @@ pub struct LogConfig {
     pub sampling_ratio: f64,
 }
 
+/// A network that is told over HTTP.
+#[derive(Debug, Clone)]
+pub struct NetworkAddress {
+    pub url: url::Url,
+    pub secret: Secret,
+}
+
 #[derive(Debug, Clone)]
 pub struct NetworkConfig {
+    /// None: the simulator.
+    pub http: Option<NetworkAddress>,
     pub realistic_latency: bool,
     pub seed: Option<u64>,
 }
@@ -206,6 +227,7 @@ pub struct Config {
     pub profile: Profile,
     pub log: LogConfig,
     pub crash_point: Option<(String, u32)>,
+    pub chaos: Option<Chaos>,
 }
 
 /// Every fault of the configuration, one line each.
@@ -321,6 +343,9 @@ impl Config {
             profile: r.profile(),
             log: r.log(),
             crash_point: r.crash_point(),
+            chaos: r.parsed("BSS_CHAOS", "pairs such as fail=0.2,duplicate=0.2,delay_ms=30", |text| {
+                if text.is_empty() { Some(None) } else { Chaos::parse(text).map(Some) }
+            }),
         };
         reader.refuse_combinations(&config, production);
         if reader.faults.is_empty() { Ok(config) } else { Err(ConfigError(reader.faults)) }
@@ -372,14 +397,37 @@ impl Reader<'_> {
     }
 
     fn network(&mut self) -> NetworkConfig {
-        self.parsed("BSS_NETWORK_PROVIDER", "sim", |text| (text == "sim").then_some(()));
+        let is_http = self.parsed("BSS_NETWORK_PROVIDER", "sim or http", |text| match text {
+            "sim" => Some(false),
+            "http" => Some(true),
+            _ => None,
+        });
         self.parsed("BSS_PAYMENT_PROVIDER", "mock", |text| (text == "mock").then_some(()));
         NetworkConfig {
+            http: if is_http { self.network_address() } else { None },
             realistic_latency: self.flag("BSS_NETWORK_SIM_LATENCY"),
             seed: self.parsed("BSS_NETWORK_SIM_SEED", "a whole number", |text| {
                 if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
             }),
         }
+    }
+
+    fn network_address(&mut self) -> Option<NetworkAddress> {
+        let url = self.optional("BSS_NETWORK_URL").and_then(|text| text.parse::<url::Url>().ok());
+        let url =
+            url.filter(|url| url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && is_local(url))));
+        if url.is_none() {
+            self.faults.push(
+                "BSS_NETWORK_URL must be an https address (http only on this machine), as BSS_NETWORK_PROVIDER is http"
+                    .into(),
+            );
+        }
+        let secret = self.optional("BSS_NETWORK_SECRET").filter(|text| text.len() >= 16);
+        if secret.is_none() {
+            self.faults
+                .push("BSS_NETWORK_SECRET must have at least 16 characters, as BSS_NETWORK_PROVIDER is http".into());
+        }
+        Some(NetworkAddress { url: url?, secret: Secret::new(secret?) })
     }
 
     fn profile(&mut self) -> Profile {
@@ -445,12 +493,24 @@ impl Reader<'_> {
         if production && config.crash_point.is_some() {
             self.faults.push("BSS_CRASH_POINT cannot be set in production".into());
         }
+        if production && config.chaos.is_some() {
+            self.faults.push("BSS_CHAOS cannot be set in production".into());
+        }
         if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().to_ascii_lowercase().starts_with("changeme")) {
             self.faults.push("BSS_KYC_HASH_KEY still has its sample value; make one with: openssl rand -hex 32".into());
         } else if config.kyc_hash_key.as_ref().is_some_and(|key| key.reveal().len() < 32) {
             self.faults
                 .push("BSS_KYC_HASH_KEY must have at least 32 characters; make one with: openssl rand -hex 32".into());
         }
+    }
+}
+
+fn is_local(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
@@ -529,9 +589,10 @@ mod tests {
             ("BSS_OPERATOR_TIME_ZONE", "Mars/Olympus"),
             ("BSS_RENEWAL_TICK_SECONDS", "soon"),
             ("BSS_CRASH_POINT", "nowhere"),
+            ("BSS_CHAOS", "everything"),
         ])
         .unwrap_err();
-        assert_eq!(faults.0.len(), 5, "{faults}");
+        assert_eq!(faults.0.len(), 6, "{faults}");
         assert!(faults.to_string().contains("did you mean BSS_API_ADDR?"));
         assert!(!faults.to_string().contains("hunter2"));
     }
@@ -542,10 +603,30 @@ mod tests {
             ("BSS_ENV", "production"),
             ("BSS_ALLOW_ADMIN_RESET", "yes"),
             ("BSS_CRASH_POINT", "effect.before_done"),
+            ("BSS_CHAOS", "fail=0.1"),
         ]);
-        assert_eq!(faults.unwrap_err().0.len(), 2);
+        assert_eq!(faults.unwrap_err().0.len(), 3);
         assert!(!read(&[("BSS_ENV", "production")]).unwrap().kyc_allow_prebaked);
         assert!(read(&[("BSS_ENV", "production"), ("BSS_KYC_ALLOW_PREBAKED", "on")]).unwrap().kyc_allow_prebaked);
+    }
+
+    #[test]
+    fn a_network_over_http_needs_an_address_and_a_secret() {
+        let with = |url: &str, secret: &str| {
+            let given = [("BSS_NETWORK_PROVIDER", "http"), ("BSS_NETWORK_URL", url), ("BSS_NETWORK_SECRET", secret)];
+            read(&given)
+        };
+        assert!(read(&[]).unwrap().network.http.is_none());
+        let secret = "0123456789abcdef";
+        for good in ["https://mvne.example.test/v1", "http://127.0.0.1:9000", "http://localhost:9000/x"] {
+            assert_eq!(with(good, secret).unwrap().network.http.unwrap().url.as_str().trim_end_matches('/'), good);
+        }
+        for bad in ["", "http://mvne.example.test", "ftp://127.0.0.1", "mvne"] {
+            assert_eq!(with(bad, secret).unwrap_err().0.len(), 1, "{bad}");
+        }
+        assert_eq!(with("https://mvne.example.test", "short").unwrap_err().0.len(), 1);
+        let unknown = read(&[("BSS_NETWORK_PROVIDER", "pigeon")]).unwrap_err();
+        assert_eq!(unknown.0, ["BSS_NETWORK_PROVIDER must be sim or http"]);
     }
 
     #[test]

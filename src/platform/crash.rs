@@ -15,6 +15,8 @@ pub const POINTS: &[&str] = &[
     "order.create.after_commit",
     "order.submit.before_commit",
     "order.submit.after_commit",
+    "order.change.before_commit",
+    "order.change.after_commit",
     "payment.charge.before_call",
     "payment.charge.after_call",
     "payment.charge.before_commit",

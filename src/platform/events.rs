@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::platform::context::Context;
-use crate::platform::db::Db;
+use crate::platform::db::{Db, Tx, sql};
 use crate::platform::error::{Error, Result};
 
 /// Most events of one answer.
@@ -119,6 +119,41 @@ pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Re
     values.push(i64::from(limit).into());
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, query, values);
     Ok(EventView::find_by_statement(statement).all(db.connection()).await?)
+}
+
+/// A fact about one aggregate, as whoever follows that aggregate reads it.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Logged {
+    /// Position in the log.
+    pub seq: i64,
+    pub event_type: String,
+    pub payload: Value,
+}
+
+/// The next facts of these types about one aggregate, in the order in which they happened: for a handler that must not be
+/// overtaken by the delivery of a later one.
+///
+/// Complete because the events of an aggregate are staged under the lock of its row: what has a lower position is committed.
+pub async fn follow(
+    tx: &Tx,
+    cx: &Context,
+    aggregate_id: &str,
+    types: &[&str],
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Logged>> {
+    let types: Vec<String> = types.iter().map(ToString::to_string).collect();
+    let statement = sql!(
+        "select id as seq, event_type, payload from audit.domain_event
+         where aggregate_id = $1 and tenant_id = $2 and event_type = any($3) and id > $4
+         order by id limit $5",
+        aggregate_id,
+        cx.tenant.as_ref(),
+        types,
+        after,
+        i64::from(limit)
+    );
+    Ok(Logged::find_by_statement(statement).all(&**tx).await?)
 }
 
 /// How many events fit.

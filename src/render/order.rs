@@ -26,6 +26,13 @@ const ITEMS: &[Column] = &[
     Column::field("REFUND", "refundId"),
 ];
 
+const WAITS_FOR: &[Column] = &[
+    Column::field("WAITS FOR", "kind"),
+    Column::field("ID", "id"),
+    Column::field("STATE", "state"),
+    Column::field("WHY", "why"),
+];
+
 const HISTORY: &[Column] = &[
     Column::time("WHEN", "eventTime"),
     Column::field("FROM", "fromState"),
@@ -33,6 +40,31 @@ const HISTORY: &[Column] = &[
     Column::field("BY", "changedBy"),
     Column::field("REASON", "reason"),
 ];
+
+/// What orders wait for, and what to do next; one alone or many.
+pub(crate) fn triage(answer: &Value, style: Style) -> String {
+    let one = std::slice::from_ref(answer);
+    let orders = if answer["orderId"].is_string() { one } else { text::rows(answer) };
+    let inner = Page::inner(style);
+    let pages = orders.iter().map(|order| {
+        Page::new(style, &[&text::field(order, "orderId")], &text::field(order, "state"))
+            .facts(&[
+                ("last step", text::field(order, "lastStep")),
+                ("stuck since", text::time(order, "stuckFlaggedAt")),
+                ("what to do", text::field(order, "next")),
+            ])
+            .section(
+                "Waits for",
+                &if text::rows(&order["waitsFor"]).is_empty() {
+                    String::new()
+                } else {
+                    table(inner, WAITS_FOR, text::rows(&order["waitsFor"]))
+                },
+            )
+            .finish()
+    });
+    pages.collect::<Vec<_>>().join("\n")
+}
 
 /// Orders as a table.
 pub(crate) fn list(answer: &Value, style: Style) -> String {
@@ -110,6 +142,27 @@ mod tests {
         assert_snapshot!(list(&json!([order()]), Style::default()), @"
         ID        CUSTOMER           OFFERING  STATE        ORDERED               REASON
         ORD-0042  CUST-0a1b2c3d4e5f  PLAN_S    in_progress  2026-04-11T09:00:00Z  -
+        ");
+    }
+
+    #[test]
+    fn triage_says_what_to_do() {
+        let view = json!([{
+            "orderId": "ORD-0042", "state": "in_progress", "lastStep": "order submitted",
+            "stuckFlaggedAt": "2026-04-11T09:15:00Z", "next": "bss prov retry PTK-0002",
+            "waitsFor": [{"kind": "network_task", "id": "PTK-0002", "state": "failed", "why": "HLR_PROVISION: no answer",
+                          "next": "bss prov retry PTK-0002"}],
+        }]);
+        assert_eq!(triage(&view, Style::default()), triage(&view[0], Style::default()));
+        assert_snapshot!(triage(&view, Style::default()), @"
+        ORD-0042  in_progress
+          last step    order submitted
+          stuck since  2026-04-11T09:15:00Z
+          what to do   bss prov retry PTK-0002
+
+        Waits for
+          WAITS FOR     ID        STATE   WHY
+          network_task  PTK-0002  failed  HLR_PROVISION: no answer
         ");
     }
 

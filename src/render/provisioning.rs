@@ -22,6 +22,7 @@ const FAULTS: &[Column] = &[
     Column::field("FAULT", "faultType"),
     Column::field("ENABLED", "enabled"),
     Column::number("PROBABILITY", "probability"),
+    Column::number("ATTEMPTS", "attempts"),
 ];
 
 /// Tasks as a table.
@@ -39,6 +40,7 @@ pub(crate) fn task(task: &Value, style: Style) -> String {
             ("attempts", attempts(task)),
             ("started", text::time(task, "startedAt")),
             ("completed", text::time(task, "completedAt")),
+            ("waits for", text::field(task, "waitsFor")),
             ("last error", text::field(task, "lastError")),
         ])
         .finish()
@@ -86,11 +88,11 @@ mod tests {
     #[test]
     fn faults_list_alone_or_together() {
         let rule = json!({"id": "FI_HLR_FAIL_FIRST", "taskType": "HLR_PROVISION", "faultType": "fail_first_attempt",
-                          "enabled": false, "probability": "1.00"});
+                          "enabled": false, "probability": "1.00", "attempts": 1});
         assert_eq!(faults(&rule, Style::default()), faults(&json!([rule]), Style::default()));
         assert_snapshot!(faults(&rule, Style::default()), @"
-        ID                 TASK           FAULT               ENABLED  PROBABILITY
-        FI_HLR_FAIL_FIRST  HLR_PROVISION  fail_first_attempt  no              1.00
+        ID                 TASK           FAULT               ENABLED  PROBABILITY  ATTEMPTS
+        FI_HLR_FAIL_FIRST  HLR_PROVISION  fail_first_attempt  no              1.00         1
         ");
     }
 }

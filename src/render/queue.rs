@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::page::Page;
 use super::table::{Column, table};
 use super::{Style, text};
 
@@ -22,6 +23,49 @@ const PARKED: &[Column] = &[
     Column::time("FIRST FAILED", "firstFailedAt"),
     Column::field("LAST ERROR", "lastError"),
 ];
+
+const ORPHANS: &[Column] =
+    &[Column::field("ID", "id"), Column::field("WHAT", "detail"), Column::field("WHAT TO DO", "next")];
+
+const DELIVERIES: &[Column] = &[
+    Column::field("CONSUMER", "consumer"),
+    Column::field("KIND", "kind"),
+    Column::field("STATE", "state"),
+    Column::number("ATTEMPTS", "attempts"),
+    Column::time("NEXT", "nextAttemptAt"),
+    Column::field("LAST ERROR", "lastError"),
+];
+
+const HISTORY: &[Column] = &[
+    Column::time("WHEN", "at"),
+    Column::field("CONSUMER", "consumer"),
+    Column::field("WHAT", "what"),
+    Column::field("BY", "actor"),
+    Column::field("DETAIL", "detail"),
+];
+
+/// The deliveries of one event, those that wait for a person explained, and what happened to them.
+pub(crate) fn entry(answer: &Value, style: Style) -> String {
+    let inner = Page::inner(style);
+    let deliveries = text::rows(&answer["deliveries"]);
+    let first = deliveries.first().cloned().unwrap_or_default();
+    let page = Page::new(style, &[&text::field(&first, "eventType"), &text::field(&first, "aggregateId")], "")
+        .section("Deliveries", &table(inner, DELIVERIES, deliveries));
+    let explained = deliveries.iter().filter(|delivery| delivery["explanation"].is_object());
+    explained
+        .fold(page, |page, delivery| {
+            let explanation = &delivery["explanation"];
+            let lines = ["what", "why", "next"].map(|name| format!("{name}: {}", text::field(explanation, name)));
+            page.section(&format!("Parked for {}", text::field(delivery, "consumer")), &lines.join("\n"))
+        })
+        .section("History", &table(inner, HISTORY, text::rows(&answer["history"])))
+        .finish()
+}
+
+/// What nobody works on.
+pub(crate) fn orphans(answer: &Value, style: Style) -> String {
+    table(style, ORPHANS, text::rows(answer))
+}
 
 /// Backlog per consumer.
 pub(crate) fn status(answer: &Value, style: Style) -> String {

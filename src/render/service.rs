@@ -10,9 +10,21 @@ const SERVICES: &[Column] = &[
     Column::field("TYPE", "type"),
     Column::field("NAME", "name"),
     Column::field("STATE", "state"),
+    Column::computed("NETWORK", network),
     Column::field("PART OF", "parentServiceId"),
     Column::time("ACTIVATED", "activatedAt"),
 ];
+
+/// What the network does with a service; an arrow where it has not confirmed what is wanted of it.
+fn network(service: &Value) -> String {
+    let (wanted, confirmed) = (text::field(service, "networkWanted"), text::field(service, "networkConfirmed"));
+    match (wanted.as_str(), confirmed.as_str()) {
+        ("", _) => confirmed,
+        (wanted, confirmed) if wanted == confirmed => wanted.to_owned(),
+        (wanted, "") => format!("-> {wanted}"),
+        (wanted, confirmed) => format!("{confirmed} -> {wanted}"),
+    }
+}
 
 /// Services as a table.
 pub(crate) fn list(answer: &Value, style: Style) -> String {
@@ -30,14 +42,15 @@ mod tests {
     fn services_show_what_they_are_part_of() {
         let answer = json!([
             {"id": "SVC-0001", "type": "CFS", "name": "Mobile line", "state": "activated", "parentServiceId": null,
+             "networkWanted": "suspended", "networkConfirmed": "in_service",
              "activatedAt": "2026-04-11T09:00:02Z"},
             {"id": "SVC-0002", "type": "RFS", "name": "Voice and data", "state": "activated", "parentServiceId": "SVC-0001",
              "activatedAt": "2026-04-11T09:00:02Z"},
         ]);
         assert_snapshot!(list(&answer, Style::default()), @"
-        ID        TYPE  NAME            STATE      PART OF   ACTIVATED
-        SVC-0001  CFS   Mobile line     activated  -         2026-04-11T09:00:02Z
-        SVC-0002  RFS   Voice and data  activated  SVC-0001  2026-04-11T09:00:02Z
+        ID        TYPE  NAME            STATE      NETWORK                  PART OF   ACTIVATED
+        SVC-0001  CFS   Mobile line     activated  in_service -> suspended  -         2026-04-11T09:00:02Z
+        SVC-0002  RFS   Voice and data  activated  -                        SVC-0001  2026-04-11T09:00:02Z
         ");
     }
 }

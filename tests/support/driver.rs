@@ -182,6 +182,7 @@ fn read_log(path: &Path) -> Vec<Acknowledged> {
 
 struct Line {
     id: String,
+    customer: String,
     msisdn: String,
     /// Of the first charge, until it was given back.
     attempt: Option<String>,
@@ -257,7 +258,7 @@ impl Actor {
             let id = line.expect("a completed order has a line");
             let line = self.must("subscription.get", &json!({"subscriptionId": id}), None).await;
             let attempt = order["items"][0]["paymentAttemptId"].as_str().map(str::to_owned);
-            self.lines.push(Line { id, msisdn: text(&line, "msisdn"), attempt });
+            self.lines.push(Line { id, customer, msisdn: text(&line, "msisdn"), attempt });
         }
     }
 
@@ -327,10 +328,25 @@ impl Actor {
     }
 
     async fn terminate(&mut self) {
-        let line = self.lines.swap_remove(self.random.random_range(0..self.lines.len())).id;
+        let Line { id: line, customer, .. } = self.lines.swap_remove(self.random.random_range(0..self.lines.len()));
+        if self.random.random_bool(0.5) {
+            return self.order_the_end(line, customer).await;
+        }
         let answer = self.insist("subscription.terminate", &json!({"subscriptionId": line}), None).await;
         // Asked again after a lost answer, the line has ended already.
         self.refusal(&answer, "subscription.terminate");
+        self.acknowledge(&Acknowledged::Terminated { line });
+    }
+
+    async fn order_the_end(&mut self, line: String, customer: String) {
+        let key = self.key();
+        let arguments = json!({"customerId": customer, "action": "delete", "subscriptionId": line});
+        let order = text(&self.must("order.create", &arguments, Some(&key)).await, "id");
+        self.acknowledge(&Acknowledged::Order { key, id: order.clone() });
+        let order = self.ended(&order).await;
+        if order["state"] != "completed" {
+            self.fault(format!("the end of {line} was ordered in vain: {order}"));
+        }
         self.acknowledge(&Acknowledged::Terminated { line });
     }
 

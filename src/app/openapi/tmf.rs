@@ -65,7 +65,7 @@ const RESOURCES: &[Resource] = &[
         version: "v4.1.0",
         name: "ServiceOrder",
         collection: "/tmf-api/serviceOrdering/v4/serviceOrder",
-        methods: &[List, Retrieve],
+        methods: &[List, Create, Retrieve],
     },
     Resource {
         api: "TMF676",

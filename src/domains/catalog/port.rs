@@ -162,6 +162,8 @@ pub struct VasView {
 pub struct ServiceSpecification {
     pub id: String,
     pub name: String,
+    /// The network tasks that bring it up, by their names.
+    pub activation_tasks: Vec<String>,
 }
 
 /// Which services a plan is made of.

@@ -32,10 +32,13 @@ const TOP_UPS: [TopUp; 4] = [
     ("VAS_ROAMING_1GB", "Roaming Data 1GB", "8", "data_roaming", 1_024, None),
 ];
 
-const SERVICES: [(&str, &str, &str); 3] = [
-    ("SSPEC_CFS_MOBILE_BROADBAND", "Mobile Broadband CFS", "CFS"),
-    ("SSPEC_RFS_DATA_BEARER", "Data Bearer RFS", "RFS"),
-    ("SSPEC_RFS_VOICE_BEARER", "Voice Bearer RFS", "RFS"),
+/// Id, name, type, the network tasks that bring it up.
+type Specification = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const SERVICES: [Specification; 3] = [
+    ("SSPEC_CFS_MOBILE_BROADBAND", "Mobile Broadband CFS", "CFS", &["HLR_PROVISION", "ESIM_PROFILE_PREPARE"]),
+    ("SSPEC_RFS_DATA_BEARER", "Data Bearer RFS", "RFS", &["PCRF_POLICY_PUSH", "OCS_BALANCE_INIT"]),
+    ("SSPEC_RFS_VOICE_BEARER", "Voice Bearer RFS", "RFS", &[]),
 ];
 
 /// Inserts the reference rows that are missing.
@@ -48,13 +51,16 @@ pub async fn seed(tx: &Tx, cx: &Context, profile: &Profile) -> Result<()> {
         profile.name.as_str()
     );
     execute(&**tx, specification).await?;
-    for (id, name, kind) in SERVICES {
+    for (id, name, kind, tasks) in SERVICES {
+        let tasks: Vec<String> = tasks.iter().map(ToString::to_string).collect();
         let service = sql!(
-            "insert into catalog.service_specification (id, tenant_id, name, type) values ($1, $2, $3, $4) on conflict do nothing",
+            "insert into catalog.service_specification (id, tenant_id, name, type, activation_tasks)
+             values ($1, $2, $3, $4, $5) on conflict do nothing",
             id,
             tenant,
             name,
-            kind
+            kind,
+            tasks
         );
         execute(&**tx, service).await?;
     }

@@ -255,10 +255,11 @@ pub(super) async fn service_mapping(db: &Db, cx: &Context, id: &OfferingId) -> R
     struct Row {
         id: String,
         name: String,
+        activation_tasks: Vec<String>,
         is_cfs: bool,
     }
     let statement = sql!(
-        "select s.id, s.name, s.id = m.cfs_spec_id as is_cfs
+        "select s.id, s.name, s.activation_tasks, s.id = m.cfs_spec_id as is_cfs
          from catalog.product_to_service_mapping m
          join catalog.service_specification s on s.id = m.cfs_spec_id or s.id = any(m.rfs_spec_ids)
          where m.tenant_id = $1 and m.offering_id = $2
@@ -269,7 +270,7 @@ pub(super) async fn service_mapping(db: &Db, cx: &Context, id: &OfferingId) -> R
     let rows = Row::find_by_statement(statement).all(db.connection()).await?;
     let (mut cfs, mut rfs) = (None, Vec::new());
     for row in rows {
-        let specification = ServiceSpecification { id: row.id, name: row.name };
+        let specification = ServiceSpecification { id: row.id, name: row.name, activation_tasks: row.activation_tasks };
         if row.is_cfs { cfs = Some(specification) } else { rfs.push(specification) }
     }
     Ok(cfs.map(|cfs| ServiceMapping { cfs, rfs }))

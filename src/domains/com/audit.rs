@@ -29,20 +29,20 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "com.completed_order_has_its_line",
-        description: "Every completed order has exactly one line, the one it names, and the payment of it.",
+        description: "Every completed order for a plan has exactly one line, the one it names, and the payment of it.",
         offenders: "
             select o.id, 'completed with ' || count(l.id) || ' lines, names ' || coalesce(min(i.target_subscription_id), 'none')
             from order_mgmt.product_order o
             join order_mgmt.order_item i on i.order_id = o.id
             left join subscription.subscription l on l.commercial_order_id = o.id and l.tenant_id = o.tenant_id
-            where o.state = 'completed'
+            where o.state = 'completed' and i.action = 'add'
             group by o.id
             having count(l.id) <> 1 or min(l.id) is distinct from min(i.target_subscription_id)
                 or min(i.payment_attempt_id) is null",
     },
     Check {
         name: "com.ended_order_holds_no_inventory",
-        description: "An order that has ended reserves no number and no eSIM profile.",
+        description: "An order that has ended reserves no number and no eSIM profile, but for those that the network has yet to forget.",
         offenders: "
             select o.id, o.state || ' but reserves ' || h.what
             from order_mgmt.product_order o
@@ -50,7 +50,11 @@ pub const CHECKS: &[Check] = &[
                   union all
                   select reserved_for, 'eSIM profile …' || right(iccid, 4) from inventory.esim_profile
                   where profile_state = 'reserved') h on h.reserved_for = o.id
-            where o.state in ('completed', 'failed', 'cancelled')",
+            where o.state in ('completed', 'failed', 'cancelled')
+              and not exists (select 1 from audit.delivery d where d.aggregate_id = o.id and d.state in ('pending', 'parked'))
+              and not exists (
+                  select 1 from service_inventory.service_order s
+                  where s.commercial_order_id = o.id and s.kind = 'cessation' and s.state = 'in_progress')",
     },
     Check {
         name: "com.lost_order_has_no_line_in_service",
@@ -71,6 +75,17 @@ pub const CHECKS: &[Check] = &[
             left join lateral (
                 select to_state from order_mgmt.order_state_history x where x.order_id = o.id order by x.id desc limit 1) h on true
             where h.to_state is distinct from o.state or i.state <> o.state",
+    },
+    Check {
+        name: "com.change_names_its_line",
+        description: "An order about a line names a line of its customer; one that has ended it, a line that has ended.",
+        offenders: "
+            select o.id, i.action || ' of ' || coalesce(i.target_subscription_id, 'no line')
+            from order_mgmt.product_order o
+            join order_mgmt.order_item i on i.order_id = o.id
+            left join subscription.subscription l on l.id = i.target_subscription_id and l.customer_id = o.customer_id
+            where i.action <> 'add'
+              and (l.id is null or (i.action = 'delete' and o.state = 'completed' and l.state <> 'terminated'))",
     },
     Check {
         name: "com.ended_order_says_when_and_why",

@@ -1,7 +1,11 @@
-//! Calling an order off. What was reserved goes back in the same unit of work; the service order follows by event.
+//! Calling an order off, at any stage before its line is in service.
+//!
+//! A booked line ends in the same unit of work, and a charge that is under way is paid back when it is approved. The service
+//! order follows by event: it withdraws its tasks, takes out of the network what it may have heard of, and only then gives back
+//! number and profile.
 
 use crate::domains::com::model::{Order, Trigger};
-use crate::domains::com::port::{CancelOrder, OrderCancelled};
+use crate::domains::com::port::{CancelOrder, OrderAction, OrderCancelled};
 use crate::domains::com::{Service, policy, store};
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
@@ -13,8 +17,8 @@ const REASON: &str = "cancelled by user";
 impl Service {
     /// Cancels; `expected` is the version that the caller last saw, when it says so.
     ///
-    /// Decomposition holds the order's lock while it reserves, so what it took is seen and released here, or it sees the
-    /// cancellation and takes nothing.
+    /// Decomposition holds the order's lock while it reserves, so what it took is there for the event of the cancellation to
+    /// find, or it sees the cancellation and takes nothing.
     pub(super) async fn cancel_order(
         &self,
         cx: &Context,
@@ -26,9 +30,14 @@ impl Service {
         let mut order = store::lock(&tx, cx, &command.order_id).await?;
         order.expect_version(expected)?;
         policy::cancel(&order)?;
+        let is_new = order.item.action == OrderAction::Add;
+        let booked = order.item.target_subscription_id.clone().filter(|_| is_new && !order.state.is_terminal());
         order.step(cx, Trigger::Cancel, command.reason.as_deref().unwrap_or(REASON))?;
         store::save(&tx, cx, &order).await?;
-        self.inventory.release(&tx, cx, order.id.as_str()).await?;
+        if let Some(line) = booked {
+            let ended = self.subscriptions.cancel_booking(&tx, cx, &order.id).await;
+            ended.map_err(|refusal| policy::line_in_service(&order.id, &line, refusal))?;
+        }
         let cancelled = OrderCancelled {
             order_id: order.id.clone(),
             customer_id: order.customer_id.clone(),

@@ -1,13 +1,14 @@
-//! What orders do when the service order management or the subscription domain says something.
+//! What orders do when the service order management or the subscription domain says something, or they themselves do.
 
 use std::sync::Arc;
 
 use crate::domains::com::Service;
+use crate::domains::com::events::ChangeInProgress;
 use crate::domains::som::port::{ServiceOrderCompleted, ServiceOrderFailed};
 use crate::domains::subscription::port::{ActivationFailed, SubscriptionActivated};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::delivery::{Consumer, Failure, Handlers, Subscribers};
+use crate::platform::delivery::{Consumer, Effect, Failure, Handlers, Subscribers};
 
 /// `service_order.completed`: the line is booked.
 struct BookLine(Arc<Service>);
@@ -57,12 +58,25 @@ impl Consumer for FailOnActivation {
     }
 }
 
+/// `order.change_in_progress`: the line is topped up, or ends.
+struct CarryOutChange(Arc<Service>);
+
+impl Effect for CarryOutChange {
+    const NAME: &'static str = "com.carry_out_change";
+    type Payload = ChangeInProgress;
+
+    async fn perform(&self, cx: &Context, event: ChangeInProgress) -> Result<(), Failure> {
+        Ok(self.0.carry_out(cx, &event.order_id).await?)
+    }
+}
+
 pub(super) fn subscribe(subscribers: Subscribers) -> Subscribers {
     subscribers
         .consumer::<BookLine>()
         .consumer::<FailOnServiceOrder>()
         .consumer::<CompleteOnActivation>()
         .consumer::<FailOnActivation>()
+        .effect::<CarryOutChange>()
 }
 
 pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
@@ -71,4 +85,5 @@ pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
         .consumer(FailOnServiceOrder(Arc::clone(service)))
         .consumer(CompleteOnActivation(Arc::clone(service)))
         .consumer(FailOnActivation(Arc::clone(service)))
+        .effect(CarryOutChange(Arc::clone(service)))
 }

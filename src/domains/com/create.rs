@@ -5,16 +5,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::domains::catalog::port::PriceView;
+use crate::domains::catalog::port::{OfferingId, PriceId, VasId};
 use crate::domains::com::events::{OrderAcknowledged, PriceSnapshot};
 use crate::domains::com::model::{Change, Item, Order, Trigger};
+use crate::domains::com::policy::Asked;
 use crate::domains::com::port::{CreateOrder, OrderState};
 use crate::domains::com::{Service, policy, store, submit};
 use crate::domains::crm::port::Direction;
+use crate::domains::subscription::port::{SubscriptionId, SubscriptionView};
 use crate::platform::context::Context;
 use crate::platform::crash;
 use crate::platform::db::Tx;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
+use crate::platform::money::Money;
 use crate::platform::{idempotency, outbox};
 
 /// An order as a caller brings it, with what only TMF622 can say.
@@ -46,20 +49,20 @@ impl Service {
         if let Some(answered) = idempotency::replayed(&self.platform.db, cx).await? {
             return Ok(answered);
         }
-        let price = self.quote(cx, &new.command).await?;
+        let quote = self.quote(cx, &new.command).await?;
 
         let tx = self.platform.db.begin().await?;
         let submitted = new.command.submit;
-        let mut order = accepted(&tx, cx, new, price).await?;
+        let mut order = accepted(&tx, cx, new, quote).await?;
         if submitted {
             order.step(cx, Trigger::Submit, submit::REASON)?;
         }
         store::insert(&tx, cx, &order).await?;
         outbox::stage(&tx, cx, &acknowledged(&order)).await?;
         if submitted {
-            outbox::stage(&tx, cx, &submit::in_progress(&order)).await?;
+            submit::stage_in_progress(&tx, cx, &order).await?;
         }
-        let summary = format!("Order {} placed: {}", order.id, order.item.offering_id);
+        let summary = format!("Order {} placed: {} {}", order.id, order.item.action.as_str(), order.item.offering_id);
         self.customers.note(&tx, cx, &order.customer_id, Direction::Inbound, &summary).await?;
         let answer = answer(&order);
         idempotency::keep(&tx, cx, order.id.as_str(), &answer).await?;
@@ -75,20 +78,59 @@ impl Service {
         Ok(answer)
     }
 
-    /// Runs the rules in their order; answers the price in force now.
-    async fn quote(&self, cx: &Context, order: &CreateOrder) -> Result<PriceView> {
+    /// Runs the rules in their order; answers what is ordered, at the price in force now.
+    async fn quote(&self, cx: &Context, order: &CreateOrder) -> Result<Quote> {
         policy::number_form(order.msisdn_preference.as_ref())?;
         policy::text_form("/notes", order.notes.as_deref())?;
+        let asked = policy::asked(order)?;
         let standing = self.customers.standing(cx, &order.customer_id).await?;
         policy::customer(&order.customer_id, standing, self.platform.config.require_kyc)?;
-        let offering = policy::offering(&order.offering_id, self.catalog.offering(cx, &order.offering_id).await)?;
-        let price = policy::price_now(&offering, self.catalog.active_price(cx, &order.offering_id, cx.now).await)?;
-        policy::payment_method(&order.customer_id, self.payments.has_method(cx, &order.customer_id).await?)?;
-        Ok(price)
+        let quote = match asked {
+            Asked::Plan(plan) => {
+                let offering = policy::offering(plan, self.catalog.offering(cx, plan).await)?;
+                let price = policy::price_now(&offering, self.catalog.active_price(cx, plan, cx.now).await)?;
+                Quote { offering_id: plan.clone(), price: price.money, price_id: price.id, line: None }
+            }
+            Asked::TopUp(top_up, line) => {
+                let line = policy::line(&order.customer_id, line, self.subscriptions.line(cx, line).await)?;
+                let vas_id = VasId::from(top_up.to_string());
+                let vas = policy::top_up(top_up, self.catalog.vas_offering(cx, &vas_id).await)?;
+                let price_id = PriceId::from(vas.id.to_string());
+                Quote { offering_id: top_up.clone(), price: vas.money, price_id, line: Some(line.id) }
+            }
+            Asked::End(line) => {
+                let line = policy::line(&order.customer_id, line, self.subscriptions.line(cx, line).await)?;
+                return Quote::of_end(line);
+            }
+        };
+        policy::payment_method(
+            &order.customer_id,
+            quote.price.is_zero() || self.payments.has_method(cx, &order.customer_id).await?,
+        )?;
+        Ok(quote)
     }
 }
 
-async fn accepted(tx: &Tx, cx: &Context, new: NewOrder, price: PriceView) -> Result<Order> {
+/// What is ordered, and what it costs.
+struct Quote {
+    offering_id: OfferingId,
+    price: Money,
+    price_id: PriceId,
+    /// The line that is there.
+    line: Option<SubscriptionId>,
+}
+
+impl Quote {
+    /// Ending a line costs nothing; the order keeps on which plan it was.
+    fn of_end(line: SubscriptionView) -> Result<Self> {
+        let malformed = |_| Error::Internal(format!("line {} has a malformed currency", line.id));
+        let currency = line.price_currency.parse().map_err(malformed)?;
+        let (offering_id, price_id) = (line.offering_id, line.price_offering_price_id);
+        Ok(Self { offering_id, price: Money::new(0, currency), price_id, line: Some(line.id) })
+    }
+}
+
+async fn accepted(tx: &Tx, cx: &Context, new: NewOrder, quote: Quote) -> Result<Order> {
     let (id, item_id) = store::mint(tx).await?;
     let created = Change {
         from: None,
@@ -112,13 +154,13 @@ async fn accepted(tx: &Tx, cx: &Context, new: NewOrder, price: PriceView) -> Res
         attributes: new.attributes,
         item: Item {
             id: item_id,
-            action: "add".to_owned(),
-            offering_id: new.command.offering_id,
-            target_subscription_id: None,
+            action: new.command.action,
+            offering_id: quote.offering_id,
+            target_subscription_id: quote.line.map(Into::into),
             payment_attempt_id: None,
             refund_id: None,
-            price: price.money,
-            price_id: price.id,
+            price: quote.price,
+            price_id: quote.price_id,
             discount: None,
         },
         version: 1,

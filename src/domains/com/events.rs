@@ -1,9 +1,9 @@
-//! What orders say of themselves beside the events of the port: nobody reacts to these, they are the record.
+//! What orders say of themselves beside the events of the port: nobody else reacts to these.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domains::catalog::port::{OfferingId, PriceId};
-use crate::domains::com::port::{OrderId, OrderState};
+use crate::domains::com::port::{OrderAction, OrderId, OrderState};
 use crate::domains::crm::port::CustomerId;
 use crate::platform::outbox::Event;
 
@@ -39,21 +39,45 @@ impl Event for OrderAcknowledged<'_> {
     }
 }
 
-/// The line that was ordered is in service.
+/// What was ordered is done: a line is in service, topped up, or at its end.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OrderCompleted<'a> {
     pub(super) order_id: &'a OrderId,
     pub(super) customer_id: &'a CustomerId,
     pub(super) subscription_id: &'a str,
-    pub(super) cfs_service_id: &'a str,
-    pub(super) payment_attempt_id: &'a str,
+    /// Of a new line.
+    pub(super) cfs_service_id: Option<&'a str>,
+    pub(super) payment_attempt_id: Option<&'a str>,
     #[serde(skip)]
     pub(super) version: i64,
 }
 
 impl Event for OrderCompleted<'_> {
     const TYPE: &'static str = "order.completed";
+    const AGGREGATE: &'static str = AGGREGATE;
+    fn aggregate_id(&self) -> &str {
+        self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// An order about a line that is there was submitted: it is to be carried out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangeInProgress {
+    pub(super) order_id: OrderId,
+    pub(super) customer_id: CustomerId,
+    pub(super) action: OrderAction,
+    pub(super) subscription_id: String,
+    #[serde(skip)]
+    pub(super) version: i64,
+}
+
+impl Event for ChangeInProgress {
+    const TYPE: &'static str = "order.change_in_progress";
     const AGGREGATE: &'static str = AGGREGATE;
     fn aggregate_id(&self) -> &str {
         self.order_id.as_str()

@@ -3,7 +3,7 @@
 //! Every step locks the order and lets its state decide, so the events may come in any order and more than once.
 
 use crate::domains::com::events::OrderCompleted;
-use crate::domains::com::model::{Order, Trigger};
+use crate::domains::com::model::{Order, Promised, Trigger};
 use crate::domains::com::port::{OrderFailed, OrderState};
 use crate::domains::com::{Service, store};
 use crate::domains::crm::port::Direction;
@@ -57,6 +57,7 @@ impl Service {
             cfs_service_id: done.cfs_service_id,
             price: order.item.price,
             price_id: order.item.price_id.clone(),
+            discount: order.item.discount.as_ref().and_then(Promised::booked),
         };
         let line = self.subscriptions.book(tx, cx, booking).await?;
         order.remark(cx, format!("line {line} booked, its charge is under way"));
@@ -64,12 +65,11 @@ impl Service {
         store::save(tx, cx, &order).await
     }
 
-    /// The network was ready for an order that had ended: its services end by the event of that, the number goes back here.
+    /// The network was ready for an order that had ended: its services end by the event of that, and the number with them.
     async fn give_back(&self, tx: &Tx, cx: &Context, mut order: Order, done: &ServiceOrderCompleted) -> Result<()> {
         if order.state == OrderState::Completed {
             return Ok(());
         }
-        self.inventory.release(tx, cx, order.id.as_str()).await?;
         let ended = order.state.as_str();
         order.remark(
             cx,
@@ -80,19 +80,37 @@ impl Service {
 
     /// The network cannot give the service.
     pub(super) async fn fail_on_service_order(&self, tx: &Tx, cx: &Context, failed: ServiceOrderFailed) -> Result<()> {
+        if failed.kind != ServiceOrderKind::Activation {
+            return Ok(());
+        }
         let order = store::lock(tx, cx, &failed.commercial_order_id).await?;
         self.fail(tx, cx, order, Outcome { reason: failed.reason, ..Outcome::default() }).await
     }
 
-    /// The charge was declined, or the service could not be given after it.
+    /// The charge was declined, or the service could not be given after it. Of an order that was called off meanwhile: what
+    /// became of its charge.
     pub(super) async fn fail_on_activation(&self, tx: &Tx, cx: &Context, failed: ActivationFailed) -> Result<()> {
-        let order = store::lock(tx, cx, &failed.commercial_order_id).await?;
+        let mut order = store::lock(tx, cx, &failed.commercial_order_id).await?;
         let outcome = Outcome {
             reason: failed.reason,
             payment_attempt_id: failed.payment_attempt_id.map(Into::into),
             refund_id: failed.refund_id.map(Into::into),
         };
-        self.fail(tx, cx, order, outcome).await
+        if order.state != OrderState::Cancelled {
+            return self.fail(tx, cx, order, outcome).await;
+        }
+        if let Some(refund) = outcome.refund_id.filter(|_| order.item.refund_id.is_none()) {
+            order.remark(cx, format!("what was charged meanwhile goes back by {refund}"));
+            order.item.payment_attempt_id = outcome.payment_attempt_id;
+            order.item.refund_id = Some(refund);
+            store::save(tx, cx, &order).await?;
+        }
+        Ok(())
+    }
+
+    /// Fails an order that took no money.
+    pub(super) async fn fail_because(&self, tx: &Tx, cx: &Context, order: Order, reason: String) -> Result<()> {
+        self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await
     }
 
     /// Fails the order once; one that has ended stays as it ended.
@@ -104,7 +122,6 @@ impl Service {
         order.item.payment_attempt_id = outcome.payment_attempt_id.or(order.item.payment_attempt_id);
         order.item.refund_id = outcome.refund_id;
         store::save(tx, cx, &order).await?;
-        self.inventory.release(tx, cx, order.id.as_str()).await?;
         let failed = OrderFailed {
             order_id: order.id.clone(),
             customer_id: order.customer_id.clone(),
@@ -133,8 +150,8 @@ impl Service {
             order_id: &order.id,
             customer_id: &order.customer_id,
             subscription_id: order.item.target_subscription_id.as_deref().unwrap_or_default(),
-            cfs_service_id: activated.cfs_service_id.as_str(),
-            payment_attempt_id: order.item.payment_attempt_id.as_deref().unwrap_or_default(),
+            cfs_service_id: Some(activated.cfs_service_id.as_str()),
+            payment_attempt_id: order.item.payment_attempt_id.as_deref(),
             version: order.version,
         };
         outbox::stage(tx, cx, &completed).await?;

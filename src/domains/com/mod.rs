@@ -1,19 +1,22 @@
-//! Commercial order management (TMF622): accepts, prices, submits, cancels and ends a customer's order for one plan.
+//! Commercial order management (TMF622): accepts, prices, submits, cancels and ends a customer's order: for a plan on a new line,
+//! for a top-up of a line, for the end of a line.
 //!
 //! Invariants:
 //! - An order's price is the catalog's price at the instant it was placed; nothing later changes it.
 //! - An order has one item, and the item stands where the order stands.
-//! - A completed order has exactly one line; an order that ended otherwise holds no number, no eSIM and no money.
+//! - A completed order for a plan has exactly one line; one that ended otherwise holds no number and no eSIM as soon as the
+//!   network has forgotten them, and no money.
 //! - Every change of state is a line of the order's history, and an event, in the same unit of work.
 //!
 //! The way of an order: acknowledged, submitted (`order.in_progress`), decomposed and provisioned elsewhere, its line booked
 //! when the service order completes, completed when the line is in service. Any refusal on the way ends it as failed, with the
-//! reason.
+//! reason. An order about a line that is there is carried out by the line's domain (`change`), and ends with its answer.
 //!
 //! Not here: what a plan is made of (`catalog`), services and the network (`som`, `provisioning`), charging (`payment`).
 
 mod audit;
 mod cancel;
+mod change;
 mod consumers;
 mod create;
 mod events;

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::domains::catalog::port::{OfferingId, PriceId};
 use crate::domains::com::policy::rule;
-use crate::domains::com::port::{OrderId, OrderState};
+use crate::domains::com::port::{OrderAction, OrderId, OrderState};
 use crate::domains::crm::port::{CustomerId, Msisdn};
+use crate::domains::subscription::port::BookedDiscount;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result, Violation};
 use crate::platform::money::{Discount, Money};
@@ -66,7 +67,7 @@ impl OrderState {
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) id: String,
-    pub(super) action: String,
+    pub(super) action: OrderAction,
     pub(super) offering_id: OfferingId,
     pub(super) target_subscription_id: Option<String>,
     pub(super) payment_attempt_id: Option<String>,
@@ -93,10 +94,25 @@ pub(super) struct Promised {
     pub(super) code: Option<String>,
     pub(super) kind: String,
     pub(super) value: rust_decimal::Decimal,
+    /// 1 one, n several, -1 all.
     pub(super) periods_total: Option<i32>,
+    /// What entitles to it, in the engine of promotions.
+    pub(super) offer_definition_id: Option<String>,
+    pub(super) offer_id: Option<String>,
 }
 
 impl Promised {
+    /// What the line is booked with. None where the stored terms mean nothing.
+    pub(super) fn booked(&self) -> Option<BookedDiscount> {
+        Some(BookedDiscount {
+            kind: self.kind.clone(),
+            value: self.value,
+            periods: self.periods_total?,
+            promo_code: self.code.clone(),
+            promo_offer_definition_id: self.offer_definition_id.clone(),
+        })
+    }
+
     /// None where the stored terms mean nothing: then the full price counts.
     pub(super) fn discount(&self, price: Money) -> Option<Discount> {
         match self.kind.as_str() {

@@ -1,10 +1,12 @@
 //! The rules of commercial orders: pure functions over facts handed in, answering what they proved.
 
-use crate::domains::catalog::port::{OfferingId, OfferingView, PriceView};
-use crate::domains::com::model::Order;
-use crate::domains::com::port::{OrderState, OrderView};
+use crate::domains::catalog::port::{OfferingId, OfferingView, PriceView, VasView};
+use crate::domains::com::model::{Item, Order};
+use crate::domains::com::port::{CreateOrder, OrderAction, OrderId, OrderState, OrderView};
 use crate::domains::crm::port::{CustomerId, Msisdn, Standing};
+use crate::domains::subscription::port::{LineStatus, SubscriptionId, SubscriptionView};
 use crate::platform::error::{Error, Result, Violation};
+use crate::platform::money::Money;
 
 /// Every rule id of the domain.
 pub mod rule {
@@ -16,8 +18,13 @@ pub mod rule {
     pub const OFFERING_NOT_FOUND: Rule = Rule::new("order.create.offering_not_found");
     pub const NOT_SELLABLE_NOW: Rule = Rule::new("policy.offering.not_sellable_now");
     pub const NO_PAYMENT_METHOD: Rule = Rule::new("order.create.no_payment_method");
+    pub const LINE_NOT_FOUND: Rule = Rule::new("order.create.line_not_found");
+    pub const LINE_OF_ANOTHER_CUSTOMER: Rule = Rule::new("order.create.line_of_another_customer");
+    pub const LINE_NOT_IN_SERVICE: Rule = Rule::new("order.create.line_has_no_service");
+    pub const PRICE_CHANGED: Rule = Rule::new("order.change.price_has_changed");
     pub const TRANSITION_INVALID: Rule = Rule::new("order.transition.invalid");
     pub const CANCEL_FORBIDDEN: Rule = Rule::new("order.cancel.forbidden_after_som_started");
+    pub const NOTHING_TO_RETRY: Rule = Rule::new("order.retry.nothing_to_retry");
     pub const OTHER_TERMINAL_STATE: Rule = Rule::new("order.wait.other_terminal_state");
 }
 
@@ -50,6 +57,88 @@ pub(super) fn offering(id: &OfferingId, found: Result<OfferingView>) -> Result<O
     }
 }
 
+/// What an order asks for.
+#[derive(Debug)]
+pub(super) enum Asked<'a> {
+    Plan(&'a OfferingId),
+    TopUp(&'a OfferingId, &'a SubscriptionId),
+    End(&'a SubscriptionId),
+}
+
+/// The action says which of the other members an order has.
+pub(super) fn asked(order: &CreateOrder) -> Result<Asked<'_>> {
+    let not_with = |pointer| Error::invalid(pointer, format!("does not go with the action {}", order.action.as_str()));
+    if order.msisdn_preference.is_some() && order.action != OrderAction::Add {
+        return Err(not_with("/msisdnPreference"));
+    }
+    let (offering, line) = (order.offering_id.as_ref(), order.subscription_id.as_ref());
+    let offering_missing = || Error::invalid("/offeringId", "is required");
+    let line_missing = || Error::invalid("/subscriptionId", "is required with this action");
+    match order.action {
+        OrderAction::Add if line.is_some() => Err(not_with("/subscriptionId")),
+        OrderAction::Add => Ok(Asked::Plan(offering.ok_or_else(offering_missing)?)),
+        OrderAction::Modify => Ok(Asked::TopUp(offering.ok_or_else(offering_missing)?, line.ok_or_else(line_missing)?)),
+        OrderAction::Delete if offering.is_some() => Err(not_with("/offeringId")),
+        OrderAction::Delete => Ok(Asked::End(line.ok_or_else(line_missing)?)),
+    }
+}
+
+/// Is there such a line, the customer's own, that has not ended? `found` is the answer of the line's domain.
+pub(super) fn line(
+    customer: &CustomerId,
+    id: &SubscriptionId,
+    found: Result<SubscriptionView>,
+) -> Result<SubscriptionView> {
+    let line = match found {
+        Err(Error::NotFound { .. }) => {
+            return Err(rule::LINE_NOT_FOUND.violated("There is no such line").with("subscriptionId", id).into());
+        }
+        answer => answer?,
+    };
+    if line.customer_id != *customer {
+        let refused = rule::LINE_OF_ANOTHER_CUSTOMER.violated("The line belongs to another customer");
+        return Err(refused.with("subscriptionId", id).with("customerId", customer).into());
+    }
+    if matches!(line.state, LineStatus::Pending | LineStatus::Terminated) {
+        let refused = rule::LINE_NOT_IN_SERVICE.violated("The line is not in service yet, or no more");
+        return Err(refused.with("subscriptionId", id).with("state", line.state).into());
+    }
+    Ok(line)
+}
+
+/// Is there such a top-up? `found` is the catalog's answer.
+pub(super) fn top_up(id: &OfferingId, found: Result<VasView>) -> Result<VasView> {
+    match found {
+        Err(Error::NotFound { .. }) => Err(rule::OFFERING_NOT_FOUND
+            .violated("There is no such top-up; see catalog.list_vas")
+            .with("offeringId", id)
+            .into()),
+        answer => answer,
+    }
+}
+
+/// Nobody pays another price than the order says.
+pub(super) fn price_kept(ordered: &Item, price: Money) -> Result<(), Violation> {
+    if ordered.price == price {
+        return Ok(());
+    }
+    Err(rule::PRICE_CHANGED
+        .violated("The price has changed since the order was placed; order anew")
+        .with("ordered", ordered.price.decimal())
+        .with("now", price.decimal()))
+}
+
+/// A change that is under way is the line's business: it is not called off.
+pub(super) fn cancel(order: &Order) -> Result<(), Violation> {
+    if order.state != OrderState::InProgress || order.item.action == OrderAction::Add {
+        return Ok(());
+    }
+    Err(rule::CANCEL_FORBIDDEN
+        .violated("The change of the line is under way; wait for the order to end")
+        .with("orderId", &order.id)
+        .with("subscriptionId", &order.item.target_subscription_id))
+}
+
 /// Can the plan be bought now, and at which price? `price` is the catalog's answer for this instant.
 pub(super) fn price_now(offering: &OfferingView, price: Result<PriceView>) -> Result<PriceView> {
     let refused = |underlying: &str| {
@@ -74,15 +163,13 @@ pub(super) fn payment_method(id: &CustomerId, has_method: bool) -> Result<(), Vi
         .with("customerId", id))
 }
 
-/// May this order be cancelled? Once a line is booked its charge is under way, and the order ends with the charge.
-pub(super) fn cancel(order: &Order) -> Result<(), Violation> {
-    match (order.state, &order.item.target_subscription_id) {
-        (OrderState::InProgress, Some(line)) => Err(rule::CANCEL_FORBIDDEN
-            .violated("The line is booked and its charge under way; wait for the order to end, then terminate the line")
-            .with("orderId", &order.id)
-            .with("subscriptionId", line)),
-        _ => Ok(()),
+/// The booked line would not end: it is in service already, and the order about to complete.
+pub(super) fn line_in_service(id: &OrderId, line: &str, refusal: Error) -> Error {
+    if refusal.violation().is_none() {
+        return refusal;
     }
+    let message = "The line is paid for and in service; let the order end, then terminate the line";
+    rule::CANCEL_FORBIDDEN.violated(message).with("orderId", id).with("subscriptionId", line).into()
 }
 
 /// The order has ended, or is in the state that was waited for: which of the two?
@@ -138,6 +225,39 @@ mod tests {
         assert_eq!(refused(standing("active", false), true), "order.create.requires_verified_customer");
         assert!(customer(&"CUST-1".to_owned().into(), standing("active", false), false).is_ok());
         assert!(customer(&"CUST-1".to_owned().into(), standing("active", true), true).is_ok());
+    }
+
+    #[test]
+    fn the_action_says_what_an_order_has() {
+        let place = |action: OrderAction, offering: Option<&str>, line: Option<&str>, number: Option<&str>| {
+            let order = CreateOrder {
+                customer_id: "CUST-1".to_owned().into(),
+                action,
+                offering_id: offering.map(|id| id.to_owned().into()),
+                subscription_id: line.map(|id| id.to_owned().into()),
+                msisdn_preference: number.map(|number| number.to_owned().into()),
+                notes: None,
+                submit: true,
+            };
+            match asked(&order) {
+                Ok(_) => "",
+                Err(Error::Invalid { pointer, .. }) if pointer == "/offeringId" => "offering",
+                Err(Error::Invalid { pointer, .. }) if pointer == "/subscriptionId" => "line",
+                Err(Error::Invalid { pointer, .. }) if pointer == "/msisdnPreference" => "number",
+                Err(other) => panic!("{other}"),
+            }
+        };
+        use OrderAction::{Add, Delete, Modify};
+        assert_eq!(place(Add, Some("PLAN_S"), None, Some("90000001")), "");
+        assert_eq!(place(Add, None, None, None), "offering");
+        assert_eq!(place(Add, Some("PLAN_S"), Some("SUB-1"), None), "line");
+        assert_eq!(place(Modify, Some("VAS_1"), Some("SUB-1"), None), "");
+        assert_eq!(place(Modify, None, Some("SUB-1"), None), "offering");
+        assert_eq!(place(Modify, Some("VAS_1"), None, None), "line");
+        assert_eq!(place(Modify, Some("VAS_1"), Some("SUB-1"), Some("90000001")), "number");
+        assert_eq!(place(Delete, None, Some("SUB-1"), None), "");
+        assert_eq!(place(Delete, Some("PLAN_S"), Some("SUB-1"), None), "offering");
+        assert_eq!(place(Delete, None, None, None), "line");
     }
 
     #[test]

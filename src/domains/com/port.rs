@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domains::catalog::port::{OfferingId, PriceId};
 use crate::domains::crm::port::{CustomerId, Msisdn};
+use crate::domains::subscription::port::SubscriptionId;
 use crate::id_type;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -31,7 +32,7 @@ pub enum OrderState {
     Completed,
     /// It cannot be fulfilled; everything that was taken for it went back.
     Failed,
-    /// Called off before a line was booked.
+    /// Called off before its line was in service.
     Cancelled,
 }
 
@@ -60,14 +61,47 @@ impl OrderState {
     }
 }
 
-/// Order a plan for a customer: accepted, priced and, unless told otherwise, submitted at once. The price of this instant is
-/// the contract. The order is then fulfilled in the background; `order.wait_until` waits for its end.
+/// What an order does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderAction {
+    /// A new line on a plan.
+    #[default]
+    Add,
+    /// A top-up for a line.
+    Modify,
+    /// A line ends.
+    Delete,
+}
+
+impl OrderAction {
+    pub const ALL: [Self; 3] = [Self::Add, Self::Modify, Self::Delete];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Modify => "modify",
+            Self::Delete => "delete",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+}
+
+/// Order something for a customer: a plan on a new line, a top-up for a line (`modify`), or the end of a line (`delete`). The
+/// order is accepted, priced and, unless told otherwise, submitted at once. The price of this instant is the contract. The order is then fulfilled in the background; `order.wait_until` waits for its end.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateOrder {
     pub customer_id: CustomerId,
-    /// The plan, such as `PLAN_M`.
-    pub offering_id: OfferingId,
+    #[serde(default)]
+    pub action: OrderAction,
+    /// The plan, such as `PLAN_M`; with `modify` the top-up, such as `VAS_DATA_1GB`. Not with `delete`.
+    pub offering_id: Option<OfferingId>,
+    /// The line that is topped up or ends. Not with `add`.
+    pub subscription_id: Option<SubscriptionId>,
     /// A number the customer would like; another one is taken, and the order's history says so, when it is not to be had.
     pub msisdn_preference: Option<Msisdn>,
     /// Free text for people, at most 1000 characters.
@@ -120,7 +154,8 @@ pub struct SubmitOrder {
     pub order_id: OrderId,
 }
 
-/// Call an order off. Possible until its line is booked; what was reserved goes back to the pools.
+/// Call an order off. Possible until its line is in service: number and eSIM go back to the pools as soon as the network has
+/// forgotten them, and a charge that is under way is paid back.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelOrder {
@@ -176,20 +211,20 @@ pub struct OrderView {
     pub version: i64,
 }
 
-/// What is ordered: one plan.
+/// What is ordered: a plan, a top-up, or the end of a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderItemView {
     pub id: String,
-    /// `add`.
-    pub action: String,
+    pub action: OrderAction,
+    /// The plan or top-up; of an order that ends a line, the plan it is on.
     pub offering_id: OfferingId,
     pub state: OrderState,
-    /// The line, once it is booked.
+    /// The line; of a new one, once it is booked.
     pub target_subscription_id: Option<String>,
     pub payment_attempt_id: Option<String>,
     pub refund_id: Option<String>,
-    /// The full recurring price at order time, tax included: decimal text.
+    /// The full price at order time, tax included, recurring but for a top-up: decimal text.
     pub price_amount: String,
     /// ISO 4217.
     pub price_currency: String,
@@ -228,7 +263,7 @@ pub trait Orders: Send + Sync {
 
     async fn submit(&self, cx: &Context, command: SubmitOrder) -> Result<OrderView>;
 
-    /// Violates `order.cancel.forbidden_after_som_started` once the line is booked.
+    /// Violates `order.cancel.forbidden_after_som_started` once the line is in service.
     async fn cancel(&self, cx: &Context, command: CancelOrder) -> Result<OrderView>;
 
     async fn wait_until(&self, cx: &Context, query: WaitUntilOrder) -> Result<OrderView>;

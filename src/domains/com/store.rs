@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::domains::com::http::STATES;
 use crate::domains::com::model::{Change, Item, Order, Promised};
-use crate::domains::com::port::{ListOrders, OrderHistoryView, OrderId, OrderState};
+use crate::domains::com::port::{ListOrders, OrderAction, OrderHistoryView, OrderId, OrderState};
 use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, Tx, execute, sql};
@@ -46,13 +46,16 @@ struct Row {
     discount_type: Option<String>,
     discount_value: Option<String>,
     discount_periods_total: Option<i32>,
+    promo_offer_definition_id: Option<String>,
+    promo_offer_id: Option<String>,
 }
 
 const SELECT: &str = "o.id, o.customer_id, o.state, o.state_reason, o.order_date, o.submitted_at,
         o.requested_completion_date, o.completed_date, o.msisdn_preference, o.notes, o.stuck_flagged_at, o.attributes,
         o.version, i.id as item_id, i.action, i.offering_id, i.target_subscription_id, i.payment_attempt_id, i.refund_id,
         i.price_amount_minor, i.price_currency, i.price_offering_price_id, i.discount_code, i.discount_type,
-        i.discount_value::text as discount_value, i.discount_periods_total";
+        i.discount_value::text as discount_value, i.discount_periods_total,
+        i.promo_offer_definition_id, i.promo_offer_id";
 const FROM: &str =
     "order_mgmt.product_order o join order_mgmt.order_item i on i.order_id = o.id where o.tenant_id = $1";
 
@@ -90,6 +93,8 @@ impl TryFrom<Row> for Order {
             kind,
             value: value.normalize(),
             periods_total: row.discount_periods_total,
+            offer_definition_id: row.promo_offer_definition_id,
+            offer_id: row.promo_offer_id,
         });
         Ok(Self {
             state: OrderState::parse(&row.state)
@@ -107,7 +112,8 @@ impl TryFrom<Row> for Order {
             attributes: row.attributes.as_object().cloned().unwrap_or_default(),
             item: Item {
                 id: row.item_id,
-                action: row.action,
+                action: OrderAction::parse(&row.action)
+                    .ok_or_else(|| Error::Internal("an order has an unknown action".into()))?,
                 offering_id: row.offering_id.into(),
                 target_subscription_id: row.target_subscription_id,
                 payment_attempt_id: row.payment_attempt_id,
@@ -131,6 +137,7 @@ pub(super) async fn mint(tx: &Tx) -> Result<(OrderId, String)> {
 /// Writes a new order with its item and the changes it has been through.
 pub(super) async fn insert(tx: &Tx, cx: &Context, order: &Order) -> Result<()> {
     let item = &order.item;
+    let discount = item.discount.as_ref();
     let history = History::of(&order.changes);
     let statement = sql!(
         "with o as (
@@ -139,8 +146,9 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, order: &Order) -> Result<()> {
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)),
          i as (
              insert into order_mgmt.order_item (id, tenant_id, order_id, action, offering_id, state, price_amount_minor,
-                 price_currency, price_offering_price_id)
-             values ($12, $2, $1, $13, $14, $4, $15, $16, $17))
+                 price_currency, price_offering_price_id, target_subscription_id, discount_code, discount_type,
+                 discount_value, discount_periods_total, promo_offer_definition_id, promo_offer_id)
+             values ($12, $2, $1, $13, $14, $4, $15, $16, $17, $23, $24, $25, $26::text::numeric, $27, $28, $29))
          insert into order_mgmt.order_state_history (tenant_id, order_id, from_state, to_state, changed_by, reason, event_time)
          select $2, $1, nullif(h.from_state, ''), h.to_state, h.changed_by, nullif(h.reason, ''), h.event_time
          from unnest($18::text[], $19::text[], $20::text[], $21::text[], $22::timestamptz[])
@@ -166,7 +174,14 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, order: &Order) -> Result<()> {
         history.to,
         history.by,
         history.reason,
-        history.at
+        history.at,
+        item.target_subscription_id.as_deref(),
+        discount.and_then(|promised| promised.code.as_deref()),
+        discount.map(|promised| promised.kind.as_str()),
+        discount.map(|promised| promised.value.to_string()),
+        discount.and_then(|promised| promised.periods_total),
+        discount.and_then(|promised| promised.offer_definition_id.as_deref()),
+        discount.and_then(|promised| promised.offer_id.as_deref())
     );
     execute(&**tx, statement).await?;
     Ok(())

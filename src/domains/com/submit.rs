@@ -1,9 +1,11 @@
 //! Starting the fulfilment of an order that was only acknowledged.
 
+use crate::domains::com::events::ChangeInProgress;
 use crate::domains::com::model::{Order, Trigger};
-use crate::domains::com::port::{OrderId, OrderInProgress};
+use crate::domains::com::port::{OrderAction, OrderId, OrderInProgress};
 use crate::domains::com::{Service, store};
 use crate::platform::context::Context;
+use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::{crash, outbox};
 
@@ -17,7 +19,7 @@ impl Service {
         order.expect_version(expected)?;
         order.step(cx, Trigger::Submit, REASON)?;
         store::save(&tx, cx, &order).await?;
-        outbox::stage(&tx, cx, &in_progress(&order)).await?;
+        stage_in_progress(&tx, cx, &order).await?;
         crash::point("order.submit.before_commit");
         tx.commit().await?;
         crash::point("order.submit.after_commit");
@@ -25,8 +27,24 @@ impl Service {
     }
 }
 
-/// What tells the service order management to begin.
-pub(super) fn in_progress(order: &Order) -> OrderInProgress {
+/// Tells whoever fulfils the order to begin: a new line is made of services, a change is the line's own business.
+pub(super) async fn stage_in_progress(tx: &Tx, cx: &Context, order: &Order) -> Result<()> {
+    match &order.item.target_subscription_id {
+        Some(line) if order.item.action != OrderAction::Add => {
+            let change = ChangeInProgress {
+                order_id: order.id.clone(),
+                customer_id: order.customer_id.clone(),
+                action: order.item.action,
+                subscription_id: line.clone(),
+                version: order.version,
+            };
+            outbox::stage(tx, cx, &change).await.map(drop)
+        }
+        _ => outbox::stage(tx, cx, &in_progress(order)).await.map(drop),
+    }
+}
+
+fn in_progress(order: &Order) -> OrderInProgress {
     OrderInProgress {
         order_id: order.id.clone(),
         customer_id: order.customer_id.clone(),

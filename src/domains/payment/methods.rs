@@ -79,13 +79,10 @@ impl Service {
 
     /// See [`Payments::remove_method`](super::port::Payments::remove_method).
     pub(super) async fn take_off_file(&self, cx: &Context, id: &PaymentMethodId) -> Result<MethodView> {
-        let found = methods::find(self.platform.db.connection(), cx, id).await?;
-        let found = found.ok_or_else(|| Error::not_found("payment method", id))?;
-        // Before the lock: another domain answers here, over a connection of its own.
-        let open_lines = self.subscriptions()?.open_lines(cx, &found.customer_id).await?;
-
         let tx = self.platform.db.begin().await?;
         let method = lock_owner_and_read(&tx, cx, id).await?;
+        // Under the lock that a charge takes too: a line that is being booked is seen here, or does not find the card.
+        let open_lines = self.subscriptions()?.open_lines_within(&tx, cx, &method.customer_id).await?;
         let active = methods::active(&*tx, cx, &method.customer_id).await?;
         let others: Vec<&Method> = active.iter().filter(|other| other.id != *id).collect();
         policy::remove(&method, others.len(), &open_lines)?;

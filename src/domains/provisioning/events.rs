@@ -53,6 +53,28 @@ impl Event for TaskRestarted {
     }
 }
 
+/// A task is not wanted any more and will not be tried (again).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TaskWithdrawn {
+    pub(super) task_id: TaskId,
+    pub(super) service_order_id: String,
+    pub(super) reason: String,
+    #[serde(skip)]
+    pub(super) version: i64,
+}
+
+impl Event for TaskWithdrawn {
+    const TYPE: &'static str = "provisioning.task.withdrawn";
+    const AGGREGATE: &'static str = "provisioning_task";
+    fn aggregate_id(&self) -> &str {
+        self.task_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
 /// The simulated network was told to do something wrong, or to stop it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,6 +84,7 @@ pub(super) struct FaultSet<'a> {
     pub(super) fault_type: &'a str,
     pub(super) enabled: bool,
     pub(super) probability: f64,
+    pub(super) attempts: i16,
 }
 
 impl Event for FaultSet<'_> {

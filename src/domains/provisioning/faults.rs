@@ -30,6 +30,7 @@ impl Service {
     pub(super) async fn set_fault_rule(&self, cx: &Context, command: SetFaultInjection) -> Result<FaultView> {
         cx.require(Scope::Admin)?;
         let hundredths = policy::hundredths(command.probability)?;
+        policy::failing_attempts(command.attempts)?;
         let tx = self.platform.db.begin().await?;
         let rule = store::set_fault(&tx, cx, &command, hundredths).await?;
         let set = FaultSet {
@@ -38,6 +39,7 @@ impl Service {
             fault_type: rule.fault_type.as_str(),
             enabled: rule.enabled,
             probability: rule.probability,
+            attempts: rule.attempts,
         };
         outbox::stage(&tx, cx, &set).await?;
         tx.commit().await?;

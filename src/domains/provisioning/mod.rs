@@ -4,6 +4,8 @@
 //! - A service order has at most one task of a type; an operator's restart runs the same row.
 //! - A task is run by whoever holds its lease, outside any transaction, and ends once: one event says how.
 //! - A task that a process left behind is taken over; one that failed or is stuck waits for an operator.
+//! - The tasks of a service run in the order in which they were booked, service order by service order, on whichever replica.
+//! - A task whose service order has ended is withdrawn: an attempt under way is the last one.
 //!
 //! Not here: what a task means for services and orders (`som`), and how an element is spoken to (adapters of
 //! [`port::Network`]).
@@ -26,8 +28,8 @@ use async_trait::async_trait;
 
 use crate::domains::provisioning::events::TaskCreated;
 use crate::domains::provisioning::port::{
-    FaultView, GetTask, ListTasks, Network, NewTask, Provisioning, ResolveStuck, RetryFailed, SetFaultInjection,
-    TaskId, TaskView,
+    AbandonTask, FaultView, GetTask, ListTasks, Network, NewTask, Provisioning, ResolveStuck, RetryFailed,
+    SetFaultInjection, TaskId, TaskView,
 };
 use crate::platform::Platform;
 use crate::platform::config::Profile;
@@ -124,6 +126,14 @@ impl Provisioning for Service {
 
     async fn retry_failed(&self, cx: &Context, command: RetryFailed) -> Result<TaskView> {
         self.retry(cx, command).await
+    }
+
+    async fn abandon_task(&self, cx: &Context, command: AbandonTask) -> Result<TaskView> {
+        self.abandon(cx, command).await
+    }
+
+    async fn withdraw_tasks(&self, tx: &Tx, cx: &Context, service_order_id: &str, reason: &str) -> Result<bool> {
+        self.withdraw(tx, cx, service_order_id, reason).await
     }
 
     async fn set_fault(&self, cx: &Context, command: SetFaultInjection) -> Result<FaultView> {

@@ -10,7 +10,7 @@ use crate::domains::provisioning::port::{TaskId, TaskState, TaskType, TaskView};
 use crate::platform::error::Violation;
 
 /// What can happen to a task once it is taken. Taking one (pending, or running under an ended lease) is one statement of the
-/// store, since only the database's clock knows whose lease has ended.
+/// store, since only the database's clock knows whose lease has ended; so is withdrawing all tasks of a service order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trigger {
     /// The attempt worked.
@@ -23,6 +23,8 @@ pub(super) enum Trigger {
     Stick,
     /// An operator starts it again.
     Restart,
+    /// An operator gives it up.
+    Abandon,
 }
 
 impl Trigger {
@@ -32,6 +34,7 @@ impl Trigger {
             Self::AttemptAgain | Self::Restart => TaskState::Pending,
             Self::Fail => TaskState::Failed,
             Self::Stick => TaskState::Stuck,
+            Self::Abandon => TaskState::Abandoned,
         }
     }
 }
@@ -41,17 +44,22 @@ impl TaskState {
     pub(super) fn after(self, trigger: Trigger) -> Result<Self, Violation> {
         match (self, trigger) {
             (Self::Running, Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick)
-            | (Self::Failed | Self::Stuck, Trigger::Restart) => Ok(trigger.leads_to()),
+            | (Self::Failed | Self::Stuck, Trigger::Restart | Trigger::Abandon) => Ok(trigger.leads_to()),
             (
                 Self::Pending,
-                Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick | Trigger::Restart,
+                Trigger::Complete
+                | Trigger::AttemptAgain
+                | Trigger::Fail
+                | Trigger::Stick
+                | Trigger::Restart
+                | Trigger::Abandon,
             )
-            | (Self::Running, Trigger::Restart)
+            | (Self::Running, Trigger::Restart | Trigger::Abandon)
             | (
                 Self::Failed | Self::Stuck,
                 Trigger::Complete | Trigger::AttemptAgain | Trigger::Fail | Trigger::Stick,
             )
-            | (Self::Completed, _) => Err(rule::TRANSITION_INVALID
+            | (Self::Completed | Self::Withdrawn | Self::Abandoned, _) => Err(rule::TRANSITION_INVALID
                 .violated(format!("A task that is {} cannot become {}", self.as_str(), trigger.leads_to().as_str()))
                 .with("state", self)
                 .with("targetState", trigger.leads_to())),
@@ -71,6 +79,11 @@ pub(super) enum Outcome {
     Failed {
         error: String,
     },
+    /// The network is not done, or cannot be reached: asked again after this long, at the cost of no attempt.
+    Waits {
+        error: String,
+        after: Duration,
+    },
     /// No attempt was made.
     Stuck {
         error: String,
@@ -81,7 +94,7 @@ impl Outcome {
     pub(super) const fn trigger(&self) -> Trigger {
         match self {
             Self::Completed => Trigger::Complete,
-            Self::Again { .. } => Trigger::AttemptAgain,
+            Self::Again { .. } | Self::Waits { .. } => Trigger::AttemptAgain,
             Self::Failed { .. } => Trigger::Fail,
             Self::Stuck { .. } => Trigger::Stick,
         }
@@ -90,7 +103,17 @@ impl Outcome {
     pub(super) fn error(&self) -> Option<&str> {
         match self {
             Self::Completed => None,
-            Self::Again { error, .. } | Self::Failed { error } | Self::Stuck { error } => Some(error),
+            Self::Again { error, .. } | Self::Waits { error, .. } | Self::Failed { error } | Self::Stuck { error } => {
+                Some(error)
+            }
+        }
+    }
+
+    /// How long until the next attempt.
+    pub(super) const fn pause(&self) -> Duration {
+        match self {
+            Self::Again { after, .. } | Self::Waits { after, .. } => *after,
+            Self::Completed | Self::Failed { .. } | Self::Stuck { .. } => Duration::ZERO,
         }
     }
 }
@@ -99,6 +122,20 @@ impl Outcome {
 pub(super) fn pause_after(attempt: i16) -> Duration {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(8) * 2;
     Duration::from_millis(50 << doublings).min(Duration::from_secs(10))
+}
+
+/// How often a network that is not done, or away, is asked before an operator has to look: with the growing pauses, most of
+/// an hour.
+const POLLS_MAX: i16 = 120;
+
+/// What follows when the network is not done, or away, after `polls` times of asking. `after` is what the network wishes.
+pub(super) fn not_yet(error: String, polls: i16, after: Duration) -> Outcome {
+    if polls >= POLLS_MAX {
+        return Outcome::Stuck { error: format!("{error}; asked {polls} times") };
+    }
+    let doublings = u32::try_from(polls).unwrap_or(0).min(6);
+    let growing = Duration::from_millis(500 << doublings).min(Duration::from_secs(30));
+    Outcome::Waits { error, after: if polls < 4 { after } else { after.max(growing) } }
 }
 
 /// A task for the network.
@@ -114,7 +151,11 @@ pub(super) struct Task {
     pub(super) attempts: i16,
     pub(super) max_attempts: i16,
     pub(super) payload: Value,
+    /// How often the network was asked and had no answer yet.
+    pub(super) polls: i16,
     pub(super) last_error: Option<String>,
+    /// The task of the same service that has to end first; known only where it was asked for.
+    pub(super) waits_for: Option<TaskId>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) started_at: Option<DateTime<Utc>>,
     pub(super) completed_at: Option<DateTime<Utc>>,
@@ -141,6 +182,7 @@ impl From<Task> for TaskView {
             attempts: task.attempts,
             max_attempts: task.max_attempts,
             last_error: task.last_error,
+            waits_for: task.waits_for,
             created_at: task.created_at,
             started_at: task.started_at,
             completed_at: task.completed_at,
@@ -154,18 +196,20 @@ mod tests {
 
     use super::*;
 
-    const TRIGGERS: [Trigger; 5] =
-        [Trigger::Complete, Trigger::AttemptAgain, Trigger::Fail, Trigger::Stick, Trigger::Restart];
+    const TRIGGERS: [Trigger; 6] =
+        [Trigger::Complete, Trigger::AttemptAgain, Trigger::Fail, Trigger::Stick, Trigger::Restart, Trigger::Abandon];
 
     #[test]
     fn every_pair_of_state_and_trigger_is_defined() {
         let machine = [
-            //                     complete again fail stick restart
-            (TaskState::Pending, [false; 5]),
-            (TaskState::Running, [true, true, true, true, false]),
-            (TaskState::Completed, [false; 5]),
-            (TaskState::Failed, [false, false, false, false, true]),
-            (TaskState::Stuck, [false, false, false, false, true]),
+            //                     complete again fail stick restart abandon
+            (TaskState::Pending, [false; 6]),
+            (TaskState::Running, [true, true, true, true, false, false]),
+            (TaskState::Completed, [false; 6]),
+            (TaskState::Failed, [false, false, false, false, true, true]),
+            (TaskState::Stuck, [false, false, false, false, true, true]),
+            (TaskState::Withdrawn, [false; 6]),
+            (TaskState::Abandoned, [false; 6]),
         ];
         assert_eq!(machine.map(|(state, _)| state), TaskState::ALL);
         for (state, row) in machine {
@@ -173,6 +217,7 @@ mod tests {
                 assert_eq!(state.after(trigger).ok(), open.then(|| trigger.leads_to()), "{state:?} {trigger:?}");
             }
             assert_eq!(TaskState::parse(state.as_str()), Some(state));
+            assert!(!state.is_final() || (state.is_settled() && row == [false; 6]), "{state:?}");
         }
     }
 
@@ -183,6 +228,17 @@ mod tests {
             prop_assert!(this <= next && next <= Duration::from_secs(10));
             prop_assert!(this >= Duration::from_millis(50));
         }
+    }
+
+    #[test]
+    fn a_network_that_is_away_is_asked_ever_less_often_and_not_for_ever() {
+        let after = |polls| match not_yet("away".into(), polls, Duration::from_secs(1)) {
+            Outcome::Waits { after, .. } => Some(after),
+            _ => None,
+        };
+        assert_eq!([0, 3, 4, 6, 119].map(|polls| after(polls).unwrap().as_secs()), [1, 1, 8, 30, 30]);
+        assert_eq!(after(120), None, "somebody has to look");
+        assert!(matches!(not_yet("away".into(), 120, Duration::ZERO), Outcome::Stuck { .. }));
     }
 
     #[test]

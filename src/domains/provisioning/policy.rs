@@ -2,7 +2,7 @@
 
 use crate::domains::provisioning::model::Task;
 use crate::domains::provisioning::port::{TaskId, TaskState};
-use crate::platform::error::{Error, Result, Violation};
+use crate::platform::error::{Error, Result, Rule, Violation};
 
 /// Every rule id of the domain.
 pub mod rule {
@@ -11,18 +11,19 @@ pub mod rule {
     pub const RESOLVE_REQUIRES_NOTE: Rule = Rule::new("provisioning.resolve_stuck.requires_note");
     pub const RESOLVE_REQUIRES_STUCK: Rule = Rule::new("provisioning_task.resolve.requires_stuck_state");
     pub const RETRY_REQUIRES_FAILED: Rule = Rule::new("provisioning_task.retry.requires_failed_state");
+    pub const ABANDON_REQUIRES_NOTE: Rule = Rule::new("provisioning.abandon.requires_note");
+    pub const ABANDON_REQUIRES_FAILED_OR_STUCK: Rule =
+        Rule::new("provisioning_task.abandon.requires_failed_or_stuck_state");
     pub const TRANSITION_INVALID: Rule = Rule::new("provisioning_task.transition.invalid");
 }
 
 /// Longest note of an operator.
 const NOTE_CHARS_MAX: usize = 500;
 
-/// The note says something. Checked before the task is looked at.
-pub(super) fn note(task_id: &TaskId, note: &str) -> Result<()> {
+/// The note says something; else `rule` is broken. Checked before the task is looked at.
+pub(super) fn note(rule: Rule, task_id: &TaskId, note: &str) -> Result<()> {
     if note.trim().is_empty() {
-        let violation =
-            rule::RESOLVE_REQUIRES_NOTE.violated("Say in the note what was found and done").with("taskId", task_id);
-        return Err(violation.into());
+        return Err(rule.violated("Say in the note what was found and done").with("taskId", task_id).into());
     }
     if note.chars().count() > NOTE_CHARS_MAX {
         return Err(Error::invalid("/note", format!("must have at most {NOTE_CHARS_MAX} characters")));
@@ -52,6 +53,17 @@ pub(super) fn retry(task: &Task) -> Result<(), Violation> {
     }
 }
 
+/// Only what waits for an operator can be given up.
+pub(super) fn abandon(task: &Task) -> Result<(), Violation> {
+    match task.state {
+        TaskState::Failed | TaskState::Stuck => Ok(()),
+        state => Err(rule::ABANDON_REQUIRES_FAILED_OR_STUCK
+            .violated("Only a failed or stuck task can be given up")
+            .with("taskId", &task.id)
+            .with("state", state)),
+    }
+}
+
 /// The probability as hundredths, which is what is stored.
 pub(super) fn hundredths(probability: f64) -> Result<i16> {
     if !(0.0..=1.0).contains(&probability) {
@@ -60,6 +72,11 @@ pub(super) fn hundredths(probability: f64) -> Result<i16> {
     #[expect(clippy::cast_possible_truncation, reason = "0 to 100, checked above")]
     let hundredths = (probability * 100.0).round() as i16;
     Ok(hundredths)
+}
+
+/// How many attempts a rule lets fail.
+pub(super) fn failing_attempts(attempts: i16) -> Result<()> {
+    if (1..=100).contains(&attempts) { Ok(()) } else { Err(Error::invalid("/attempts", "must be 1 to 100")) }
 }
 
 #[cfg(test)]
@@ -79,8 +96,9 @@ mod tests {
     #[test]
     fn a_blank_note_breaks_the_rule_and_an_endless_one_is_malformed() {
         let id = TaskId::from("PTK-0001".to_owned());
-        assert_eq!(note(&id, " \n").unwrap_err().violation().unwrap().rule, rule::RESOLVE_REQUIRES_NOTE);
-        assert!(matches!(note(&id, &"x".repeat(501)), Err(Error::Invalid { .. })));
-        assert!(note(&id, "restarted the HLR").is_ok());
+        let note = |text: &str| note(rule::RESOLVE_REQUIRES_NOTE, &id, text);
+        assert_eq!(note(" \n").unwrap_err().violation().unwrap().rule, rule::RESOLVE_REQUIRES_NOTE);
+        assert!(matches!(note(&"x".repeat(501)), Err(Error::Invalid { .. })));
+        assert!(note("restarted the HLR").is_ok());
     }
 }

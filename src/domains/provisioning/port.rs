@@ -38,9 +38,6 @@ impl TaskType {
         Self::ServiceSuspend,
         Self::ServiceResume,
     ];
-    /// The tasks of an activation; they run at the same time, in no order.
-    pub const ACTIVATION: [Self; 4] =
-        [Self::HlrProvision, Self::PcrfPolicyPush, Self::OcsBalanceInit, Self::EsimProfilePrepare];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -85,10 +82,15 @@ pub enum TaskState {
     Failed,
     /// The network took it and does not answer; an operator must resolve it.
     Stuck,
+    /// Its service order ended before it was done: it will not be tried (again).
+    Withdrawn,
+    /// An operator gave it up.
+    Abandoned,
 }
 
 impl TaskState {
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Stuck];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Stuck, Self::Withdrawn, Self::Abandoned];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -97,6 +99,8 @@ impl TaskState {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Stuck => "stuck",
+            Self::Withdrawn => "withdrawn",
+            Self::Abandoned => "abandoned",
         }
     }
 
@@ -106,7 +110,12 @@ impl TaskState {
 
     /// Whether the machine has nothing more to do; an operator may have.
     pub const fn is_settled(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Stuck)
+        !matches!(self, Self::Pending | Self::Running)
+    }
+
+    /// Whether nothing at all can happen to the task any more: the next one of its service may run.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Withdrawn | Self::Abandoned)
     }
 }
 
@@ -125,6 +134,8 @@ pub struct TaskView {
     pub attempts: i16,
     pub max_attempts: i16,
     pub last_error: Option<String>,
+    /// The task of the same service that has to end before this one is begun.
+    pub waits_for: Option<TaskId>,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub completed_at: Option<DateTime<Utc>>,
@@ -175,11 +186,21 @@ pub struct RetryFailed {
     pub task_id: TaskId,
 }
 
+/// Give up a failed or stuck task for good, after its matter was settled without it. The service order that waits for it fails,
+/// and the next task of the same service is begun. What the network was not told stays visible at the service.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AbandonTask {
+    pub task_id: TaskId,
+    /// Why, at most 500 characters. Kept with the task.
+    pub note: String,
+}
+
 /// What the simulated network can be told to do wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultType {
-    /// The first attempt fails, later ones do not.
+    /// The first attempt fails, or the first `attempts` do; later ones do not.
     FailFirstAttempt,
     /// Every attempt fails.
     FailAlways,
@@ -219,6 +240,14 @@ pub struct SetFaultInjection {
     #[serde(default = "certain")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub probability: f64,
+    /// Of `fail_first_attempt`: how many attempts fail before one works, 1 to 100. A task has three attempts.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: i16,
+}
+
+const fn one() -> i16 {
+    1
 }
 
 const fn yes() -> bool {
@@ -243,12 +272,15 @@ pub struct FaultView {
     pub fault_type: FaultType,
     /// 0 to 1.
     pub probability: f64,
+    /// Of `fail_first_attempt`: how many attempts fail.
+    pub attempts: i16,
     pub enabled: bool,
 }
 
 #[async_trait]
 pub trait Provisioning: Send + Sync {
-    /// Books the task in the caller's unit of work; it is run after the commit.
+    /// Books the task in the caller's unit of work; it is run after the commit, and after every task that was booked before it
+    /// for the same service by another service order. Those of one service order run at the same time.
     async fn create_task(&self, tx: &Tx, cx: &Context, task: NewTask) -> Result<TaskId>;
 
     async fn tasks(&self, cx: &Context, query: ListTasks) -> Result<Vec<TaskView>>;
@@ -258,6 +290,13 @@ pub trait Provisioning: Send + Sync {
     async fn resolve_stuck(&self, cx: &Context, command: ResolveStuck) -> Result<TaskView>;
 
     async fn retry_failed(&self, cx: &Context, command: RetryFailed) -> Result<TaskView>;
+
+    /// Violates `provisioning_task.abandon.requires_failed_or_stuck_state`.
+    async fn abandon_task(&self, cx: &Context, command: AbandonTask) -> Result<TaskView>;
+
+    /// The service order has ended: what is not done of its tasks will not be done. An attempt that is under way is the last
+    /// one. True when the network may have heard of any of them: then something has to be taken back.
+    async fn withdraw_tasks(&self, tx: &Tx, cx: &Context, service_order_id: &str, reason: &str) -> Result<bool>;
 
     async fn set_fault(&self, cx: &Context, command: SetFaultInjection) -> Result<FaultView>;
 
@@ -278,6 +317,8 @@ pub struct NetworkTask {
     pub attempt: i16,
     /// Whether the task was never tried before, in no run.
     pub is_new: bool,
+    /// How often the network was told of this task and has not said yet how it ended: it may know the task.
+    pub polls: i16,
     /// Number, IMSI, plan: whatever the element needs.
     pub payload: serde_json::Value,
 }
@@ -288,6 +329,12 @@ pub enum NetworkError {
     /// It did not work this time; another attempt may.
     #[error("{0}")]
     Failed(String),
+    /// It will never do it.
+    #[error("{0}")]
+    Refused(String),
+    /// It has taken the task and is not done, or cannot be reached: it is asked again, which costs no attempt.
+    #[error("{reason}")]
+    NotYet { reason: String, after: std::time::Duration },
     /// The element took the task and does not answer; an operator must look before it is tried again.
     #[error("{0}")]
     Stuck(String),
@@ -299,11 +346,21 @@ pub trait Network: Send + Sync {
     async fn execute(&self, task: &NetworkTask) -> std::result::Result<(), NetworkError>;
 }
 
+/// What the simulated network is to do wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fault {
+    pub fault_type: FaultType,
+    /// 0 to 1, decided at each point of use.
+    pub probability: f64,
+    /// Of [`FaultType::FailFirstAttempt`]: how many attempts of a run fail.
+    pub attempts: i16,
+}
+
 /// Where the simulated network reads what it is to do wrong.
 #[async_trait]
 pub trait FaultRules: Send + Sync {
     /// The rules that are on for this task type.
-    async fn enabled(&self, tenant: &str, task_type: TaskType) -> Result<Vec<(FaultType, f64)>>;
+    async fn enabled(&self, tenant: &str, task_type: TaskType) -> Result<Vec<Fault>>;
 }
 
 macro_rules! task_event {
@@ -350,4 +407,9 @@ task_event!(
     /// The network does not answer for good; an operator must resolve it.
     TaskStuck,
     "provisioning.task.stuck"
+);
+task_event!(
+    /// An operator gave it up: the network will not do it.
+    TaskAbandoned,
+    "provisioning.task.abandoned"
 );

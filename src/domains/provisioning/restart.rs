@@ -1,11 +1,12 @@
-//! What an operator does with a task that ended badly: the same row runs again.
+//! What an operator does with a task that ended badly: the same row runs again, or is given up.
 
 use std::time::Duration;
 
-use crate::domains::provisioning::events::TaskRestarted;
+use crate::domains::provisioning::events::{TaskRestarted, TaskWithdrawn};
 use crate::domains::provisioning::model::{Task, Trigger};
-use crate::domains::provisioning::port::{ResolveStuck, RetryFailed, TaskId, TaskView};
-use crate::domains::provisioning::{Service, policy, store};
+use crate::domains::provisioning::policy::rule;
+use crate::domains::provisioning::port::{AbandonTask, ResolveStuck, RetryFailed, TaskId, TaskView};
+use crate::domains::provisioning::{Service, policy, run, store};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
@@ -15,9 +16,12 @@ use crate::platform::outbox;
 const WATCHED: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(50);
 
+/// Longest reason that is kept with a task.
+const REASON_CHARS_MAX: usize = 500;
+
 impl Service {
     pub(super) async fn resolve(&self, cx: &Context, command: ResolveStuck) -> Result<TaskView> {
-        policy::note(&command.task_id, &command.note)?;
+        policy::note(rule::RESOLVE_REQUIRES_NOTE, &command.task_id, &command.note)?;
         let tx = self.platform.db.begin().await?;
         let task = store::lock(&tx, cx, &command.task_id).await?;
         policy::resolve(&task)?;
@@ -35,6 +39,33 @@ impl Service {
         restart(&tx, cx, task, said, None).await?;
         tx.commit().await?;
         self.watch(cx, &command.task_id).await
+    }
+
+    /// The task ends as it is; its service order is told by event.
+    pub(super) async fn abandon(&self, cx: &Context, command: AbandonTask) -> Result<TaskView> {
+        policy::note(rule::ABANDON_REQUIRES_NOTE, &command.task_id, &command.note)?;
+        let tx = self.platform.db.begin().await?;
+        let mut task = store::lock(&tx, cx, &command.task_id).await?;
+        policy::abandon(&task)?;
+        task.state = task.state.after(Trigger::Abandon)?;
+        task.last_error = Some(format!("Abandoned by operator: {}", command.note.trim()));
+        task.version += 1;
+        store::save(&tx, cx, &task).await?;
+        run::stage_end(&tx, cx, &task).await?;
+        tx.commit().await?;
+        Ok(task.into())
+    }
+
+    /// See [`Provisioning::withdraw_tasks`](crate::domains::provisioning::port::Provisioning::withdraw_tasks).
+    pub(super) async fn withdraw(&self, tx: &Tx, cx: &Context, service_order_id: &str, reason: &str) -> Result<bool> {
+        let reason: String = format!("withdrawn: {reason}").chars().take(REASON_CHARS_MAX).collect();
+        let (withdrawn, touched) = store::withdraw(tx, cx, service_order_id, &reason).await?;
+        for task in withdrawn {
+            let (task_id, service_order_id) = (TaskId::from(task.id), service_order_id.to_owned());
+            let event = TaskWithdrawn { task_id, service_order_id, reason: reason.clone(), version: task.version };
+            outbox::stage(tx, cx, &event).await?;
+        }
+        Ok(touched)
     }
 
     /// The task, as soon as it has ended or the caller's patience has.
@@ -57,7 +88,7 @@ async fn restart(tx: &Tx, cx: &Context, mut task: Task, last_error: String, note
     task.attempts = 0;
     task.last_error = Some(last_error);
     task.version += 1;
-    store::restart(tx, cx, &task).await?;
+    store::save(tx, cx, &task).await?;
     let restarted = TaskRestarted {
         task_id: task.id,
         task_type: task.task_type,

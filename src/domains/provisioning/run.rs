@@ -3,15 +3,19 @@
 //! The row is the work item. Whoever finds it due takes it by a lease; a process that dies leaves a lease that ends, and the
 //! task is taken over with its next attempt. An answer is recorded only by the lease that asked for it, so however often a
 //! task is delivered, it ends once.
+//!
+//! A task waits until every earlier one of its service has ended for good. Whoever ends one goes on with the next; what
+//! nobody goes on with, because a process died in between, recovery finds.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::domains::provisioning::Service;
-use crate::domains::provisioning::model::{Outcome, Task, pause_after};
+use crate::domains::provisioning::events::TaskWithdrawn;
+use crate::domains::provisioning::model::{Outcome, Task, not_yet, pause_after};
 use crate::domains::provisioning::port::{
-    NetworkError, NetworkTask, TaskCompleted, TaskFailed, TaskId, TaskState, TaskStuck,
+    NetworkError, NetworkTask, TaskAbandoned, TaskCompleted, TaskFailed, TaskId, TaskState, TaskStuck,
 };
 use crate::domains::provisioning::store::{self, Claim};
 use crate::platform::context::Context;
@@ -26,16 +30,47 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const RECOVERED_AT_ONCE: usize = 8;
 const RECOVERED_MAX: i64 = 400;
 
+/// How long a delivery stays with a task that waits for its next attempt.
+const WATCHED_MAX: Duration = Duration::from_secs(3);
+
+/// Tasks of one service that are run one after the other without looking up; recovery takes the rest.
+const CHAIN_MAX: usize = 16;
+
 impl Service {
-    /// Runs the task to its end, or as far as it goes; does nothing when it has ended or another process runs it.
+    /// Runs the task to its end, or as far as it goes, and then what waited for it; does nothing when it has ended, has to
+    /// wait itself, or another process runs it.
     pub(super) async fn run(&self, cx: &Context, id: &TaskId) -> Result<()> {
+        let mut next = Some(id.clone());
+        for _ in 0..CHAIN_MAX {
+            let Some(id) = next else { return Ok(()) };
+            next = match self.run_to_end(cx, &id).await? {
+                Some(ended) => self.released_by(cx, &ended).await?,
+                None => None,
+            };
+        }
+        Ok(())
+    }
+
+    /// The next task of the service of one that has ended for good.
+    pub(super) async fn released_by(&self, cx: &Context, ended: &Ended) -> Result<Option<TaskId>> {
+        store::next_of_service(&self.platform.db, cx, &ended.service_id, &ended.service_order_id).await
+    }
+
+    /// Answers whose task it was when it has ended for good.
+    async fn run_to_end(&self, cx: &Context, id: &TaskId) -> Result<Option<Ended>> {
         loop {
             match store::claim(&self.platform, cx, id).await? {
-                Claim::NotDue => return Ok(()),
+                Claim::NotDue => return Ok(None),
+                // Recovery comes back to it; the delivery that began it is done.
+                Claim::Later(wait) if wait > WATCHED_MAX => return Ok(None),
                 Claim::Later(wait) => tokio::time::sleep(wait).await,
+                Claim::Taken(task) if task.state.is_final() => return Ok(Some(Ended::of(&task))),
                 Claim::Taken(task) => {
+                    let ended = Ended::of(&task);
                     let outcome = self.attempt(cx, &task).await;
-                    self.record(cx, task, outcome).await?;
+                    if self.record(cx, task, outcome).await?.is_some_and(TaskState::is_final) {
+                        return Ok(Some(ended));
+                    }
                 }
             }
         }
@@ -51,13 +86,15 @@ impl Service {
             commercial_order_id: task.commercial_order_id.clone(),
             attempt: task.attempts,
             is_new: task.is_new(),
+            polls: task.polls,
             payload: task.payload.clone(),
         };
         crash::point("provisioning.task.before_call");
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.network.execute(&order)).await;
         crash::point("provisioning.task.after_call");
         let answer = answer.unwrap_or_else(|_| {
-            Err(NetworkError::Failed(format!("the network did not answer within {} s", ANSWER_TIMEOUT.as_secs())))
+            let reason = format!("the network did not answer within {} s", ANSWER_TIMEOUT.as_secs());
+            Err(NetworkError::NotYet { reason, after: Duration::from_secs(1) })
         });
         match answer {
             Ok(()) => Outcome::Completed,
@@ -65,13 +102,14 @@ impl Service {
             Err(NetworkError::Failed(error)) if task.attempts < task.max_attempts => {
                 Outcome::Again { error, after: pause_after(task.attempts) }
             }
-            Err(NetworkError::Failed(error)) => Outcome::Failed { error },
+            Err(NetworkError::Failed(error) | NetworkError::Refused(error)) => Outcome::Failed { error },
+            Err(NetworkError::NotYet { reason, after }) => not_yet(reason, task.polls, after),
         }
     }
 
-    /// Writes how the attempt ended, with its event when the task has ended. An answer whose lease was taken over is dropped:
-    /// the one who took over asks again.
-    async fn record(&self, cx: &Context, mut task: Task, outcome: Outcome) -> Result<()> {
+    /// Writes how the attempt ended, with its event when the task has ended, and answers the state. An answer whose lease was
+    /// taken over is dropped: the one who took over asks again.
+    async fn record(&self, cx: &Context, mut task: Task, outcome: Outcome) -> Result<Option<TaskState>> {
         let mut cx = cx.clone();
         cx.now = self.platform.clock.now().await?;
         task.state = task.state.after(outcome.trigger())?;
@@ -80,18 +118,19 @@ impl Service {
             Outcome::Completed => task.completed_at = Some(cx.now),
             // No attempt was made.
             Outcome::Stuck { .. } => task.attempts = 0,
+            Outcome::Waits { .. } => {
+                task.attempts -= 1;
+                task.polls += 1;
+            }
             Outcome::Again { .. } | Outcome::Failed { .. } => {}
         }
         task.version += 1;
         let tx = self.platform.db.begin().await?;
-        let pause = match &outcome {
-            Outcome::Again { after, .. } => *after,
-            _ => Duration::ZERO,
-        };
-        if !store::record(&tx, &self.platform, &cx, &task, pause).await? {
+        let Some(state) = store::record(&tx, &self.platform, &cx, &task, outcome.pause()).await? else {
             tracing::info!(task.id = %task.id, "answer of the network dropped: another process has taken the task over");
-            return Ok(());
-        }
+            return Ok(None);
+        };
+        task.state = state;
         stage_end(&tx, &cx, &task).await?;
         crash::point("provisioning.task.before_commit");
         tx.commit().await?;
@@ -99,7 +138,7 @@ impl Service {
         if let Some(error) = outcome.error() {
             tracing::warn!(task.id = %task.id, task.kind = task.task_type.as_str(), state = task.state.as_str(), error, "network task");
         }
-        Ok(())
+        Ok(Some(task.state))
     }
 
     /// Runs what nobody runs: tasks that are due for a while, or whose process died.
@@ -118,7 +157,21 @@ impl Service {
     }
 }
 
-async fn stage_end(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
+/// Whose task has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) service_id: String,
+    pub(super) service_order_id: String,
+}
+
+impl Ended {
+    fn of(task: &Task) -> Self {
+        Self { service_id: task.service_id.clone(), service_order_id: task.service_order_id.clone() }
+    }
+}
+
+/// Says how a task ended, where it did.
+pub(super) async fn stage_end(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
     macro_rules! ended {
         ($event:ident) => {
             $event {
@@ -137,6 +190,13 @@ async fn stage_end(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
         TaskState::Completed => outbox::stage(tx, cx, &ended!(TaskCompleted)).await?,
         TaskState::Failed => outbox::stage(tx, cx, &ended!(TaskFailed)).await?,
         TaskState::Stuck => outbox::stage(tx, cx, &ended!(TaskStuck)).await?,
+        TaskState::Abandoned => outbox::stage(tx, cx, &ended!(TaskAbandoned)).await?,
+        TaskState::Withdrawn => {
+            let reason = task.last_error.clone().unwrap_or_default();
+            let service_order_id = task.service_order_id.clone();
+            let withdrawn = TaskWithdrawn { task_id: task.id.clone(), service_order_id, reason, version: task.version };
+            outbox::stage(tx, cx, &withdrawn).await?
+        }
         TaskState::Pending | TaskState::Running => return Ok(()),
     };
     Ok(())

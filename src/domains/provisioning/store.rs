@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::domains::provisioning::model::Task;
 use crate::domains::provisioning::port::{
-    FaultRules, FaultType, FaultView, ListTasks, NewTask, SetFaultInjection, TaskId, TaskState, TaskType,
+    Fault, FaultRules, FaultType, FaultView, ListTasks, NewTask, SetFaultInjection, TaskId, TaskState, TaskType,
 };
 use crate::platform::Platform;
 use crate::platform::context::Context;
@@ -34,16 +34,31 @@ struct Row {
     attempts: i16,
     max_attempts: i16,
     payload: Value,
+    polls: i16,
     last_error: Option<String>,
+    waits_for: Option<String>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
     version: i64,
 }
 
+/// Without what the task waits for, which whoever takes a task knows to be nothing.
 const COLUMNS: &str =
     "t.id, t.service_id, t.service_order_id, t.commercial_order_id, t.subscription_id, t.task_type, t.state,
-    t.attempts, t.max_attempts, t.payload, t.last_error, t.created_at, t.started_at, t.completed_at, t.version";
+    t.attempts, t.max_attempts, t.payload, t.polls, t.last_error, t.created_at, t.started_at, t.completed_at, t.version";
+
+/// The earlier tasks of the same service that are not settled for good. Those of the same service order run beside this one.
+const EARLIER: &str = "from provisioning.provisioning_task e
+     where e.service_id = t.service_id and e.position < t.position and e.service_order_id <> t.service_order_id
+       and e.state in ('pending', 'running', 'failed', 'stuck')";
+
+/// Everything, for those who look at a task.
+fn columns_shown() -> String {
+    format!(
+        "{COLUMNS}, case when t.state = 'pending' then (select e.id {EARLIER} order by e.position limit 1) end as waits_for"
+    )
+}
 
 impl TryFrom<Row> for Task {
     type Error = Error;
@@ -61,7 +76,9 @@ impl TryFrom<Row> for Task {
             attempts: row.attempts,
             max_attempts: row.max_attempts,
             payload: row.payload,
+            polls: row.polls,
             last_error: row.last_error,
+            waits_for: row.waits_for.map(TaskId::from),
             created_at: row.created_at,
             started_at: row.started_at,
             completed_at: row.completed_at,
@@ -72,10 +89,6 @@ impl TryFrom<Row> for Task {
 
 /// Writes the task, or finds the one of the same service order and type. True: it is new.
 pub(super) async fn insert(tx: &Tx, cx: &Context, task: &NewTask) -> Result<(TaskId, bool)> {
-    #[derive(FromQueryResult)]
-    struct Id {
-        id: String,
-    }
     let statement = sql!(
         "insert into provisioning.provisioning_task (id, tenant_id, service_id, service_order_id, commercial_order_id,
              subscription_id, task_type, payload, created_at)
@@ -106,7 +119,7 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, task: &NewTask) -> Result<(Tas
 
 /// Whether a task can be worked on now.
 pub(super) enum Claim {
-    /// It has ended, does not exist, or another process has it.
+    /// It has ended, does not exist, waits for an earlier one, or another process has it.
     NotDue,
     /// It is ours, and due for its next attempt after this long.
     Later(Duration),
@@ -120,7 +133,8 @@ const ABANDONED: &str = "(t.state = 'running'
           or (t.leased_by <> $1 and exists (
               select 1 from platform.replica r where r.boot_id = t.leased_by and r.lease_until < clock_timestamp()))))";
 
-/// Takes the task for one attempt; one whose process is gone is taken over.
+/// Takes the task for one attempt; one whose process is gone is taken over, or ends as withdrawn when it is not wanted any
+/// more. An earlier task of the service that has ended stays ended, so nothing has to be locked to know that none is left.
 ///
 /// The claim does not wait for the disk: losing it in a database crash only means that somebody claims again.
 pub(super) async fn claim(platform: &Platform, cx: &Context, id: &TaskId) -> Result<Claim> {
@@ -130,14 +144,21 @@ pub(super) async fn claim(platform: &Platform, cx: &Context, id: &TaskId) -> Res
                   due as (
                       select t.id from provisioning.provisioning_task t, setting
                       where t.id = $2 and t.tenant_id = $3
-                        and ((t.state = 'pending' and t.next_attempt_at <= clock_timestamp()) or {ABANDONED})
+                        and ((t.state = 'pending' and t.next_attempt_at <= clock_timestamp() and not exists (select 1 {EARLIER}))
+                             or {ABANDONED})
                       for update of t skip locked)
              update provisioning.provisioning_task t
-             set state = 'running', attempts = t.attempts + 1, started_at = coalesce(t.started_at, $4), leased_by = $1,
-                 lease_until = clock_timestamp() + make_interval(secs => $5), version = t.version + 1,
-                 updated_at = clock_timestamp()
+             set state = case when t.withdrawal_wanted then 'withdrawn' else 'running' end,
+                 attempts = case when t.withdrawal_wanted then t.attempts else t.attempts + 1 end,
+                 started_at = coalesce(t.started_at, $4),
+                 leased_by = case when t.withdrawal_wanted then null::uuid else $1 end,
+                 lease_until = case when t.withdrawal_wanted then null::timestamptz
+                                    else clock_timestamp() + make_interval(secs => $5) end,
+                 last_error = case when t.withdrawal_wanted then coalesce(t.last_error, 'withdrawn after its process died')
+                                   else t.last_error end,
+                 version = t.version + 1, updated_at = clock_timestamp()
              from due where t.id = due.id
-             returning {COLUMNS}"
+             returning {COLUMNS}, null::text as waits_for"
         ),
         platform.boot_id,
         id,
@@ -163,16 +184,30 @@ pub(super) async fn claim(platform: &Platform, cx: &Context, id: &TaskId) -> Res
     Ok(wait.map_or(Claim::NotDue, |wait| Claim::Later(Duration::from_secs_f64(wait.seconds))))
 }
 
-/// Writes how an attempt ended. False when the lease was taken over meanwhile: then nothing is written.
+/// Writes how an attempt ended; answers the state that the task is in now. None when the lease was taken over meanwhile: then
+/// nothing is written.
 ///
-/// While an attempt is to follow, the task stays ours, so that nobody else runs it during the pause.
-pub(super) async fn record(tx: &Tx, platform: &Platform, cx: &Context, task: &Task, pause: Duration) -> Result<bool> {
+/// While an attempt is to follow, the task stays ours, so that nobody else runs it during the pause. A task that is not
+/// wanted any more has no other attempt, and nobody is to look at it.
+pub(super) async fn record(
+    tx: &Tx,
+    platform: &Platform,
+    cx: &Context,
+    task: &Task,
+    pause: Duration,
+) -> Result<Option<TaskState>> {
+    #[derive(FromQueryResult)]
+    struct State {
+        state: String,
+    }
     let statement = sql!(
         "update provisioning.provisioning_task
-         set state = $1, attempts = $2, last_error = $3, completed_at = $4, version = $5,
-             leased_by = case when $1 = 'pending' then $6 end, lease_until = null,
-             next_attempt_at = clock_timestamp() + make_interval(secs => $7), updated_at = clock_timestamp()
-         where id = $8 and tenant_id = $9 and state = 'running' and leased_by = $6 and version = $5 - 1",
+         set state = case when withdrawal_wanted and $1 <> 'completed' then 'withdrawn' else $1 end, attempts = $2, last_error = $3, completed_at = $4, version = $5,
+             leased_by = case when $1 = 'pending' and not withdrawal_wanted then $6 end, lease_until = null,
+             next_attempt_at = clock_timestamp() + make_interval(secs => $7), polls = $10,
+             updated_at = clock_timestamp()
+         where id = $8 and tenant_id = $9 and state = 'running' and leased_by = $6 and version = $5 - 1
+         returning state",
         task.state.as_str(),
         task.attempts,
         task.last_error.as_deref(),
@@ -181,22 +216,95 @@ pub(super) async fn record(tx: &Tx, platform: &Platform, cx: &Context, task: &Ta
         platform.boot_id,
         pause.as_secs_f64(),
         &task.id,
+        cx.tenant.as_ref(),
+        task.polls
+    );
+    let row = State::find_by_statement(statement).one(&**tx).await?;
+    row.map(|row| {
+        TaskState::parse(&row.state).ok_or_else(|| Error::Internal(format!("unknown task state {}", row.state)))
+    })
+    .transpose()
+}
+
+/// The first task of the service that nothing holds back any more, but for those of the service order `of`, which run by
+/// themselves.
+pub(super) async fn next_of_service(db: &Db, cx: &Context, service_id: &str, of: &str) -> Result<Option<TaskId>> {
+    let statement = sql!(
+        format!(
+            "select t.id from provisioning.provisioning_task t
+             where t.service_id = $1 and t.tenant_id = $2 and t.service_order_id <> $3 and t.state = 'pending'
+               and t.leased_by is null and not exists (select 1 {EARLIER})
+             order by t.position limit 1"
+        ),
+        service_id,
+        cx.tenant.as_ref(),
+        of
+    );
+    Ok(Id::find_by_statement(statement).one(db.connection()).await?.map(|row| row.id.into()))
+}
+
+/// A task that was just withdrawn.
+#[derive(FromQueryResult)]
+pub(super) struct Withdrawn {
+    pub(super) id: String,
+    pub(super) version: i64,
+}
+
+/// Ends what is not done of a service order's tasks; what is running ends with its attempt. Answers those that ended now, and
+/// whether the network may have heard of any task of the order.
+pub(super) async fn withdraw(
+    tx: &Tx,
+    cx: &Context,
+    service_order_id: &str,
+    reason: &str,
+) -> Result<(Vec<Withdrawn>, bool)> {
+    #[derive(FromQueryResult)]
+    struct Touched {
+        touched: bool,
+    }
+    // Locked first: who takes a task at the same instant comes before or after, never in between.
+    let statement = sql!(
+        "select coalesce(bool_or(begun), false) as touched from (
+             select started_at is not null as begun from provisioning.provisioning_task
+             where service_order_id = $1 and tenant_id = $2 order by id for update) tasks",
+        service_order_id,
         cx.tenant.as_ref()
     );
-    Ok(execute(&**tx, statement).await? == 1)
+    let touched = Touched::find_by_statement(statement).one(&**tx).await?.is_some_and(|row| row.touched);
+    let running = sql!(
+        "update provisioning.provisioning_task set withdrawal_wanted = true
+         where service_order_id = $1 and tenant_id = $2 and state = 'running'",
+        service_order_id,
+        cx.tenant.as_ref()
+    );
+    execute(&**tx, running).await?;
+    let statement = sql!(
+        "update provisioning.provisioning_task
+         set state = 'withdrawn', withdrawal_wanted = true, last_error = coalesce(last_error, $3), leased_by = null,
+             version = version + 1, updated_at = clock_timestamp()
+         where service_order_id = $1 and tenant_id = $2 and state in ('pending', 'failed', 'stuck')
+         returning id, version",
+        service_order_id,
+        cx.tenant.as_ref(),
+        reason
+    );
+    Ok((Withdrawn::find_by_statement(statement).all(&**tx).await?, touched))
+}
+
+#[derive(FromQueryResult)]
+struct Id {
+    id: String,
 }
 
 /// Tasks that should have been run a while ago, or whose process is gone.
 pub(super) async fn forgotten(platform: &Platform, cx: &Context, limit: i64) -> Result<Vec<TaskId>> {
-    #[derive(FromQueryResult)]
-    struct Id {
-        id: String,
-    }
     let statement = sql!(
         format!(
             "select t.id from provisioning.provisioning_task t
              where t.tenant_id = $2 and t.state in ('pending', 'running')
-               and ((t.state = 'pending' and t.next_attempt_at < clock_timestamp() - make_interval(secs => $3)) or {ABANDONED})
+               and ((t.state = 'pending' and t.next_attempt_at < clock_timestamp() - make_interval(secs => $3)
+                     and not exists (select 1 {EARLIER}))
+                    or {ABANDONED})
              order by t.next_attempt_at limit $4"
         ),
         platform.boot_id,
@@ -212,7 +320,8 @@ pub(super) async fn forgotten(platform: &Platform, cx: &Context, limit: i64) -> 
 pub(super) async fn lock(tx: &Tx, cx: &Context, id: &TaskId) -> Result<Task> {
     let statement = sql!(
         format!(
-            "select {COLUMNS} from provisioning.provisioning_task t where t.id = $1 and t.tenant_id = $2 for update"
+            "select {COLUMNS}, null::text as waits_for from provisioning.provisioning_task t
+             where t.id = $1 and t.tenant_id = $2 for update"
         ),
         id,
         cx.tenant.as_ref()
@@ -220,12 +329,12 @@ pub(super) async fn lock(tx: &Tx, cx: &Context, id: &TaskId) -> Result<Task> {
     one(&**tx, statement).await?.ok_or_else(|| Error::not_found("provisioning task", id))
 }
 
-/// Writes that the locked task is to run again.
-pub(super) async fn restart(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
+/// Writes what an operator made of the locked task.
+pub(super) async fn save(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
     let statement = sql!(
         "update provisioning.provisioning_task
-         set state = $1, attempts = $2, last_error = $3, version = $4, next_attempt_at = clock_timestamp(), leased_by = null,
-             lease_until = null, updated_at = clock_timestamp()
+         set state = $1, attempts = $2, last_error = $3, version = $4, next_attempt_at = clock_timestamp(), polls = 0,
+             leased_by = null, lease_until = null, updated_at = clock_timestamp()
          where id = $5 and tenant_id = $6",
         task.state.as_str(),
         task.attempts,
@@ -240,7 +349,10 @@ pub(super) async fn restart(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
 
 pub(super) async fn find(connection: &impl ConnectionTrait, cx: &Context, id: &TaskId) -> Result<Task> {
     let statement = sql!(
-        format!("select {COLUMNS} from provisioning.provisioning_task t where t.id = $1 and t.tenant_id = $2"),
+        format!(
+            "select {} from provisioning.provisioning_task t where t.id = $1 and t.tenant_id = $2",
+            columns_shown()
+        ),
         id,
         cx.tenant.as_ref()
     );
@@ -255,10 +367,11 @@ async fn one(connection: &impl ConnectionTrait, statement: Statement) -> Result<
 pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query: &ListTasks) -> Result<Vec<Task>> {
     let statement = sql!(
         format!(
-            "select {COLUMNS} from provisioning.provisioning_task t
+            "select {} from provisioning.provisioning_task t
              where t.tenant_id = $1 and ($2::text is null or t.service_id = $2)
                and ($3::text is null or t.service_order_id = $3) and ($4::text is null or t.state = $4)
-             order by t.created_at desc, t.id desc limit $5 offset $6"
+             order by t.created_at desc, t.id desc limit $5 offset $6",
+            columns_shown()
         ),
         cx.tenant.as_ref(),
         query.service_id.as_deref(),
@@ -276,10 +389,11 @@ struct FaultRow {
     task_type: String,
     fault_type: String,
     hundredths: i16,
+    attempts: i16,
     enabled: bool,
 }
 
-const FAULT_COLUMNS: &str = "id, task_type, fault_type, (probability * 100)::smallint as hundredths, enabled";
+const FAULT_COLUMNS: &str = "id, task_type, fault_type, (probability * 100)::smallint as hundredths, attempts, enabled";
 
 impl TryFrom<FaultRow> for FaultView {
     type Error = Error;
@@ -291,6 +405,7 @@ impl TryFrom<FaultRow> for FaultView {
             fault_type: FaultType::parse(&row.fault_type).ok_or_else(damaged)?,
             id: row.id,
             probability: f64::from(row.hundredths) / 100.0,
+            attempts: row.attempts,
             enabled: row.enabled,
         })
     }
@@ -328,10 +443,11 @@ pub(super) async fn set_fault(
     let (task_type, fault_type) = (command.task_type.as_str(), command.fault_type.as_str());
     let statement = sql!(
         format!(
-            "insert into provisioning.fault_injection (id, tenant_id, task_type, fault_type, probability, enabled)
-             values ($1, $2, $3, $4, $5 / 100.0, $6)
+            "insert into provisioning.fault_injection (id, tenant_id, task_type, fault_type, probability, enabled, attempts)
+             values ($1, $2, $3, $4, $5 / 100.0, $6, $7)
              on conflict (tenant_id, task_type, fault_type) do update
-                 set probability = excluded.probability, enabled = excluded.enabled, updated_at = clock_timestamp()
+                 set probability = excluded.probability, enabled = excluded.enabled, attempts = excluded.attempts,
+                     updated_at = clock_timestamp()
              returning {FAULT_COLUMNS}"
         ),
         format!("FI_{task_type}_{}", fault_type.to_ascii_uppercase()),
@@ -339,7 +455,8 @@ pub(super) async fn set_fault(
         task_type,
         fault_type,
         i32::from(hundredths),
-        command.enabled
+        command.enabled,
+        command.attempts
     );
     let row = FaultRow::find_by_statement(statement).one(&**tx).await?;
     row.ok_or_else(|| Error::Internal("an upsert gave no row".into()))?.try_into()
@@ -362,7 +479,7 @@ pub struct StoredFaultRules(pub Db);
 
 #[async_trait]
 impl FaultRules for StoredFaultRules {
-    async fn enabled(&self, tenant: &str, task_type: TaskType) -> Result<Vec<(FaultType, f64)>> {
+    async fn enabled(&self, tenant: &str, task_type: TaskType) -> Result<Vec<Fault>> {
         let statement = sql!(
             format!(
                 "select {FAULT_COLUMNS} from provisioning.fault_injection
@@ -372,6 +489,10 @@ impl FaultRules for StoredFaultRules {
             task_type.as_str()
         );
         let rows = FaultRow::find_by_statement(statement).all(self.0.connection()).await?;
-        rows.into_iter().map(|row| FaultView::try_from(row).map(|rule| (rule.fault_type, rule.probability))).collect()
+        let rules = rows.into_iter().map(|row| {
+            let rule = FaultView::try_from(row)?;
+            Ok(Fault { fault_type: rule.fault_type, probability: rule.probability, attempts: rule.attempts })
+        });
+        rules.collect()
     }
 }

@@ -3,11 +3,12 @@
 //! The service order's row is locked first, so answers that come at the same instant are counted one after the other, and
 //! exactly one of them is the last. An order that has ended is not changed by a late answer.
 
-use crate::domains::provisioning::port::{TaskCompleted, TaskFailed, TaskId, TaskStuck, TaskType};
+use crate::domains::provisioning::port::{TaskAbandoned, TaskCompleted, TaskFailed, TaskId, TaskStuck, TaskType};
 use crate::domains::som::events::{ServiceActivated, ServiceTerminated};
-use crate::domains::som::model::{Graph, OrderTrigger, ServiceOrder, ServiceTrigger};
+use crate::domains::som::model::{Graph, OrderTrigger, ServiceOrder, ServiceTrigger, confirmed_by};
 use crate::domains::som::port::{
-    ServiceOrderCompleted, ServiceOrderFailed, ServiceOrderId, ServiceOrderKind, ServiceOrderState, ServiceState,
+    NetworkState, ServiceOrderCompleted, ServiceOrderFailed, ServiceOrderId, ServiceOrderKind, ServiceOrderState,
+    ServiceState,
 };
 use crate::domains::som::store::TaskState;
 use crate::domains::som::{Service, store};
@@ -32,10 +33,9 @@ impl Service {
             task_id: done.task_id,
             state: TaskState::Completed,
         };
-        match note(tx, cx, &answer).await? {
-            Some(order) if store::open_tasks(tx, cx, &order.id).await? == 0 => complete(tx, cx, order).await,
-            _ => Ok(()),
-        }
+        let Some(order) = note(tx, cx, &answer).await? else { return Ok(()) };
+        confirm(tx, cx, &order, done.task_type).await?;
+        if store::open_tasks(tx, cx, &order.id).await? == 0 { self.complete(tx, cx, order).await } else { Ok(()) }
     }
 
     /// An activation fails with its first failed task and gives back what it holds. A cessation waits for an operator: the
@@ -67,15 +67,49 @@ impl Service {
         Ok(())
     }
 
+    /// An operator gave a task up: the service order ends with it. Of a cessation, the services end too, since the operator has
+    /// seen to the network; of a change, the services show what the network has not confirmed.
+    pub(super) async fn task_abandoned(&self, tx: &Tx, cx: &Context, abandoned: TaskAbandoned) -> Result<()> {
+        let answer = Answer {
+            service_order_id: abandoned.service_order_id.into(),
+            task_type: abandoned.task_type,
+            task_id: abandoned.task_id,
+            state: TaskState::Abandoned,
+        };
+        let Some(mut order) = note(tx, cx, &answer).await? else { return Ok(()) };
+        let said = abandoned.last_error.unwrap_or_default();
+        let reason = format!("provisioning task {} was given up ({said})", abandoned.task_type.as_str());
+        if order.kind == ServiceOrderKind::Activation {
+            return self.fail(tx, cx, order, reason).await;
+        }
+        order.step(cx, OrderTrigger::Fail, Some(&reason))?;
+        store::save_order(tx, cx, &order).await?;
+        store::withdraw_tasks(tx, cx, &order.id).await?;
+        self.provisioning.withdraw_tasks(tx, cx, order.id.as_str(), &reason).await?;
+        if order.kind == ServiceOrderKind::Cessation {
+            confirm(tx, cx, &order, abandoned.task_type).await?;
+            self.end_services(tx, cx, &order, &reason).await?;
+        }
+        let failed = ServiceOrderFailed {
+            service_order_id: Some(order.id),
+            kind: order.kind,
+            commercial_order_id: order.commercial_order_id,
+            reason,
+            version: order.version,
+        };
+        outbox::stage(tx, cx, &failed).await.map(drop)
+    }
+
     async fn fail(&self, tx: &Tx, cx: &Context, mut order: ServiceOrder, reason: String) -> Result<()> {
         let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
         order.step(cx, OrderTrigger::Fail, Some(&reason))?;
         graph.step(cx, ServiceTrigger::Fail, &reason)?;
         store::save_order(tx, cx, &order).await?;
         store::save_graph(tx, cx, &graph).await?;
-        self.inventory.release(tx, cx, order.commercial_order_id.as_str()).await?;
+        self.take_back(tx, cx, &order, &mut graph, &reason).await?;
         let failed = ServiceOrderFailed {
             service_order_id: Some(order.id),
+            kind: order.kind,
             commercial_order_id: order.commercial_order_id,
             reason,
             version: order.version,
@@ -83,6 +117,47 @@ impl Service {
         outbox::stage(tx, cx, &failed).await?;
         Ok(())
     }
+
+    async fn complete(&self, tx: &Tx, cx: &Context, mut order: ServiceOrder) -> Result<()> {
+        order.step(cx, OrderTrigger::Complete, None)?;
+        store::save_order(tx, cx, &order).await?;
+        match order.kind {
+            ServiceOrderKind::Activation => {
+                let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+                graph.step(cx, ServiceTrigger::Activate, "all network tasks are done")?;
+                let network = &mut graph.cfs.network;
+                (network.wanted, network.confirmed) = (Some(NetworkState::InService), Some(NetworkState::InService));
+                store::save_graph(tx, cx, &graph).await?;
+                outbox::stage(tx, cx, &ServiceActivated::of(&order, &graph)).await?;
+            }
+            ServiceOrderKind::Cessation => self.end_services(tx, cx, &order, "taken out of the network").await?,
+            ServiceOrderKind::Change => {}
+        }
+        let graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+        outbox::stage(tx, cx, &completed(order, graph)?).await?;
+        Ok(())
+    }
+
+    /// The network has forgotten the services, or an operator has seen to it: they end, and what their order still holds is
+    /// free for others.
+    async fn end_services(&self, tx: &Tx, cx: &Context, order: &ServiceOrder, reason: &str) -> Result<()> {
+        let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+        // Services that were withdrawn ended before the network knew of it.
+        if graph.cfs.state == ServiceState::Activated {
+            graph.step(cx, ServiceTrigger::Terminate, reason)?;
+            store::save_graph(tx, cx, &graph).await?;
+            outbox::stage(tx, cx, &ServiceTerminated::of(order, &graph)).await?;
+        }
+        self.inventory.release(tx, cx, order.commercial_order_id.as_str()).await
+    }
+}
+
+/// What the network has done to the service by this task is what it has confirmed.
+async fn confirm(tx: &Tx, cx: &Context, order: &ServiceOrder, task: TaskType) -> Result<()> {
+    let Some(state) = confirmed_by(task) else { return Ok(()) };
+    let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+    graph.cfs.network.confirmed = Some(state);
+    store::save_network(tx, cx, &graph.cfs).await
 }
 
 /// Locks the service order and marks the task. None: the order has ended (or the task was done before), nothing changes.
@@ -97,28 +172,6 @@ async fn note(tx: &Tx, cx: &Context, answer: &Answer) -> Result<Option<ServiceOr
     }
     let marked = store::mark_task(tx, cx, &order.id, answer.task_type, &answer.task_id, answer.state).await?;
     Ok(marked.then_some(order))
-}
-
-async fn complete(tx: &Tx, cx: &Context, mut order: ServiceOrder) -> Result<()> {
-    let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
-    order.step(cx, OrderTrigger::Complete, None)?;
-    store::save_order(tx, cx, &order).await?;
-    match order.kind {
-        ServiceOrderKind::Activation => {
-            graph.step(cx, ServiceTrigger::Activate, "all network tasks are done")?;
-            store::save_graph(tx, cx, &graph).await?;
-            outbox::stage(tx, cx, &ServiceActivated::of(&order, &graph)).await?;
-        }
-        // Services that were withdrawn ended before the network knew of it.
-        ServiceOrderKind::Cessation if graph.cfs.state == ServiceState::Activated => {
-            graph.step(cx, ServiceTrigger::Terminate, "taken out of the network")?;
-            store::save_graph(tx, cx, &graph).await?;
-            outbox::stage(tx, cx, &ServiceTerminated::of(&order, &graph)).await?;
-        }
-        ServiceOrderKind::Cessation | ServiceOrderKind::Change => {}
-    }
-    outbox::stage(tx, cx, &completed(order, graph)?).await?;
-    Ok(())
 }
 
 fn completed(order: ServiceOrder, graph: Graph) -> Result<ServiceOrderCompleted> {

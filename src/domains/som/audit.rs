@@ -72,4 +72,48 @@ pub const CHECKS: &[Check] = &[
                   join service_inventory.service_order c on c.id = i.service_order_id
                   where i.target_service_id = s.id and c.kind = 'cessation' and c.state in ('acknowledged', 'in_progress'))",
     },
+    Check {
+        name: "som.order_is_worked_on",
+        description: "Every service order in progress waits for a network task that is not done, or hears of it right now.",
+        offenders: "
+            select o.id, o.kind || ' in progress since ' || o.started_at || ' and nothing will move it'
+            from service_inventory.service_order o
+            where o.state in ('acknowledged', 'in_progress')
+              and not exists (
+                  select 1 from provisioning.provisioning_task t
+                  where t.service_order_id = o.id
+                    and (t.state in ('pending', 'running', 'failed', 'stuck')
+                         or exists (select 1 from audit.delivery d where d.aggregate_id = t.id and d.state in ('pending', 'parked'))))
+              and not exists (
+                  select 1 from audit.delivery d
+                  where d.aggregate_id in (o.id, o.commercial_order_id) and d.state in ('pending', 'parked'))",
+    },
+    Check {
+        name: "som.network_follows_the_line",
+        description: "Of a service in the network is wanted what its line is: suspended when blocked, removed when ended, else in \
+                      service; or an event of the line is on its way.",
+        offenders: "
+            select s.id, l.id || ' is ' || l.state || ', wanted of the network is ' || coalesce(s.network_wanted, 'nothing')
+            from service_inventory.service s
+            join subscription.subscription l on l.id = s.subscription_id
+            where s.type = 'CFS' and s.state = 'activated' and l.state <> 'pending'
+              and s.network_wanted is distinct from
+                  case l.state when 'blocked' then 'suspended' when 'terminated' then 'removed' else 'in_service' end
+              and not exists (select 1 from audit.delivery d where d.aggregate_id = l.id and d.state in ('pending', 'parked'))",
+    },
+    Check {
+        name: "som.unconfirmed_is_worked_on",
+        description: "What the network has not confirmed is asked of it: a service order is under way, or an operator gave it up.",
+        offenders: "
+            select s.id, 'wanted ' || s.network_wanted || ', confirmed ' || coalesce(s.network_confirmed, 'nothing')
+            from service_inventory.service s
+            where s.network_wanted is distinct from s.network_confirmed
+              and not exists (
+                  select 1 from service_inventory.service_order_item i
+                  join service_inventory.service_order o on o.id = i.service_order_id
+                  where i.target_service_id = s.id
+                    and (o.state = 'in_progress'
+                         or exists (select 1 from service_inventory.service_order_task t
+                                    where t.service_order_id = o.id and t.state = 'abandoned')))",
+    },
 ];

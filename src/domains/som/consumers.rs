@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::domains::com::port::{OrderCancelled, OrderFailed, OrderInProgress};
-use crate::domains::provisioning::port::{TaskCompleted, TaskFailed, TaskStuck};
+use crate::domains::provisioning::port::{TaskAbandoned, TaskCompleted, TaskFailed, TaskStuck};
 use crate::domains::som::Service;
-use crate::domains::subscription::port::{SubscriptionActivated, SubscriptionTerminated};
+use crate::domains::subscription::port::{
+    SubscriptionActivated, SubscriptionBlocked, SubscriptionPlanChanged, SubscriptionTerminated, SubscriptionUnblocked,
+};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Consumer, Failure, Handlers, Subscribers};
@@ -94,6 +96,54 @@ impl Consumer for LinkLine {
     }
 }
 
+/// `provisioning.task.abandoned`.
+struct NoteAbandonedTask(Arc<Service>);
+
+impl Consumer for NoteAbandonedTask {
+    const NAME: &'static str = "som.note_abandoned_task";
+    type Payload = TaskAbandoned;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: TaskAbandoned) -> Result<(), Failure> {
+        Ok(self.0.task_abandoned(tx, cx, event).await?)
+    }
+}
+
+/// `subscription.blocked`: the network is told to suspend the line.
+struct SuspendLine(Arc<Service>);
+
+impl Consumer for SuspendLine {
+    const NAME: &'static str = "som.suspend_line";
+    type Payload = SubscriptionBlocked;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionBlocked) -> Result<(), Failure> {
+        Ok(self.0.follow_line(tx, cx, &event.subscription_id, &event.cfs_service_id).await?)
+    }
+}
+
+/// `subscription.unblocked`: the network is told to resume the line.
+struct ResumeLine(Arc<Service>);
+
+impl Consumer for ResumeLine {
+    const NAME: &'static str = "som.resume_line";
+    type Payload = SubscriptionUnblocked;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionUnblocked) -> Result<(), Failure> {
+        Ok(self.0.follow_line(tx, cx, &event.subscription_id, &event.cfs_service_id).await?)
+    }
+}
+
+/// `subscription.plan_changed`: the network is told the new policy.
+struct ChangePolicy(Arc<Service>);
+
+impl Consumer for ChangePolicy {
+    const NAME: &'static str = "som.change_policy";
+    type Payload = SubscriptionPlanChanged;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionPlanChanged) -> Result<(), Failure> {
+        Ok(self.0.follow_line(tx, cx, &event.subscription_id, &event.cfs_service_id).await?)
+    }
+}
+
 /// `subscription.terminated`: the network is told to forget the line.
 struct CeaseLine(Arc<Service>);
 
@@ -102,7 +152,7 @@ impl Consumer for CeaseLine {
     type Payload = SubscriptionTerminated;
 
     async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionTerminated) -> Result<(), Failure> {
-        Ok(self.0.cease_line(tx, cx, event).await?)
+        Ok(self.0.follow_line(tx, cx, &event.subscription_id, &event.cfs_service_id).await?)
     }
 }
 
@@ -114,7 +164,11 @@ pub(super) fn subscribe(subscribers: Subscribers) -> Subscribers {
         .consumer::<NoteCompletedTask>()
         .consumer::<NoteFailedTask>()
         .consumer::<NoteStuckTask>()
+        .consumer::<NoteAbandonedTask>()
         .consumer::<LinkLine>()
+        .consumer::<SuspendLine>()
+        .consumer::<ResumeLine>()
+        .consumer::<ChangePolicy>()
         .consumer::<CeaseLine>()
 }
 
@@ -126,6 +180,10 @@ pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
         .consumer(NoteCompletedTask(Arc::clone(service)))
         .consumer(NoteFailedTask(Arc::clone(service)))
         .consumer(NoteStuckTask(Arc::clone(service)))
+        .consumer(NoteAbandonedTask(Arc::clone(service)))
         .consumer(LinkLine(Arc::clone(service)))
+        .consumer(SuspendLine(Arc::clone(service)))
+        .consumer(ResumeLine(Arc::clone(service)))
+        .consumer(ChangePolicy(Arc::clone(service)))
         .consumer(CeaseLine(Arc::clone(service)))
 }

@@ -28,6 +28,10 @@ impl Service {
             }
             Err(error) => return Err(error),
         };
+        let tasks = match activation_tasks(&mapping) {
+            Ok(tasks) => tasks,
+            Err(reason) => return refuse(tx, cx, &order, reason).await,
+        };
         if !self.orders.is_in_progress(tx, cx, &order.order_id).await? {
             tracing::info!(order.id = %order.order_id, "order is not in progress any more, nothing is reserved");
             return Ok(());
@@ -42,7 +46,7 @@ impl Service {
             Err(Error::Policy(refusal)) => return refuse(tx, cx, &order, refusal.message.to_string()).await,
             Err(error) => return Err(error),
         };
-        self.build(tx, cx, &order, mapping, &held).await?;
+        self.build(tx, cx, &order, Plan { mapping, tasks }, &held).await?;
         match preference {
             Some(wanted) if held.substituted => {
                 let remark = format!("the number {wanted} was not available, {} was taken instead", held.msisdn);
@@ -57,7 +61,7 @@ impl Service {
         tx: &Tx,
         cx: &Context,
         order: &OrderInProgress,
-        mapping: ServiceMapping,
+        plan: Plan,
         held: &Reservation,
     ) -> Result<()> {
         let mut service_order = ServiceOrder {
@@ -74,7 +78,7 @@ impl Service {
             version: 1,
         };
         service_order.step(cx, OrderTrigger::Start, None)?;
-        let mut graph = designed(tx, cx, mapping).await?;
+        let mut graph = designed(tx, cx, plan.mapping).await?;
         graph.cfs.characteristics = Characteristics::of(held, &order.offering_id);
         graph.step(cx, ServiceTrigger::Reserve, "number and eSIM reserved")?;
         store::insert_order(tx, cx, &service_order).await?;
@@ -88,7 +92,7 @@ impl Service {
             "customerId": order.customer_id,
             "offeringId": order.offering_id,
         });
-        self.book_tasks(tx, cx, &service_order, &graph, &TaskType::ACTIVATION, &payload).await?;
+        self.book_tasks(tx, cx, &service_order, &graph, &plan.tasks, &payload).await?;
         outbox::stage(tx, cx, &ServiceOrderInProgress::from(&service_order)).await?;
         Ok(())
     }
@@ -120,6 +124,27 @@ impl Service {
     }
 }
 
+/// What the catalog says a plan is made of.
+struct Plan {
+    mapping: ServiceMapping,
+    tasks: Vec<TaskType>,
+}
+
+/// The network tasks of all services of a plan, each once; they run at the same time, in no order. Or why there are none.
+fn activation_tasks(mapping: &ServiceMapping) -> std::result::Result<Vec<TaskType>, String> {
+    let mut tasks = Vec::new();
+    for specification in std::iter::once(&mapping.cfs).chain(&mapping.rfs) {
+        for name in &specification.activation_tasks {
+            let task = TaskType::parse(name);
+            let task = task.ok_or_else(|| format!("{} has the unknown network task {name}", specification.id))?;
+            if !tasks.contains(&task) {
+                tasks.push(task);
+            }
+        }
+    }
+    if tasks.is_empty() { Err(format!("no network tasks are defined for {}", mapping.cfs.id)) } else { Ok(tasks) }
+}
+
 async fn designed(tx: &Tx, cx: &Context, mapping: ServiceMapping) -> Result<Graph> {
     let mut ids = store::mint_services(tx, 1 + mapping.rfs.len()).await?.into_iter();
     let mut node = |specification: crate::domains::catalog::port::ServiceSpecification| {
@@ -133,7 +158,31 @@ async fn designed(tx: &Tx, cx: &Context, mapping: ServiceMapping) -> Result<Grap
 /// The order cannot be fulfilled and nothing was made for it. Said only while it waits for an answer.
 async fn refuse(tx: &Tx, cx: &Context, order: &OrderInProgress, reason: String) -> Result<()> {
     let commercial_order_id = order.order_id.clone();
-    let failed = ServiceOrderFailed { service_order_id: None, commercial_order_id, reason, version: 0 };
+    let kind = ServiceOrderKind::Activation;
+    let failed = ServiceOrderFailed { service_order_id: None, kind, commercial_order_id, reason, version: 0 };
     outbox::stage(tx, cx, &failed).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domains::catalog::port::ServiceSpecification;
+
+    fn mapping(cfs: &[&str], rfs: &[&[&str]]) -> ServiceMapping {
+        let specification = |tasks: &[&str]| ServiceSpecification {
+            id: "SSPEC".into(),
+            name: "A service".into(),
+            activation_tasks: tasks.iter().map(ToString::to_string).collect(),
+        };
+        ServiceMapping { cfs: specification(cfs), rfs: rfs.iter().map(|tasks| specification(tasks)).collect() }
+    }
+
+    #[test]
+    fn an_activation_has_the_tasks_of_all_services_each_once() {
+        let tasks = activation_tasks(&mapping(&["HLR_PROVISION"], &[&["PCRF_POLICY_PUSH", "HLR_PROVISION"], &[]]));
+        assert_eq!(tasks, Ok(vec![TaskType::HlrProvision, TaskType::PcrfPolicyPush]));
+        assert!(activation_tasks(&mapping(&[], &[&[]])).unwrap_err().contains("no network tasks"));
+        assert!(activation_tasks(&mapping(&["TELEPORT"], &[])).unwrap_err().contains("TELEPORT"));
+    }
 }

@@ -1,20 +1,24 @@
-//! TMF641 Service Ordering Management (`serviceOrder`) and TMF638 Service Inventory Management (`service`), read side: both
-//! come from product orders.
+//! TMF641 Service Ordering Management (`serviceOrder`) and TMF638 Service Inventory Management (`service`). Both come from
+//! product orders; a technical order has the network told again what it should know of a service.
+
+mod create;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Value, json};
 
 use crate::domains::som::Service;
 use crate::domains::som::port::{
-    ServiceId, ServiceOrderId, ServiceOrderState, ServiceOrderTaskView, ServiceOrderView, ServiceState, ServiceView,
+    NetworkState, ServiceId, ServiceOrderId, ServiceOrderState, ServiceOrderTaskView, ServiceOrderView, ServiceState,
+    ServiceView,
 };
 use crate::domains::som::store::views;
 use crate::platform::error::Error;
+use crate::platform::http::extract::Submission;
 use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::time;
@@ -49,11 +53,18 @@ fn official<'a>(names: &[(&'a str, &[&str])], ours: &'a str) -> &'a str {
 /// The routes of TMF641 and TMF638 that we serve.
 pub fn router(service: Arc<Service>) -> Router {
     Router::new()
-        .route(SERVICE_ORDERS, get(list_orders))
+        .route(SERVICE_ORDERS, get(list_orders).post(create_order))
         .route("/tmf-api/serviceOrdering/v4/serviceOrder/{id}", get(retrieve_order))
         .route(SERVICES, get(list_services))
         .route("/tmf-api/serviceInventory/v4/service/{id}", get(retrieve_service))
         .with_state(service)
+}
+
+async fn create_order(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
+    let Submission { cx, body } = Submission::of("POST serviceOrder", request).await?;
+    let new = create::new_order(body)?;
+    let (body, version) = service.resync(&cx, new, |order| (order_body(order), order.version)).await?;
+    Ok(resource::created(body, Some(version)))
 }
 
 async fn list_orders(
@@ -125,7 +136,8 @@ fn order_body(order: &ServiceOrderView) -> Value {
     if !order.tasks.is_empty() {
         body["milestone"] = order.tasks.iter().map(milestone).collect();
     }
-    let stuck: Vec<Value> = order.tasks.iter().filter(|task| task.state == "stuck").map(alert).collect();
+    let stuck = order.tasks.iter().filter(|task| matches!(task.state.as_str(), "stuck" | "failed"));
+    let stuck: Vec<Value> = stuck.filter(|_| order.state == ServiceOrderState::InProgress).map(alert).collect();
     if !stuck.is_empty() {
         body["jeopardyAlert"] = Value::Array(stuck);
     }
@@ -146,8 +158,23 @@ fn order_body(order: &ServiceOrderView) -> Value {
         })
     });
     body["serviceOrderItem"] = items.collect();
+    keep(&order.attributes, &mut body);
     body["@type"] = json!("ServiceOrder");
     body
+}
+
+/// Echoes what the order came with; what is ours stays ours.
+fn keep(attributes: &Value, body: &mut Value) {
+    let (Value::Object(kept), Value::Object(body)) = (attributes, body) else { return };
+    for (name, value) in kept {
+        let mut value = value.clone();
+        if let (true, Value::Array(notes)) = (name == "note", &mut value) {
+            for note in notes {
+                note["@type"] = json!("Note");
+            }
+        }
+        body.entry(name).or_insert(value);
+    }
 }
 
 fn end(order: &ServiceOrderView, body: &mut Value) {
@@ -186,9 +213,13 @@ fn alert(task: &ServiceOrderTaskView) -> Value {
     json!({
         "id": task.task_id.as_deref().unwrap_or(&task.task_type),
         "name": task.task_type,
-        "jeopardyType": "stuck",
+        "jeopardyType": task.state,
         "alertDate": time::format(task.updated_at),
-        "message": "The task waits for an operator: provisioning.resolve_stuck",
+        "message": if task.state == "stuck" {
+            "The task waits for an operator: provisioning.resolve_stuck or provisioning.abandon"
+        } else {
+            "The task waits for an operator: provisioning.retry_failed or provisioning.abandon"
+        },
         "@type": "ServiceOrderJeopardyAlert",
     })
 }
@@ -209,7 +240,8 @@ fn service_body(service: &ServiceView) -> Value {
         "state": official(SERVICE_STATES, service.state.as_str()),
         "isBundle": cfs,
         "hasStarted": has_started,
-        "isServiceEnabled": service.state == ServiceState::Activated,
+        "isServiceEnabled": service.state == ServiceState::Activated
+            && service.network_wanted != Some(NetworkState::Suspended),
         "serviceDate": time::format(service.created_at),
     });
     for (name, at) in [("startDate", service.activated_at), ("endDate", service.terminated_at)] {
@@ -234,6 +266,8 @@ fn relations(service: &ServiceView, body: &mut Value) {
     let known = [
         ("msisdn", service.msisdn.as_ref().map(crate::domains::crm::port::Msisdn::as_str)),
         ("iccidLast4", service.iccid_last4.as_deref()),
+        ("networkWanted", service.network_wanted.map(NetworkState::as_str)),
+        ("networkConfirmed", service.network_confirmed.map(NetworkState::as_str)),
     ];
     let known = known.into_iter().filter_map(|(name, value)| {
         value.map(|value| json!({ "name": name, "valueType": "string", "value": value, "@type": "Characteristic" }))

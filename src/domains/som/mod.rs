@@ -5,7 +5,9 @@
 //! - A commercial order has at most one activation; a second decomposition finds the first.
 //! - A service order is completed exactly when every network task that it waits for is done, and says so once.
 //! - The services of one line move together: a customer-facing one and the resource-facing ones below it.
-//! - An order that was called off reserves nothing, or gives back what it had reserved.
+//! - An order that was called off reserves nothing, or gives back what it had reserved, as soon as the network has forgotten it.
+//! - The network is told of every block, unblock, change of plan and end of a line, in the order in which they happened; a
+//!   service says what is wanted of the network and what the network has confirmed.
 //!
 //! Not here: running network tasks (`provisioning`), the pools of numbers and eSIMs (`crm`), lines and money.
 
@@ -14,11 +16,14 @@ mod audit;
 mod consumers;
 mod decompose;
 mod events;
+mod follow;
 mod http;
 mod model;
 mod policy;
 pub mod port;
+mod resync;
 mod store;
+mod watch;
 mod withdraw;
 
 use std::sync::Arc;
@@ -30,13 +35,14 @@ use crate::domains::com::port::Orders;
 use crate::domains::crm::port::Inventory;
 use crate::domains::provisioning::port::Provisioning;
 use crate::domains::som::port::{
-    GetService, GetServiceOrder, ListServiceOrders, ListServices, ServiceOrderView, ServiceOrders, ServiceView,
+    GetService, GetServiceOrder, ListServiceOrders, ListServices, ListUnconfirmed, ServiceOrderView, ServiceOrders,
+    ServiceView,
 };
 use crate::domains::som::store::views;
 use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::delivery::{Handlers, Subscribers};
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
@@ -78,9 +84,9 @@ impl Service {
         consumers::handlers(self)
     }
 
-    /// None: everything here happens by event.
+    /// `network_watch`.
     pub fn ticks(self: &Arc<Self>) -> Ticks {
-        Ticks::default()
+        watch::ticks(self)
     }
 }
 
@@ -96,6 +102,13 @@ impl ServiceOrders for Service {
 
     async fn service(&self, cx: &Context, query: GetService) -> Result<ServiceView> {
         views::service(self.platform.db.connection(), cx, &query.service_id).await
+    }
+
+    async fn unconfirmed(&self, cx: &Context, query: ListUnconfirmed) -> Result<Vec<ServiceView>> {
+        if !(1..=200).contains(&query.limit) {
+            return Err(Error::invalid("/limit", "must be 1 to 200"));
+        }
+        views::unconfirmed(self.platform.db.connection(), cx, &query).await
     }
 
     async fn services_of_subscription(&self, cx: &Context, query: ListServices) -> Result<Vec<ServiceView>> {

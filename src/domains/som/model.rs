@@ -2,12 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::domains::catalog::port::OfferingId;
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Msisdn, Reservation};
+use crate::domains::provisioning::port::TaskType;
 use crate::domains::som::policy::rule;
-use crate::domains::som::port::{ServiceId, ServiceOrderId, ServiceOrderKind, ServiceOrderState, ServiceState};
+use crate::domains::som::port::{
+    NetworkState, ServiceId, ServiceOrderId, ServiceOrderKind, ServiceOrderState, ServiceState,
+};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
 use crate::platform::error::Violation;
@@ -179,6 +183,35 @@ impl Characteristics {
             offering_id: Some(offering_id.clone()),
         }
     }
+
+    /// What a network element is told of the service.
+    pub(super) fn for_network(&self) -> Value {
+        json!({ "msisdn": self.msisdn, "imsi": self.imsi, "offeringId": self.offering_id })
+    }
+}
+
+/// What of a task of the network is known to hold for the service once it is done; None where it says nothing of that.
+pub(super) const fn confirmed_by(task: TaskType) -> Option<NetworkState> {
+    match task {
+        TaskType::ServiceSuspend => Some(NetworkState::Suspended),
+        TaskType::ServiceResume => Some(NetworkState::InService),
+        TaskType::HlrDeprovision => Some(NetworkState::Removed),
+        // Four tasks together bring a service up: the end of the activation says so.
+        TaskType::HlrProvision | TaskType::PcrfPolicyPush | TaskType::OcsBalanceInit | TaskType::EsimProfilePrepare => {
+            None
+        }
+    }
+}
+
+/// What a customer-facing service and the network have to do with each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Network {
+    /// What was asked for last; None before an activation has come to its end.
+    pub(super) wanted: Option<NetworkState>,
+    /// What the network has confirmed last.
+    pub(super) confirmed: Option<NetworkState>,
+    /// Position in the log of the last event of the line that was turned into tasks.
+    pub(super) line_event_seq: i64,
 }
 
 /// One line for a service's history that is not stored yet.
@@ -199,6 +232,8 @@ pub(super) struct Node {
     pub(super) name: String,
     pub(super) state: ServiceState,
     pub(super) characteristics: Characteristics,
+    /// Of a customer-facing service.
+    pub(super) network: Network,
     pub(super) changes: Vec<Change>,
 }
 
@@ -208,7 +243,15 @@ impl Node {
         let state = ServiceState::Designed;
         let created =
             Change { from: None, to: state, by: cx.actor.to_string(), reason: "decomposed".to_owned(), at: cx.now };
-        Self { id, spec_id, name, state, characteristics: Characteristics::default(), changes: vec![created] }
+        Self {
+            id,
+            spec_id,
+            name,
+            state,
+            characteristics: Characteristics::default(),
+            network: Network::default(),
+            changes: vec![created],
+        }
     }
 
     fn step(&mut self, cx: &Context, trigger: ServiceTrigger, reason: &str) -> Result<(), Violation> {

@@ -114,6 +114,33 @@ impl ServiceState {
     }
 }
 
+/// What the network is to do with a service, or has confirmed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkState {
+    InService,
+    /// Known to the network, and out of service.
+    Suspended,
+    /// The network does not know it any more.
+    Removed,
+}
+
+impl NetworkState {
+    pub const ALL: [Self; 3] = [Self::InService, Self::Suspended, Self::Removed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InService => "in_service",
+            Self::Suspended => "suspended",
+            Self::Removed => "removed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
 /// Read one service order with its items and the network tasks it waits for.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -142,6 +169,23 @@ pub struct ListServices {
     pub subscription_id: SubscriptionId,
 }
 
+/// List the services of which the network has not confirmed what it was asked for, longest waiting first: lines that should be
+/// suspended and may not be, or should be in service again and may not be.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListUnconfirmed {
+    /// Only those that are to be in this state.
+    pub wanted: Option<NetworkState>,
+    /// How many at most, 1 to 200.
+    #[serde(default = "page_size")]
+    #[schemars(range(min = 1, max = 200))]
+    pub limit: u32,
+}
+
+const fn page_size() -> u32 {
+    50
+}
+
 /// A service order as every surface shows it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -160,6 +204,9 @@ pub struct ServiceOrderView {
     pub completed_at: Option<DateTime<Utc>>,
     pub items: Vec<ServiceOrderItemView>,
     pub tasks: Vec<ServiceOrderTaskView>,
+    /// Official attributes that it came with and that are only kept.
+    #[serde(skip)]
+    pub attributes: serde_json::Value,
     pub version: i64,
 }
 
@@ -167,7 +214,7 @@ pub struct ServiceOrderView {
 #[serde(rename_all = "camelCase")]
 pub struct ServiceOrderItemView {
     pub id: String,
-    /// `add`, `modify` or `delete`.
+    /// `add`, `modify`, `delete` or `noChange`.
     pub action: String,
     pub service_spec_id: String,
     pub target_service_id: ServiceId,
@@ -178,7 +225,7 @@ pub struct ServiceOrderItemView {
 #[serde(rename_all = "camelCase")]
 pub struct ServiceOrderTaskView {
     pub task_type: String,
-    /// `pending`, `completed`, `failed` or `stuck`.
+    /// `pending`, `completed`, `failed`, `stuck`, `withdrawn` or `abandoned`.
     pub state: String,
     pub task_id: Option<String>,
     pub updated_at: DateTime<Utc>,
@@ -204,6 +251,11 @@ pub struct ServiceView {
     /// Of the customer-facing one: number and last four digits of the eSIM profile.
     pub msisdn: Option<Msisdn>,
     pub iccid_last4: Option<String>,
+    /// Of the customer-facing one: what the network is to do with it.
+    pub network_wanted: Option<NetworkState>,
+    /// Of the customer-facing one: what the network has confirmed. Differs from `networkWanted` while a task is under way,
+    /// failed or stuck.
+    pub network_confirmed: Option<NetworkState>,
     pub created_at: DateTime<Utc>,
     pub activated_at: Option<DateTime<Utc>>,
     pub terminated_at: Option<DateTime<Utc>>,
@@ -233,6 +285,9 @@ pub trait ServiceOrders: Send + Sync {
     async fn service_orders_of_order(&self, cx: &Context, query: ListServiceOrders) -> Result<Vec<ServiceOrderView>>;
 
     async fn service(&self, cx: &Context, query: GetService) -> Result<ServiceView>;
+
+    /// The services of which the network has not confirmed what it was asked for.
+    async fn unconfirmed(&self, cx: &Context, query: ListUnconfirmed) -> Result<Vec<ServiceView>>;
 
     async fn services_of_subscription(&self, cx: &Context, query: ListServices) -> Result<Vec<ServiceView>>;
 }
@@ -264,16 +319,23 @@ impl Event for ServiceOrderCompleted {
     }
 }
 
-/// The network cannot give the service; what was reserved has gone back to the pools.
+/// The network cannot do it, or an operator gave it up. Of an activation, what was reserved goes back to the pools.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceOrderFailed {
     /// None when not even a service order could be made (an empty pool).
     pub service_order_id: Option<ServiceOrderId>,
+    #[serde(default = "activation")]
+    pub kind: ServiceOrderKind,
     pub commercial_order_id: OrderId,
     pub reason: String,
     #[serde(skip)]
     pub version: i64,
+}
+
+/// What every event of this type was about before it said so.
+const fn activation() -> ServiceOrderKind {
+    ServiceOrderKind::Activation
 }
 
 impl Event for ServiceOrderFailed {

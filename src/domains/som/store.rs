@@ -4,15 +4,17 @@ pub(super) mod views;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::domains::com::port::OrderId;
 use crate::domains::provisioning::port::{TaskId, TaskType};
-use crate::domains::som::model::{Graph, Node, ServiceOrder};
-use crate::domains::som::port::{ServiceId, ServiceOrderId, ServiceOrderKind, ServiceOrderState, ServiceState};
+use crate::domains::som::model::{Graph, Network, Node, ServiceOrder};
+use crate::domains::som::port::{
+    NetworkState, ServiceId, ServiceOrderId, ServiceOrderKind, ServiceOrderState, ServiceState,
+};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
-use crate::platform::db::{Tx, execute, sql};
+use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids;
 
@@ -28,6 +30,8 @@ pub(super) enum TaskState {
     Completed,
     Failed,
     Stuck,
+    /// An operator gave it up.
+    Abandoned,
 }
 
 impl TaskState {
@@ -36,6 +40,7 @@ impl TaskState {
             Self::Completed => "completed",
             Self::Failed => "failed",
             Self::Stuck => "stuck",
+            Self::Abandoned => "abandoned",
         }
     }
 }
@@ -52,12 +57,13 @@ struct OrderRow {
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
+    attributes: Value,
     version: i64,
 }
 
 const ORDER_SELECT: &str =
     "o.id, o.commercial_order_id, o.customer_id, o.subscription_id, o.kind, o.state, o.state_reason,
-    o.created_at, o.started_at, o.completed_at, o.version";
+    o.created_at, o.started_at, o.completed_at, o.attributes, o.version";
 const ORDER_FROM: &str = "service_inventory.service_order o where o.tenant_id = $1";
 
 impl TryFrom<OrderRow> for ServiceOrder {
@@ -114,6 +120,26 @@ pub(super) async fn insert_order(tx: &Tx, cx: &Context, order: &ServiceOrder) ->
         order.created_at,
         order.started_at,
         order.version
+    );
+    execute(&**tx, statement).await?;
+    Ok(())
+}
+
+/// Keeps the official attributes that a new order came with, to echo them.
+pub(super) async fn keep_attributes(
+    tx: &Tx,
+    cx: &Context,
+    order: &ServiceOrderId,
+    attributes: Map<String, Value>,
+) -> Result<()> {
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    let statement = sql!(
+        "update service_inventory.service_order set attributes = $1 where id = $2 and tenant_id = $3",
+        Value::Object(attributes),
+        order,
+        cx.tenant.as_ref()
     );
     execute(&**tx, statement).await?;
     Ok(())
@@ -177,6 +203,19 @@ pub(super) async fn mark_task(
         cx.tenant.as_ref()
     );
     Ok(execute(&**tx, statement).await? == 1)
+}
+
+/// The order has ended: what is not done of its tasks is not waited for any more.
+pub(super) async fn withdraw_tasks(tx: &Tx, cx: &Context, order: &ServiceOrderId) -> Result<()> {
+    let statement = sql!(
+        "update service_inventory.service_order_task set state = 'withdrawn', updated_at = $1
+         where service_order_id = $2 and tenant_id = $3 and state in ('pending', 'stuck')",
+        cx.now,
+        order,
+        cx.tenant.as_ref()
+    );
+    execute(&**tx, statement).await?;
+    Ok(())
 }
 
 /// How many tasks of the order are not done.
@@ -250,19 +289,6 @@ pub(super) async fn save_order(tx: &Tx, cx: &Context, order: &ServiceOrder) -> R
     Ok(())
 }
 
-/// Whether a service order that takes this service out of the network is under way.
-pub(super) async fn is_ceasing(tx: &Tx, cx: &Context, cfs: &ServiceId) -> Result<bool> {
-    let statement = sql!(
-        "select 1 as present from service_inventory.service_order_item i
-         join service_inventory.service_order o on o.id = i.service_order_id
-         where i.target_service_id = $1 and o.tenant_id = $2 and o.kind = 'cessation' and o.state in ('acknowledged', 'in_progress')
-         limit 1",
-        cfs,
-        cx.tenant.as_ref()
-    );
-    Ok(tx.query_one_raw(statement).await?.is_some())
-}
-
 #[derive(FromQueryResult)]
 struct NodeRow {
     id: String,
@@ -271,6 +297,16 @@ struct NodeRow {
     kind: String,
     state: String,
     characteristics: Value,
+    network_wanted: Option<String>,
+    network_confirmed: Option<String>,
+    line_event_seq: i64,
+}
+
+/// A state of the network as a row holds it.
+fn network_state(text: Option<&str>) -> Result<Option<NetworkState>> {
+    let known =
+        |text| NetworkState::parse(text).ok_or_else(|| Error::Internal(format!("unknown network state {text}")));
+    text.map(known).transpose()
 }
 
 impl TryFrom<NodeRow> for Node {
@@ -282,6 +318,11 @@ impl TryFrom<NodeRow> for Node {
             state: ServiceState::parse(&row.state).ok_or_else(|| damaged("state"))?,
             characteristics: serde_json::from_value(row.characteristics.clone())
                 .map_err(|_| damaged("characteristics"))?,
+            network: Network {
+                wanted: network_state(row.network_wanted.as_deref())?,
+                confirmed: network_state(row.network_confirmed.as_deref())?,
+                line_event_seq: row.line_event_seq,
+            },
             id: row.id.clone().into(),
             spec_id: row.spec_id,
             name: row.name,
@@ -293,7 +334,8 @@ impl TryFrom<NodeRow> for Node {
 /// The services that this order is about, locked.
 pub(super) async fn lock_graph_of_order(tx: &Tx, cx: &Context, order: &ServiceOrderId) -> Result<Graph> {
     let statement = sql!(
-        "select s.id, s.spec_id, s.name, s.type as kind, s.state, s.characteristics
+        "select s.id, s.spec_id, s.name, s.type as kind, s.state, s.characteristics, s.network_wanted, s.network_confirmed,
+                s.line_event_seq
          from service_inventory.service_order_item i
          join service_inventory.service s on s.id = i.target_service_id or s.parent_service_id = i.target_service_id
          where i.service_order_id = $1 and s.tenant_id = $2
@@ -344,16 +386,75 @@ pub(super) async fn save_graph(tx: &Tx, cx: &Context, graph: &Graph) -> Result<(
         "update service_inventory.service s
          set state = n.state, version = s.version + 1, updated_at = clock_timestamp(),
              activated_at = case when n.state = 'activated' then $1 else s.activated_at end,
-             terminated_at = case when n.state = 'terminated' then $1 else s.terminated_at end
+             terminated_at = case when n.state = 'terminated' then $1 else s.terminated_at end,
+             network_wanted = case when s.id = $5 then $6 else s.network_wanted end,
+             network_confirmed = case when s.id = $5 then $7 else s.network_confirmed end
          from unnest($2::text[], $3::text[]) as n (id, state)
          where s.id = n.id and s.tenant_id = $4",
         cx.now,
         ids,
         states,
-        cx.tenant.as_ref()
+        cx.tenant.as_ref(),
+        &graph.cfs.id,
+        graph.cfs.network.wanted.map(NetworkState::as_str),
+        graph.cfs.network.confirmed.map(NetworkState::as_str)
     );
     execute(&**tx, statement).await?;
     insert_history(tx, cx, graph).await
+}
+
+/// Writes what is wanted of the network for a customer-facing service, what it has confirmed, and what it is to be known by.
+pub(super) async fn save_network(tx: &Tx, cx: &Context, cfs: &Node) -> Result<()> {
+    let characteristics = serde_json::to_value(&cfs.characteristics).map_err(|e| Error::Internal(e.to_string()))?;
+    let statement = sql!(
+        "update service_inventory.service
+         set network_wanted = $1, network_confirmed = $2, line_event_seq = $3, characteristics = $4, version = version + 1,
+             updated_at = clock_timestamp()
+         where id = $5 and tenant_id = $6",
+        cfs.network.wanted.map(NetworkState::as_str),
+        cfs.network.confirmed.map(NetworkState::as_str),
+        cfs.network.line_event_seq,
+        characteristics,
+        &cfs.id,
+        cx.tenant.as_ref()
+    );
+    execute(&**tx, statement).await?;
+    Ok(())
+}
+
+/// The commercial orders that have ended and whose services are still being taken out of the network, longest first.
+pub(super) async fn orders_being_taken_back(db: &Db, cx: &Context, limit: i64) -> Result<Vec<OrderId>> {
+    #[derive(FromQueryResult)]
+    struct Id {
+        commercial_order_id: String,
+    }
+    let statement = sql!(
+        "select o.commercial_order_id from service_inventory.service_order o
+         where o.tenant_id = $1 and o.kind = 'cessation' and o.state = 'in_progress' and o.subscription_id is null
+         order by o.created_at limit $2",
+        cx.tenant.as_ref(),
+        limit
+    );
+    let rows = Id::find_by_statement(statement).all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| row.commercial_order_id.into()).collect())
+}
+
+/// How many services wait for the network, by what is wanted of it.
+pub(super) async fn unconfirmed_counts(db: &Db) -> Result<Vec<(NetworkState, i64)>> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        wanted: String,
+        waiting: i64,
+    }
+    let statement = sql!(
+        "select network_wanted as wanted, count(*) as waiting from service_inventory.service
+         where network_wanted is distinct from network_confirmed and network_wanted is not null group by network_wanted"
+    );
+    let rows = Count::find_by_statement(statement).all(db.connection()).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| NetworkState::parse(&row.wanted).map(|wanted| (wanted, row.waiting)))
+        .collect())
 }
 
 async fn insert_history(tx: &Tx, cx: &Context, graph: &Graph) -> Result<()> {

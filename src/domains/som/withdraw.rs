@@ -1,22 +1,20 @@
 //! Taking services back: the commercial order ended without a line, or the line has ended.
 
-use serde_json::json;
-
 use crate::domains::com::port::OrderId;
 use crate::domains::provisioning::port::TaskType;
 use crate::domains::som::events::{ServiceOrderCancelled, ServiceOrderInProgress, ServiceTerminated};
 use crate::domains::som::model::{Graph, OrderTrigger, ServiceOrder, ServiceTrigger};
-use crate::domains::som::port::{ServiceOrderKind, ServiceOrderState, ServiceState};
+use crate::domains::som::port::{NetworkState, ServiceOrderKind, ServiceOrderState, ServiceState};
 use crate::domains::som::{Service, store};
-use crate::domains::subscription::port::{SubscriptionActivated, SubscriptionId, SubscriptionTerminated};
+use crate::domains::subscription::port::{SubscriptionActivated, SubscriptionId};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::outbox;
 
 impl Service {
     /// The commercial order was called off or failed. What the network has not given yet it will not give; what it has given
-    /// ends now and is taken out of it. The commercial order has already given back the number.
+    /// ends now and is taken out of it.
     pub(super) async fn withdraw(&self, tx: &Tx, cx: &Context, order_id: &OrderId, reason: &str) -> Result<()> {
         let Some(mut order) = store::lock_activation(tx, cx, order_id).await? else { return Ok(()) };
         match order.state {
@@ -32,7 +30,7 @@ impl Service {
                     version: order.version,
                 };
                 outbox::stage(tx, cx, &cancelled).await?;
-                Ok(())
+                self.take_back(tx, cx, &order, &mut graph, reason).await
             }
             ServiceOrderState::Completed => {
                 let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
@@ -42,7 +40,7 @@ impl Service {
                 graph.step(cx, ServiceTrigger::Terminate, reason)?;
                 store::save_graph(tx, cx, &graph).await?;
                 outbox::stage(tx, cx, &ServiceTerminated::of(&order, &graph)).await?;
-                self.cease(tx, cx, &order, &graph, None).await
+                self.cease(tx, cx, &order, &mut graph, None).await
             }
             ServiceOrderState::Failed | ServiceOrderState::Cancelled => Ok(()),
         }
@@ -53,25 +51,31 @@ impl Service {
         store::link(tx, cx, &line.cfs_service_id, &line.subscription_id).await
     }
 
-    /// The line has ended: the network is to forget it. Its services end when the network has.
-    pub(super) async fn cease_line(&self, tx: &Tx, cx: &Context, line: SubscriptionTerminated) -> Result<()> {
-        let Some(origin) = store::lock_order_of_service(tx, cx, &line.cfs_service_id).await? else {
-            return Err(Error::not_found("service", line.cfs_service_id));
-        };
-        let graph = store::lock_graph_of_order(tx, cx, &origin.id).await?;
-        if graph.cfs.state != ServiceState::Activated || store::is_ceasing(tx, cx, &graph.cfs.id).await? {
-            return Ok(());
+    /// The service order ends without having come to its end: its tasks are withdrawn. What the network may have heard of is
+    /// taken out of it, and only then number and profile are free for others: the network would cut them off with these.
+    pub(super) async fn take_back(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        order: &ServiceOrder,
+        graph: &mut Graph,
+        reason: &str,
+    ) -> Result<()> {
+        store::withdraw_tasks(tx, cx, &order.id).await?;
+        if self.provisioning.withdraw_tasks(tx, cx, order.id.as_str(), reason).await? {
+            self.cease(tx, cx, order, graph, None).await
+        } else {
+            self.inventory.release(tx, cx, order.commercial_order_id.as_str()).await
         }
-        self.cease(tx, cx, &origin, &graph, Some(line.subscription_id)).await
     }
 
     /// Books the service order that takes the services which `origin` made out of the network.
-    async fn cease(
+    pub(super) async fn cease(
         &self,
         tx: &Tx,
         cx: &Context,
         origin: &ServiceOrder,
-        graph: &Graph,
+        graph: &mut Graph,
         subscription_id: Option<SubscriptionId>,
     ) -> Result<()> {
         let mut order = ServiceOrder {
@@ -90,8 +94,9 @@ impl Service {
         order.step(cx, OrderTrigger::Start, None)?;
         store::insert_order(tx, cx, &order).await?;
         store::insert_item(tx, cx, &order, "delete", &graph.cfs).await?;
-        let known = &graph.cfs.characteristics;
-        let payload = json!({ "msisdn": known.msisdn, "imsi": known.imsi, "offeringId": known.offering_id });
+        graph.cfs.network.wanted = Some(NetworkState::Removed);
+        store::save_network(tx, cx, &graph.cfs).await?;
+        let payload = graph.cfs.characteristics.for_network();
         self.book_tasks(tx, cx, &order, graph, &[TaskType::HlrDeprovision], &payload).await?;
         outbox::stage(tx, cx, &ServiceOrderInProgress::from(&order)).await?;
         Ok(())

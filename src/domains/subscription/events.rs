@@ -9,7 +9,6 @@ use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId, VasId};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::domains::payment::port::AttemptId;
-use crate::domains::som::port::ServiceId;
 use crate::platform::outbox::Event;
 
 macro_rules! line_event {
@@ -60,17 +59,6 @@ line_event!(
     "subscription.booking_cancelled",
     {
         commercial_order_id: OrderId,
-    }
-);
-
-line_event!(
-    /// No reason to block the line is left: it is in service again.
-    SubscriptionUnblocked,
-    "subscription.unblocked",
-    {
-        cfs_service_id: ServiceId,
-        /// `vas_top_up` or `renewed`.
-        reason: &'static str,
     }
 );
 

@@ -115,7 +115,11 @@ impl Subscriptions for Service {
     }
 
     async fn open_lines(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionId>> {
-        store::open_lines(&self.platform.db, cx, customer_id).await
+        store::open_lines(self.platform.db.connection(), cx, customer_id).await
+    }
+
+    async fn open_lines_within(&self, tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionId>> {
+        store::open_lines(&**tx, cx, customer_id).await
     }
 
     async fn line(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {

@@ -87,6 +87,21 @@ pub struct Booking {
     /// The full price of the contract; what is charged for the first period follows from it and the discount.
     pub price: Money,
     pub price_id: PriceId,
+    /// What the order promised off the price.
+    pub discount: Option<BookedDiscount>,
+}
+
+/// A discount as the order promised it.
+#[derive(Debug, Clone)]
+pub struct BookedDiscount {
+    /// `percent` or `absolute`.
+    pub kind: String,
+    /// Percent, or an amount in the currency of the price.
+    pub value: rust_decimal::Decimal,
+    /// Charges that it is taken off: 1, n, or -1 for all.
+    pub periods: i32,
+    pub promo_code: Option<String>,
+    pub promo_offer_definition_id: Option<String>,
 }
 
 #[async_trait]
@@ -101,6 +116,9 @@ pub trait Subscriptions: Send + Sync {
     /// Lines of the customer that are not terminated: while there are some, the customer cannot be closed and the last card
     /// cannot be removed.
     async fn open_lines(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionId>>;
+
+    /// The same as it is in this unit of work: for a caller who holds what a booking needs.
+    async fn open_lines_within(&self, tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionId>>;
 
     /// Not found when there is no such line.
     async fn line(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
@@ -338,6 +356,54 @@ pub struct SubscriptionBlocked {
 
 impl Event for SubscriptionBlocked {
     const TYPE: &'static str = "subscription.blocked";
+    const AGGREGATE: &'static str = "subscription";
+    fn aggregate_id(&self) -> &str {
+        self.subscription_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// No reason to block the line is left: it is in service again; the network is to resume it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionUnblocked {
+    pub subscription_id: SubscriptionId,
+    pub customer_id: CustomerId,
+    pub cfs_service_id: ServiceId,
+    /// `vas_top_up`, `renewed`, ….
+    pub reason: String,
+    /// The row version after the change.
+    pub version: i64,
+}
+
+impl Event for SubscriptionUnblocked {
+    const TYPE: &'static str = "subscription.unblocked";
+    const AGGREGATE: &'static str = "subscription";
+    fn aggregate_id(&self) -> &str {
+        self.subscription_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// The line is on another plan from now on; the network is to apply the new policy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionPlanChanged {
+    pub subscription_id: SubscriptionId,
+    pub customer_id: CustomerId,
+    pub cfs_service_id: ServiceId,
+    pub previous_offering_id: OfferingId,
+    pub new_offering_id: OfferingId,
+    /// The row version after the change.
+    pub version: i64,
+}
+
+impl Event for SubscriptionPlanChanged {
+    const TYPE: &'static str = "subscription.plan_changed";
     const AGGREGATE: &'static str = "subscription";
     fn aggregate_id(&self) -> &str {
         self.subscription_id.as_str()

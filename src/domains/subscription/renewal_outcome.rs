@@ -2,9 +2,9 @@
 
 use super::Service;
 use super::activate::charged;
-use super::events::{PriceSnapshot, RenewFailed, SubscriptionRenewed, SubscriptionUnblocked};
+use super::events::{PriceSnapshot, RenewFailed, SubscriptionRenewed};
 use super::model::{Entered, Line};
-use super::port::{SubscriptionBlocked, SubscriptionId};
+use super::port::{SubscriptionBlocked, SubscriptionId, SubscriptionUnblocked};
 use super::state::{Change, State, Trigger};
 use super::store;
 use crate::domains::payment::port::{AttemptId, PaymentApproved, PaymentDeclined};
@@ -120,7 +120,7 @@ impl Service {
             subscription_id: line.id.clone(),
             customer_id: line.customer_id.clone(),
             cfs_service_id: line.cfs_service_id.clone(),
-            reason,
+            reason: reason.to_owned(),
             version: line.version,
         };
         outbox::stage(tx, cx, &unblocked).await.map(drop)

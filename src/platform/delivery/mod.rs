@@ -8,6 +8,7 @@
 //! Handlers tolerate any order: they lock the aggregate and let its state machine decide. A business refusal is an outcome
 //! with an event of its own, never a retry.
 
+pub mod chaos;
 mod claim;
 pub mod parked;
 mod run;

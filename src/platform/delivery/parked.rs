@@ -50,6 +50,64 @@ pub struct HistoryView {
     pub at: DateTime<Utc>,
 }
 
+/// A delivery that waits for a person, explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Explanation {
+    /// What it was.
+    pub what: String,
+    /// Why it waits.
+    pub why: String,
+    /// What can be done.
+    pub next: String,
+}
+
+/// Tries that a delivery has: the first one and those of the backoff.
+const TRIES: i16 = 6;
+
+impl DeliveryView {
+    /// None for a delivery that waits for nobody.
+    pub fn explanation(&self) -> Option<Explanation> {
+        if self.state != "parked" {
+            return None;
+        }
+        let what = match self.kind.as_str() {
+            "effect" => "is to cause something outside",
+            _ => "is to change the books",
+        };
+        let error = self.last_error.as_deref().unwrap_or("nothing is known of the error");
+        let (why, repair) = cause(error, self.attempts);
+        let (event, consumer) = (self.event_id, &self.consumer);
+        Some(Explanation {
+            what: format!("{} about {}, by which {consumer} {what}", self.event_type, self.aggregate_id),
+            why: format!("{why}: {error}"),
+            next: format!(
+                "{repair}, then: bss queue replay {event} --consumer {consumer}. \
+                 If it shall never happen: bss queue discard {event} --consumer {consumer} --reason …"
+            ),
+        })
+    }
+}
+
+/// Of an error: what it says of the cause, and what comes before a replay.
+fn cause(error: &str, attempts: i16) -> (&'static str, &'static str) {
+    if error.contains("panicked") {
+        return ("the handler has a fault", "Find it in the log by the event and install a version without it");
+    }
+    if error.contains("cannot read") {
+        return ("this version does not understand the event", "Install the version that does");
+    }
+    if error.contains("not found") {
+        return ("something that it needs is missing", "Find out what took it away, and bring it back");
+    }
+    if error.contains("did not answer") || error.contains("timed out") || error.contains("longer than") {
+        return ("what it needs did not answer for too long", "See that it answers again");
+    }
+    if attempts < TRIES {
+        return ("a rule forbids it, and trying again cannot help", "Change what the rule complains of");
+    }
+    ("every try failed", "Repair the cause")
+}
+
 /// Depth per subscriber; those with nothing pending or parked are left out.
 pub async fn depth(db: &Db) -> Result<Vec<Depth>> {
     let statement = sql!(
@@ -122,6 +180,46 @@ pub async fn replay(db: &Db, cx: &Context, event_id: Uuid, consumer: Option<&str
     Ok(replayed)
 }
 
+/// Puts up to `limit` parked deliveries of a subscriber back into the queue, oldest first; answers how many.
+pub async fn replay_all(db: &Db, cx: &Context, consumer: &str, limit: u32) -> Result<u64> {
+    let replayed = execute(
+        db.connection(),
+        sql!(
+            "with due as (
+                 select event_id, consumer from audit.delivery
+                 where state = 'parked' and tenant_id = $1 and consumer = $2
+                 order by event_seq limit $3 for update skip locked),
+             replayed as (
+                 update audit.delivery d set state = 'pending', attempts = 0, next_attempt_at = clock_timestamp(), finished_at = null
+                 from due where d.event_id = due.event_id and d.consumer = due.consumer
+                 returning d.event_id, d.consumer)
+             insert into audit.delivery_history (event_id, consumer, what, actor) select event_id, consumer, 'replayed', $4 from replayed",
+            cx.tenant.as_ref(),
+            consumer,
+            i64::from(limit),
+            cx.actor.as_ref()
+        ),
+    )
+    .await?;
+    if replayed > 0 {
+        db.wake().staged();
+    }
+    Ok(replayed)
+}
+
+/// Deliveries about these things that wait, for their time or for a person; oldest first, at most a hundred.
+pub async fn about(db: &Db, cx: &Context, aggregates: &[String]) -> Result<Vec<DeliveryView>> {
+    let statement = sql!(
+        "select event_id, consumer, kind, event_type, aggregate_id, state, attempts, next_attempt_at, first_failed_at,
+                finished_at, last_error, recorded_at
+         from audit.delivery where aggregate_id = any($1) and state in ('pending', 'parked') and tenant_id = $2
+         order by event_seq limit 100",
+        aggregates.to_vec(),
+        cx.tenant.as_ref()
+    );
+    Ok(DeliveryView::find_by_statement(statement).all(db.connection()).await?)
+}
+
 /// Gives up a parked delivery for good, with a reason that stays in its history.
 pub async fn discard(db: &Db, cx: &Context, event_id: Uuid, consumer: &str, reason: &str) -> Result<u64> {
     let discarded = execute(
@@ -145,4 +243,45 @@ pub async fn discard(db: &Db, cx: &Context, event_id: Uuid, consumer: &str, reas
         return Err(Error::not_found("parked delivery of event", event_id));
     }
     Ok(discarded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parked(attempts: i16, error: &str) -> DeliveryView {
+        DeliveryView {
+            event_id: Uuid::nil(),
+            consumer: "com.book_line".into(),
+            kind: "consumer".into(),
+            event_type: "service_order.completed".into(),
+            aggregate_id: "SO-0001".into(),
+            state: "parked".into(),
+            attempts,
+            next_attempt_at: DateTime::UNIX_EPOCH,
+            first_failed_at: None,
+            finished_at: None,
+            last_error: Some(error.into()),
+            recorded_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_parked_delivery_says_what_why_and_what_next() {
+        let explained = parked(1, "order ORD-0001 not found").explanation().unwrap();
+        assert_eq!(
+            explained.what,
+            "service_order.completed about SO-0001, by which com.book_line is to change the books"
+        );
+        assert_eq!(explained.why, "something that it needs is missing: order ORD-0001 not found");
+        assert!(
+            explained.next.contains("bss queue replay 00000000-0000-0000-0000-000000000000 --consumer com.book_line")
+        );
+        assert!(explained.next.contains("bss queue discard"));
+        let why = |attempts, error| parked(attempts, error).explanation().unwrap().why;
+        assert!(why(1, "This step is not open").starts_with("a rule forbids it"));
+        assert!(why(6, "connection reset").starts_with("every try failed"));
+        assert!(why(6, "the handler panicked; the log has the place").starts_with("the handler has a fault"));
+        assert_eq!(DeliveryView { state: "done".into(), ..parked(1, "") }.explanation(), None);
+    }
 }

@@ -13,6 +13,7 @@ use crate::platform::clock::Clock;
 use crate::platform::context::{Channel, Context, Scopes};
 use crate::platform::crash;
 use crate::platform::db::{Db, Tx, execute, sql};
+use crate::platform::delivery::chaos::{self, Chaos};
 use crate::platform::delivery::claim::Claimed;
 use crate::platform::delivery::wake::POLL;
 use crate::platform::delivery::{Failure, Handler, Handlers};
@@ -62,6 +63,7 @@ pub struct Runner {
     /// Marks effects as done, together those that end at the same time.
     performed: Gather<(Uuid, String), ()>,
     backoff: [Duration; 5],
+    chaos: Option<Chaos>,
 }
 
 impl Runner {
@@ -69,7 +71,7 @@ impl Runner {
         handlers.assert_complete(db.subscribers());
         let marked = db.clone();
         let performed = Gather::new(move |performed| mark_performed(marked.clone(), performed));
-        Self { db, boot_id, clock, handlers, performed, backoff: BACKOFF }
+        Self { db, boot_id, clock, handlers, performed, backoff: BACKOFF, chaos: None }
     }
 
     /// Shorter waits, for tests that want to see a delivery parked.
@@ -79,6 +81,13 @@ impl Runner {
         self
     }
 
+    /// Trouble on purpose, for tests.
+    #[must_use]
+    pub fn with_chaos(self, chaos: Option<Chaos>) -> Self {
+        let backoff = if chaos.is_some() { chaos::BACKOFF } else { self.backoff };
+        Self { backoff, chaos, ..self }
+    }
+
     pub(super) fn known(&self) -> Vec<String> {
         self.handlers.names()
     }
@@ -86,7 +95,7 @@ impl Runner {
     /// Runs one delivery to its outcome and records it. What cannot be recorded is let go, so that somebody claims again.
     pub(super) async fn deliver(&self, claimed: &Claimed) {
         // A panic or an endless handler must use up the budget like any other failure, or it would come back for ever.
-        let attempt = AssertUnwindSafe(self.attempt(claimed)).catch_unwind();
+        let attempt = AssertUnwindSafe(self.attempts(claimed)).catch_unwind();
         let outcome = match tokio::time::timeout(HANDLER_TIMEOUT, attempt).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Failure::retry("the handler panicked; the log has the place")),
@@ -123,6 +132,17 @@ impl Runner {
         }
     }
 
+    /// One attempt, unless there is chaos.
+    async fn attempts(&self, claimed: &Claimed) -> Result<(), Failure> {
+        let Some(chaos) = &self.chaos else { return self.attempt(claimed).await };
+        chaos.before().await?;
+        if chaos.is_double() {
+            let (one, two) = tokio::join!(self.attempt(claimed), self.attempt(claimed));
+            return one.and(two);
+        }
+        self.attempt(claimed).await
+    }
+
     async fn attempt(&self, claimed: &Claimed) -> Result<(), Failure> {
         let cx = self.context(claimed).await?;
         match self.handlers.get(&claimed.consumer) {
@@ -133,6 +153,7 @@ impl Runner {
                     return Ok(());
                 }
                 handle(Arc::clone(&tx), cx, claimed.payload.clone()).await?;
+                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
                 crash::point("consumer.before_commit");
                 let tx = Arc::into_inner(tx).ok_or_else(|| Failure::park("a handler kept its transaction"))?;
                 tx.commit().await?;
@@ -141,6 +162,7 @@ impl Runner {
             }
             Some(Handler::Effect(perform)) => {
                 perform(cx, claimed.payload.clone()).await?;
+                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
                 crash::point("effect.before_done");
                 self.performed.ask((claimed.event_id, claimed.consumer.clone())).await?;
                 crash::point("effect.after_done");

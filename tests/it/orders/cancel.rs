@@ -42,7 +42,6 @@ async fn an_order_in_progress_gives_back_what_it_took() {
     assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1));
 
     app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
-    assert_eq!(pools(&app).await, before, "at once, in the same unit of work");
     app.settle().await;
     let services = service_order(&app, &placed).await;
     assert_eq!(
@@ -50,29 +49,133 @@ async fn an_order_in_progress_gives_back_what_it_took() {
         (&json!("cancelled"), &json!("the order was cancelled"))
     );
     assert_eq!(app.number("select count(*) from service_inventory.service where state = 'failed'").await, 3);
+    let withdrawn = app.op("provisioning.get_task", json!({"taskId": task["id"]})).await.ok();
+    assert_eq!(withdrawn["state"], "withdrawn", "nobody is to look at it any more: {withdrawn:#}");
+    for (verb, rule) in [
+        ("provisioning.resolve_stuck", "provisioning_task.resolve.requires_stuck_state"),
+        ("provisioning.abandon", "provisioning_task.abandon.requires_failed_or_stuck_state"),
+    ] {
+        app.op(verb, json!({"taskId": task["id"], "note": "too late"})).await.violates(rule);
+    }
 
-    // A late answer of the network changes nothing.
-    let resolved = app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "too late"})).await.ok();
-    assert_eq!(resolved["state"], "completed");
-    app.settle().await;
-    assert_eq!(service_order(&app, &placed).await["state"], "cancelled");
-    assert_eq!(order(&app, &placed["id"]).await["state"], "cancelled");
+    // Three tasks had reached the network: it forgets the line again, and only then the number is free.
+    let taken_out = task_in(&app, "HLR_DEPROVISION", "completed").await;
+    assert_eq!(taken_out["serviceId"], task["serviceId"]);
     assert_eq!(pools(&app).await, before);
+    assert_eq!(order(&app, &placed["id"]).await["state"], "cancelled");
     assert_eq!(app.number("select count(*) from subscription.subscription").await, 0);
     app.finish().await;
 }
 
 #[tokio::test]
-async fn an_order_whose_charge_is_under_way_is_not_called_off() {
+async fn a_number_is_not_given_to_others_before_the_network_has_forgotten_it() {
     let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    for (task_type, fault_type) in [("HLR_PROVISION", "stuck"), ("HLR_DEPROVISION", "stuck")] {
+        fault(&app, task_type, fault_type, true).await;
+    }
+    let placed = place(&app, &customer).await;
+    task_in(&app, "HLR_PROVISION", "stuck").await;
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    let task = task_in(&app, "HLR_DEPROVISION", "stuck").await;
+    app.settle().await;
+    assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1));
+    app.assert_books().await;
+    let report = app.op("worker.tick", json!({"name": "network_watch"})).await.ok();
+    assert_eq!((&report["removed"], &report["reservationsKept"]), (&json!(1), &json!(1)), "{report}");
+    app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "HLR is back"})).await.ok();
+    app.settle().await;
+    assert_eq!(pools(&app).await, before);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_of_an_order_that_was_called_off_is_tried_any_more() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    // The tasks are booked and nobody begins them.
+    app.sql(
+        "create function hold() returns trigger language plpgsql as
+         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
+    )
+    .await;
+    for statement in [
+        "create trigger hold before insert on audit.delivery for each row when (new.consumer = 'provisioning.run_task') execute function hold()",
+        "create trigger hold before insert on provisioning.provisioning_task for each row execute function hold()",
+    ] {
+        app.sql(statement).await;
+    }
+    let placed = place(&app, &customer).await;
+    app.until("the tasks are booked", async || {
+        (app.number("select count(*) from provisioning.provisioning_task").await == 4).then_some(())
+    })
+    .await;
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    app.until("the tasks are withdrawn", async || {
+        let withdrawn =
+            "select count(*) from provisioning.provisioning_task where state = 'withdrawn' and attempts = 0";
+        (app.number(withdrawn).await == 4).then_some(())
+    })
+    .await;
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.settle().await;
+    assert_eq!(pools(&app).await, before, "the network has heard nothing: all is free at once");
+    assert_eq!(app.number("select count(*) from provisioning.provisioning_task where state <> 'withdrawn'").await, 0);
+    let events = app.op("events.list", json!({"eventType": "provisioning.task.withdrawn"})).await.ok();
+    assert_eq!(events["count"], 4);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_charge_is_under_way_is_called_off_and_paid_back() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
     let customer = app.customer(SLOW).await;
     let placed = place(&app, &customer).await;
-    app.until("the line is booked", async || {
-        order(&app, &placed["id"]).await["items"][0]["targetSubscriptionId"].is_string().then_some(())
+    let line = app
+        .until("the line is booked", async || {
+            order(&app, &placed["id"]).await["items"][0]["targetSubscriptionId"].as_str().map(str::to_owned)
+        })
+        .await;
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    app.settle().await;
+    let cancelled = order(&app, &placed["id"]).await;
+    assert_eq!(cancelled["state"], "cancelled");
+    assert!(cancelled["items"][0]["refundId"].is_string(), "{cancelled:#}");
+    assert!(reasons(&cancelled).iter().any(|reason| reason.contains("goes back by REF-")), "{cancelled:#}");
+    let line = app.op("subscription.get", json!({"subscriptionId": line})).await.ok();
+    assert_eq!((&line["state"], &line["stateReason"]), (&json!("terminated"), &json!("order_cancelled")));
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 1);
+    assert_eq!(app.number("select count(*) from mock_gateway.refund").await, 1);
+    assert_eq!(pools(&app).await, before);
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.violates("order.transition.invalid");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_line_is_in_service_is_not_called_off() {
+    let app = TestApp::new().await;
+    let customer = app.customer(VISA).await;
+    // The line is in service and its order has not heard of it.
+    app.sql(
+        "create function hold() returns trigger language plpgsql as
+         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
+    )
+    .await;
+    app.sql("create trigger hold before insert on audit.delivery for each row when (new.consumer = 'com.complete_on_activation') execute function hold()")
+        .await;
+    let placed = place(&app, &customer).await;
+    app.until("the line is active", async || {
+        (app.number("select count(*) from subscription.subscription where state = 'active'").await == 1).then_some(())
     })
     .await;
     let refused = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
-    refused.violates("order.cancel.forbidden_after_som_started");
+    let refused = refused.violates("order.cancel.forbidden_after_som_started");
+    assert!(refused["context"]["subscriptionId"].is_string(), "{refused:#}");
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.settle().await;
     assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
     app.finish().await;
 }
@@ -136,6 +239,7 @@ async fn cancelling_races_with_everything_else_and_nothing_leaks() {
     assert_eq!(completed + ends.get("cancelled").copied().unwrap_or_default(), 120, "{ends:?}");
     assert_eq!(pools(&app).await, (before.0 - completed, before.1 - completed));
     assert_eq!(app.number("select count(*) from subscription.subscription where state = 'active'").await, completed);
-    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, completed);
+    let kept = "select (select count(*) from mock_gateway.charge) - (select count(*) from mock_gateway.refund)";
+    assert_eq!(app.number(kept).await, completed, "what was charged for the others went back");
     app.finish().await;
 }

@@ -172,24 +172,19 @@ async fn a_task_that_fails_for_good_fails_the_order_and_gives_everything_back() 
     assert_eq!(failed["items"][0]["state"], "failed");
     app.settle().await;
     assert_eq!(pools(&app).await, before);
-    let task = task_in(&app, "PCRF_POLICY_PUSH", "failed").await;
+    let task = task_in(&app, "PCRF_POLICY_PUSH", "withdrawn").await;
     assert_eq!((&task["attempts"], &task["maxAttempts"]), (&json!(3), &json!(3)));
     assert_eq!(task["lastError"], "Simulated fail_always for PCRF_POLICY_PUSH");
     assert_eq!(service_order(&app, &failed).await["state"], "failed");
     assert_eq!(app.number("select count(*) from service_inventory.service where state = 'failed'").await, 3);
     assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 0);
+    task_in(&app, "HLR_DEPROVISION", "completed").await;
 
-    // The operator can try the task again; what has failed stays failed.
+    // What has failed stays failed: nothing can be tried for it any more.
     fault(&app, "PCRF_POLICY_PUSH", "fail_always", false).await;
-    let retried = app.op("provisioning.retry_failed", json!({"taskId": task["id"]})).await.ok();
-    assert_eq!(
-        (&retried["state"], &retried["id"], &retried["attempts"]),
-        (&json!("completed"), &task["id"], &json!(1))
-    );
-    app.settle().await;
+    let retried = app.op("provisioning.retry_failed", json!({"taskId": task["id"]})).await;
+    retried.violates("provisioning_task.retry.requires_failed_state");
     assert_eq!(order(&app, &failed["id"]).await["state"], "failed");
-    assert_eq!(service_order(&app, &failed).await["state"], "failed");
-    assert_eq!(pools(&app).await, before);
     assert_eq!(app.order(&customer, "PLAN_M").await["state"], "completed", "a new order works");
     app.finish().await;
 }
@@ -206,7 +201,12 @@ async fn two_tasks_that_fail_are_one_failed_order() {
     for once in ["order.failed", "service_order.failed"] {
         assert_eq!(app.op("events.list", json!({"eventType": once})).await.ok()["count"], 1, "{once}");
     }
-    assert_eq!(app.number("select count(*) from provisioning.provisioning_task where state = 'failed'").await, 3);
+    assert_eq!(app.number("select count(*) from provisioning.provisioning_task where state = 'withdrawn'").await, 3);
+    assert_eq!(
+        app.number("select count(*) from provisioning.provisioning_task where task_type = 'HLR_DEPROVISION'").await,
+        1,
+        "what did reach the network is taken out of it, once"
+    );
     app.finish().await;
 }
 
@@ -297,5 +297,28 @@ async fn an_order_completes_in_the_blink_of_an_eye() {
     app.op("order.wait_until", json!({"orderId": placed["id"]})).await.ok();
     println!("order to active line: {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(5), "wake-ups carry it, not retries");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_plan_needs_of_the_network_is_the_catalogs_to_say() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    app.sql("update catalog.service_specification set activation_tasks = '{PCRF_POLICY_PUSH}' where id = 'SSPEC_RFS_DATA_BEARER'").await;
+    let completed = app.order(&customer, "PLAN_S").await;
+    app.settle().await;
+    let services = service_order(&app, &completed).await;
+    let tasks: Vec<&str> =
+        services["tasks"].as_array().unwrap().iter().filter_map(|task| task["taskType"].as_str()).collect();
+    assert_eq!(tasks.len(), 3, "{tasks:?}");
+    assert!(!tasks.contains(&"OCS_BALANCE_INIT"));
+    app.sql(
+        "update catalog.service_specification set activation_tasks = '{TELEPORT}' where id = 'SSPEC_RFS_VOICE_BEARER'",
+    )
+    .await;
+    let failed = app.order(&customer, "PLAN_S").await;
+    assert_eq!(failed["stateReason"], "SSPEC_RFS_VOICE_BEARER has the unknown network task TELEPORT");
+    assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1), "only the first order took something");
     app.finish().await;
 }

@@ -2,8 +2,11 @@
 //! an order survive races, refusals and repetition.
 
 mod cancel;
+mod change;
 mod fulfil;
+mod lifecycle;
 mod network;
+mod over_http;
 mod place;
 mod tmf;
 

@@ -57,6 +57,22 @@ async fn a_stuck_task_is_resolved_and_the_same_one_completes() {
 }
 
 #[tokio::test]
+async fn as_many_attempts_fail_as_the_rule_says() {
+    let app = TestApp::new().await;
+    let customer = app.customer(VISA).await;
+    let rule = |attempts: i64| json!({"taskType": "OCS_BALANCE_INIT", "faultType": "fail_first_attempt", "attempts": attempts});
+    for bad in [0, 101] {
+        assert_eq!(app.op("provisioning.set_fault_injection", rule(bad)).await.status, 400, "{bad}");
+    }
+    assert_eq!(app.op("provisioning.set_fault_injection", rule(2)).await.ok()["attempts"], 2);
+    assert_eq!(app.order(&customer, "PLAN_S").await["state"], "completed");
+    assert_eq!(task_in(&app, "OCS_BALANCE_INIT", "completed").await["attempts"], 3);
+    app.op("provisioning.set_fault_injection", rule(3)).await.ok();
+    assert_eq!(app.order(&customer, "PLAN_S").await["state"], "failed", "a task has three attempts");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_slow_task_takes_its_time_and_completes() {
     let app = TestApp::new().await;
     let customer = app.customer(VISA).await;

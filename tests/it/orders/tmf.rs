@@ -105,8 +105,9 @@ async fn stuck_failed_and_cancelled_ones_say_why() {
     let body = app.get(&format!("{ORDERS}/{}", failed["id"].as_str().unwrap())).await.ok();
     official(Api::Tmf622, "ProductOrder", &body);
     assert_eq!(body["note"][0]["text"], "provisioning task PCRF_POLICY_PUSH failed permanently");
-    let listed =
-        app.get(&format!("{SERVICE_ORDERS}?externalReference.id={}", failed["id"].as_str().unwrap())).await.ok();
+    let activation =
+        format!("{SERVICE_ORDERS}?externalReference.id={}&category=activation", failed["id"].as_str().unwrap());
+    let listed = app.get(&activation).await.ok();
     official(Api::Tmf641, "ServiceOrder", &listed[0]);
     assert_eq!(
         (&listed[0]["state"], &listed[0]["errorMessage"][0]["code"]),
@@ -145,7 +146,7 @@ async fn stuck_failed_and_cancelled_ones_say_why() {
     app.settle().await;
     let listed = app.get(&format!("{SERVICE_ORDERS}?state=cancelled")).await.ok();
     official(Api::Tmf641, "ServiceOrder", &listed[0]);
-    task_in(&app, "HLR_PROVISION", "stuck").await;
+    task_in(&app, "HLR_PROVISION", "withdrawn").await;
     app.finish().await;
 }
 
@@ -192,7 +193,7 @@ async fn a_malformed_product_order_names_the_place() {
         assert_eq!((answer.status.as_u16(), answer.body["reason"].as_str()), (400, Some(pointer)), "{:#}", answer.body);
     };
     refused("/bogus", &|body| body["bogus"] = json!(1)).await;
-    refused("/productOrderItem/0/action", &|body| body["productOrderItem"][0]["action"] = json!("modify")).await;
+    refused("/productOrderItem/0/action", &|body| body["productOrderItem"][0]["action"] = json!("noChange")).await;
     refused("/relatedParty/0/@referredType", &|body| {
         body["relatedParty"][0].as_object_mut().unwrap().remove("@referredType");
     })
@@ -211,5 +212,51 @@ async fn a_malformed_product_order_names_the_place() {
         assert_eq!(answer.status, 400, "{pointer}: {:#}", answer.body);
     }
     assert_eq!(app.number("select count(*) from order_mgmt.product_order").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_technical_order_tells_the_network_again() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    app.settle().await;
+    let path = "/tmf-api/serviceOrdering/v4/serviceOrder";
+    let body = |action: &str, service: &Value| {
+        json!({
+            "externalId": "noc-17",
+            "note": [{"text": "after the outage"}],
+            "serviceOrderItem": [{"id": "1", "action": action, "service": {"id": service, "@type": "Service"}}],
+        })
+    };
+    let key = [("idempotency-key", "technical-1")];
+    let first = app.send_with(Method::POST, path, &body("modify", &line["cfsServiceId"]), &key).await;
+    assert_eq!(first.status, 201, "{:#}", first.body);
+    let location = first.headers["location"].to_str().unwrap().to_owned();
+    validate(Api::Tmf641, "ServiceOrder", &first.body).unwrap();
+    let again = app.send_with(Method::POST, path, &body("modify", &line["cfsServiceId"]), &key).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!((&first.body["category"], &first.body["externalId"]), (&json!("change"), &json!("noc-17")));
+    app.settle().await;
+    let done = app.get(&location).await.ok();
+    validate(Api::Tmf641, "ServiceOrder", &done).unwrap();
+    assert_eq!((&done["state"], &done["note"][0]["text"]), (&json!("completed"), &json!("after the outage")));
+    let names: Vec<&str> =
+        done["milestone"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["PCRF_POLICY_PUSH", "SERVICE_RESUME"]);
+    let unchanged = app.send(Method::POST, path, &body("noChange", &line["cfsServiceId"])).await.ok();
+    assert_eq!(unchanged["serviceOrderItem"][0]["action"], "noChange");
+
+    let services = app.op("service.list_for_subscription", json!({"subscriptionId": line["id"]})).await.ok();
+    let refused = async |action: &str, service: &Value, rule: &str| {
+        app.send(Method::POST, path, &body(action, service)).await.violates(rule);
+    };
+    refused("add", &line["cfsServiceId"], "service_order.create.needs_product_order").await;
+    refused("delete", &line["cfsServiceId"], "service_order.create.needs_product_order").await;
+    refused("modify", &json!("SVC-9999"), "service_order.create.service_not_found").await;
+    refused("modify", &services[1]["id"], "service_order.create.service_not_customer_facing").await;
+    app.op("subscription.terminate", json!({"subscriptionId": line["id"]})).await.ok();
+    app.settle().await;
+    refused("modify", &line["cfsServiceId"], "service_order.create.service_not_active").await;
+    assert_eq!(app.send(Method::POST, "/tmf-api/serviceInventory/v4/service", &json!({})).await.status, 405);
     app.finish().await;
 }

@@ -283,7 +283,7 @@ pub(crate) const RULES: &[Rules] = &[
         ],
         words: &[
             ("/category", &["activation", "change", "cessation"]),
-            ("/milestone/*/status", &["pending", "completed", "failed", "stuck"]),
+            ("/milestone/*/status", &["pending", "completed", "failed", "stuck", "withdrawn", "abandoned"]),
         ],
         times: &[],
         named: &[],

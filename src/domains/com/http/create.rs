@@ -1,11 +1,13 @@
 //! The body of a TMF622 `POST productOrder`: checked against the official definition, split into what we use and what we keep.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{shapes, without};
 use crate::domains::com::create::NewOrder;
-use crate::domains::com::port::CreateOrder;
+use crate::domains::com::port::{CreateOrder, OrderAction};
 use crate::domains::crm::port::Msisdn;
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::MalformedId;
@@ -37,10 +39,9 @@ pub(super) fn new_order(mut body: Value) -> Result<NewOrder> {
     }
     let command = CreateOrder {
         customer_id: customer_id.parse().map_err(|e: MalformedId| Error::invalid("/relatedParty", e.to_string()))?,
-        offering_id: item
-            .offering_id
-            .parse()
-            .map_err(|e: MalformedId| Error::invalid(format!("{ITEM}/productOffering/id"), e.to_string()))?,
+        action: item.action,
+        offering_id: parsed(item.offering_id, "productOffering/id")?,
+        subscription_id: parsed(item.subscription_id, "product/id")?,
         msisdn_preference: item.msisdn_preference,
         notes,
         submit: false,
@@ -48,11 +49,20 @@ pub(super) fn new_order(mut body: Value) -> Result<NewOrder> {
     Ok(NewOrder { command, requested_completion_date, attributes })
 }
 
+fn parsed<T: FromStr<Err = MalformedId>>(text: Option<String>, name: &str) -> Result<Option<T>> {
+    text.map(|text| text.parse().map_err(|e: MalformedId| Error::invalid(format!("{ITEM}/{name}"), e.to_string())))
+        .transpose()
+}
+
 fn object(value: Value, pointer: &str) -> Result<Map<String, Value>> {
     match value {
         Value::Object(attributes) => Ok(attributes),
         _ => Err(Error::invalid(pointer, "must be an object")),
     }
+}
+
+fn given(object: &Map<String, Value>, name: &str) -> Option<String> {
+    object.get(name).and_then(Value::as_str).map(str::to_owned)
 }
 
 fn text(object: &Map<String, Value>, name: &str) -> String {
@@ -81,7 +91,11 @@ fn customer(attributes: &mut Map<String, Value>) -> Result<String> {
 
 /// What an item says.
 struct Item {
-    offering_id: String,
+    action: OrderAction,
+    /// Missing where a line ends.
+    offering_id: Option<String>,
+    /// Of a line that is there.
+    subscription_id: Option<String>,
     msisdn_preference: Option<Msisdn>,
     /// Kept and echoed.
     rest: Map<String, Value>,
@@ -94,24 +108,38 @@ fn one_item(items: Option<Value>) -> Result<Item> {
     };
     let mut item = object(item, ITEM)?;
     let refused = |name: &str, message: &str| Err(Error::invalid(format!("{ITEM}/{name}"), message.to_owned()));
-    if item.get("action").and_then(Value::as_str) != Some("add") {
-        return refused("action", "must be add");
-    }
+    let Some(action) = item.get("action").and_then(Value::as_str).and_then(OrderAction::parse) else {
+        return refused("action", "must be add, modify or delete");
+    };
     if item.get("quantity").is_some_and(|quantity| *quantity != 1) {
         return refused("quantity", "must be 1");
     }
     if item.get("state").is_some_and(|state| state != "acknowledged") {
         return refused("state", "is ours to give; a new item is acknowledged");
     }
-    let Some(Value::Object(offering)) = item.remove("productOffering") else {
-        return refused("productOffering", "is required here");
-    };
-    let offering_id = text(&offering, "id");
+    let offering = item.remove("productOffering");
+    let offering = offering.map_or_else(|| Ok(Map::new()), |offering| object(offering, ITEM))?;
     let product = item.remove("product").map_or_else(|| Ok(Map::new()), |product| object(product, ITEM))?;
-    if product.contains_key("id") || product.contains_key("href") {
-        return refused("product/id", "is ours to give: it is the line, once it is booked");
+    let (offering_id, subscription_id) = (given(&offering, "id"), given(&product, "id"));
+    match action {
+        OrderAction::Add if subscription_id.is_some() || product.contains_key("href") => {
+            return refused("product/id", "is ours to give: it is the line, once it is booked");
+        }
+        OrderAction::Add | OrderAction::Modify if offering_id.is_none() => {
+            return refused("productOffering", "is required here");
+        }
+        OrderAction::Delete if offering_id.is_some() => {
+            return refused("productOffering", "does not go with delete: the line says what it is");
+        }
+        OrderAction::Modify | OrderAction::Delete if subscription_id.is_none() => {
+            return refused("product/id", "is required with this action: it is the line");
+        }
+        OrderAction::Add | OrderAction::Modify | OrderAction::Delete => {}
     }
-    let (msisdn_preference, product) = wish(product)?;
+    let (msisdn_preference, product) = wish(without(product, &["id", "href"]))?;
+    if msisdn_preference.is_some() && action != OrderAction::Add {
+        return refused("product/productCharacteristic", "a number is wished for with add only");
+    }
     let mut rest = without(item, &["id", "action", "quantity", "state", "itemPrice", "itemTotalPrice", "@type"]);
     let offering = without(offering, &["id", "href", "@type", "@referredType"]);
     for (name, kept) in [("productOffering", offering), ("product", product)] {
@@ -119,7 +147,7 @@ fn one_item(items: Option<Value>) -> Result<Item> {
             rest.insert(name.to_owned(), Value::Object(kept));
         }
     }
-    Ok(Item { offering_id, msisdn_preference, rest })
+    Ok(Item { action, offering_id, subscription_id, msisdn_preference, rest })
 }
 
 /// Takes the wish for a number out of the product.
@@ -202,7 +230,8 @@ mod tests {
     fn what_we_use_is_taken_and_the_rest_is_kept() {
         let new = new_order(body()).unwrap();
         assert_eq!(new.command.customer_id.as_str(), "CUST-1");
-        assert_eq!(new.command.offering_id.as_str(), "PLAN_M");
+        assert_eq!(new.command.offering_id.unwrap().as_str(), "PLAN_M");
+        assert_eq!(new.command.action, OrderAction::Add);
         assert_eq!(new.command.msisdn_preference.unwrap().as_str(), "90000123");
         assert_eq!(new.command.notes.as_deref(), Some("Deliver before the trip"));
         assert_eq!(
@@ -220,12 +249,43 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_is_there_is_named_by_the_product() {
+        let item = |item: Value| {
+            let mut body = body();
+            body["productOrderItem"] = json!([item]);
+            new_order(body).unwrap().command
+        };
+        let top_up = item(json!({
+            "id": "1", "action": "modify", "productOffering": {"id": "VAS_DATA_1GB"},
+            "product": {"id": "SUB-0001", "href": "/product/SUB-0001"}
+        }));
+        assert_eq!(top_up.action, OrderAction::Modify);
+        assert_eq!(top_up.subscription_id.unwrap().as_str(), "SUB-0001");
+        let end = item(json!({"id": "1", "action": "delete", "product": {"id": "SUB-0001"}}));
+        assert_eq!((end.action, end.offering_id), (OrderAction::Delete, None));
+    }
+
+    #[test]
     fn every_fault_names_its_place() {
         assert_eq!(fault(|b| b["state"] = json!("inProgress")), "/state");
         assert_eq!(fault(|b| b["relatedParty"] = json!([])), "/relatedParty");
         assert_eq!(fault(|b| b["relatedParty"][1]["role"] = json!("customer")), "/relatedParty");
         assert_eq!(fault(|b| b["productOrderItem"] = json!([])), "/productOrderItem");
-        assert_eq!(fault(|b| b["productOrderItem"][0]["action"] = json!("delete")), "/productOrderItem/0/action");
+        assert_eq!(fault(|b| b["productOrderItem"][0]["action"] = json!("noChange")), "/productOrderItem/0/action");
+        assert_eq!(
+            fault(|b| b["productOrderItem"][0]["action"] = json!("delete")),
+            "/productOrderItem/0/productOffering",
+            "a line that ends is not ordered"
+        );
+        assert_eq!(fault(|b| b["productOrderItem"][0]["action"] = json!("modify")), "/productOrderItem/0/product/id");
+        assert_eq!(
+            fault(|b| {
+                b["productOrderItem"][0]["action"] = json!("modify");
+                b["productOrderItem"][0]["product"]["id"] = json!("SUB-0001");
+            }),
+            "/productOrderItem/0/product/productCharacteristic",
+            "a line keeps its number"
+        );
         assert_eq!(fault(|b| b["productOrderItem"][0]["quantity"] = json!(2)), "/productOrderItem/0/quantity");
         assert_eq!(fault(|b| b["productOrderItem"][0]["bogus"] = json!(2)), "/productOrderItem/0/bogus");
         assert_eq!(

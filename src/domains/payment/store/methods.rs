@@ -64,6 +64,12 @@ pub(in crate::domains::payment) async fn lock_customer(tx: &Tx, cx: &Context, cu
     execute(&**tx, sql!("select pg_advisory_xact_lock(hashtextextended($1, 0))", key)).await.map(drop)
 }
 
+/// Keeps the customer's cards as they are until `tx` ends, beside others who charge them: whoever removes one waits.
+pub(in crate::domains::payment) async fn hold_cards(tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<()> {
+    let key = format!("payment_method:{}:{customer_id}", cx.tenant);
+    execute(&**tx, sql!("select pg_advisory_xact_lock_shared(hashtextextended($1, 0))", key)).await.map(drop)
+}
+
 pub(in crate::domains::payment) async fn find(
     connection: &impl ConnectionTrait,
     cx: &Context,

@@ -8,10 +8,10 @@ use crate::domains::com::port::OrderId;
 use crate::domains::som::http::{SERVICE_ORDER_STATES, SERVICE_STATES};
 use crate::domains::som::model::{Characteristics, ServiceOrder};
 use crate::domains::som::port::{
-    ServiceHistoryView, ServiceId, ServiceOrderId, ServiceOrderItemView, ServiceOrderTaskView, ServiceOrderView,
-    ServiceState, ServiceView,
+    ListUnconfirmed, NetworkState, ServiceHistoryView, ServiceId, ServiceOrderId, ServiceOrderItemView,
+    ServiceOrderTaskView, ServiceOrderView, ServiceState, ServiceView,
 };
-use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow};
+use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow, network_state};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, sql};
@@ -101,6 +101,7 @@ struct TaskRow {
 
 /// These service orders with their items and tasks.
 async fn orders(connection: &impl ConnectionTrait, cx: &Context, rows: Vec<OrderRow>) -> Result<Vec<ServiceOrderView>> {
+    let mut kept: Vec<Value> = rows.iter().map(|row| row.attributes.clone()).collect();
     let rows = rows.into_iter().map(ServiceOrder::try_from).collect::<Result<Vec<_>>>()?;
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     if ids.is_empty() {
@@ -122,16 +123,17 @@ async fn orders(connection: &impl ConnectionTrait, cx: &Context, rows: Vec<Order
     ))
     .all(connection)
     .await?;
-    let views = rows.into_iter().map(|row| {
+    let views = rows.into_iter().zip(kept.drain(..)).map(|(row, attributes)| {
         let items = items.extract_if(.., |item| item.service_order_id == row.id.as_str()).map(item_view).collect();
         let tasks = tasks.extract_if(.., |task| task.service_order_id == row.id.as_str()).map(task_view).collect();
-        order_view(row, items, tasks)
+        order_view(row, attributes, items, tasks)
     });
     Ok(views.collect())
 }
 
 fn order_view(
     row: ServiceOrder,
+    attributes: Value,
     items: Vec<ServiceOrderItemView>,
     tasks: Vec<ServiceOrderTaskView>,
 ) -> ServiceOrderView {
@@ -148,6 +150,7 @@ fn order_view(
         completed_at: row.completed_at,
         items,
         tasks,
+        attributes,
         version: row.version,
     }
 }
@@ -183,15 +186,18 @@ struct ServiceRow {
     parent_service_id: Option<String>,
     state: String,
     characteristics: Value,
+    network_wanted: Option<String>,
+    network_confirmed: Option<String>,
     created_at: DateTime<Utc>,
     activated_at: Option<DateTime<Utc>>,
     terminated_at: Option<DateTime<Utc>>,
     version: i64,
 }
 
-const SERVICE_SELECT: &str = "s.id, s.subscription_id, s.customer_id, s.service_order_id, i.id as service_order_item_id,
-        s.spec_id, s.name, s.type as kind, s.parent_service_id, s.state, s.characteristics, s.created_at, s.activated_at,
-        s.terminated_at, s.version";
+const SERVICE_SELECT: &str =
+    "s.id, s.subscription_id, s.customer_id, s.service_order_id, i.id as service_order_item_id,
+        s.spec_id, s.name, s.type as kind, s.parent_service_id, s.state, s.characteristics, s.network_wanted,
+        s.network_confirmed, s.created_at, s.activated_at, s.terminated_at, s.version";
 const SERVICE_FROM: &str = "service_inventory.service s
  left join service_inventory.service_order_item i on i.service_order_id = s.service_order_id and i.target_service_id = s.id
  where s.tenant_id = $1";
@@ -252,6 +258,25 @@ pub(in crate::domains::som) async fn services_of(
     services(connection, cx, ServiceRow::find_by_statement(statement).all(connection).await?).await
 }
 
+/// The services of which the network has not confirmed what it was asked for, longest waiting first.
+pub(in crate::domains::som) async fn unconfirmed(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    query: &ListUnconfirmed,
+) -> Result<Vec<ServiceView>> {
+    let statement = sql!(
+        format!(
+            "select {SERVICE_SELECT} from {SERVICE_FROM} and s.network_wanted is distinct from s.network_confirmed
+               and ($2::text is null or s.network_wanted = $2)
+             order by s.updated_at, s.id limit $3"
+        ),
+        cx.tenant.as_ref(),
+        query.wanted.map(NetworkState::as_str),
+        i64::from(query.limit)
+    );
+    services(connection, cx, ServiceRow::find_by_statement(statement).all(connection).await?).await
+}
+
 #[derive(FromQueryResult)]
 struct HistoryRow {
     service_id: String,
@@ -308,6 +333,8 @@ fn service_view(row: &ServiceRow, children: Vec<ServiceView>, history: &[History
         state: parse(&row.state)?,
         msisdn: known.msisdn,
         iccid_last4: known.iccid_last4,
+        network_wanted: network_state(row.network_wanted.as_deref())?,
+        network_confirmed: network_state(row.network_confirmed.as_deref())?,
         created_at: row.created_at,
         activated_at: row.activated_at,
         terminated_at: row.terminated_at,

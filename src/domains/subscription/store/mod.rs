@@ -10,7 +10,7 @@ pub(super) mod quota;
 pub(super) mod renewal;
 
 use chrono::{DateTime, NaiveTime, Utc};
-use sea_orm::{FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::Value;
 
 use super::model::Line;
@@ -199,7 +199,11 @@ pub(super) async fn show_by_number(db: &Db, cx: &Context, msisdn: &Msisdn) -> Re
 }
 
 /// The lines of a customer that have not ended.
-pub(super) async fn open_lines(db: &Db, cx: &Context, customer: &CustomerId) -> Result<Vec<SubscriptionId>> {
+pub(super) async fn open_lines(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    customer: &CustomerId,
+) -> Result<Vec<SubscriptionId>> {
     #[derive(FromQueryResult)]
     struct Row {
         id: String,
@@ -210,7 +214,7 @@ pub(super) async fn open_lines(db: &Db, cx: &Context, customer: &CustomerId) -> 
         cx.tenant.as_ref(),
         customer
     );
-    let rows = Row::find_by_statement(statement).all(db.connection()).await?;
+    let rows = Row::find_by_statement(statement).all(connection).await?;
     Ok(rows.into_iter().map(|row| row.id.into()).collect())
 }
 
@@ -269,11 +273,13 @@ pub(super) async fn lock(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<L
 /// Inserts a booked line, with the first step of its history. None when the order has a line already.
 pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking) -> Result<Option<Line>> {
     let id = ids::next(&**tx, "subscription.subscription_id_seq", "SUB", 4).await?;
+    let discount = booking.discount.as_ref();
     let query = format!(
         "with s as (
              insert into subscription.subscription (id, tenant_id, customer_id, offering_id, commercial_order_id, msisdn, iccid,
-                 cfs_service_id, state, price_amount_minor, price_currency, price_offering_price_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11)
+                 cfs_service_id, state, price_amount_minor, price_currency, price_offering_price_id, discount_type,
+                 discount_value, discount_periods_remaining, promo_code, promo_offer_definition_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $14, $15::text::numeric, $16, $17, $18)
              on conflict (tenant_id, commercial_order_id) do nothing
              returning *),
          history as (
@@ -295,7 +301,12 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking) -> Result<O
         booking.price.currency.as_str(),
         &booking.price_id,
         cx.actor.as_ref(),
-        cx.now
+        cx.now,
+        discount.map(|discount| discount.kind.as_str()),
+        discount.map(|discount| discount.value.to_string()),
+        discount.map_or(0, |discount| discount.periods),
+        discount.and_then(|discount| discount.promo_code.as_deref()),
+        discount.and_then(|discount| discount.promo_offer_definition_id.as_deref())
     );
     LineRow::find_by_statement(statement).one(&**tx).await?.map(LineRow::line).transpose()
 }

@@ -1,0 +1,143 @@
+//! The body of a TMF641 `POST serviceOrder`: a technical order about one service that is there.
+
+use serde_json::{Map, Value};
+
+use crate::domains::som::port::ServiceId;
+use crate::domains::som::resync::{Action, NewServiceOrder};
+use crate::platform::error::{Error, Result};
+use crate::platform::ids::MalformedId;
+use crate::platform::tmf::shape::{self, Is, Shape};
+
+const ITEM: &str = "/serviceOrderItem/0";
+
+/// Of the official `ServiceOrder_Create` what a technical order takes; docs/TMF.md says so, and everything else is refused.
+static SERVICE_ORDER: Shape = Shape {
+    name: "ServiceOrder",
+    attributes: &[
+        ("description", Is::Text),
+        ("externalId", Is::Text),
+        ("priority", Is::Text),
+        ("note", Is::Many(&NOTE)),
+        ("serviceOrderItem", Is::Many(&SERVICE_ORDER_ITEM)),
+    ],
+    required: &["serviceOrderItem"],
+};
+static NOTE: Shape = Shape {
+    name: "Note",
+    attributes: &[("id", Is::Text), ("author", Is::Text), ("date", Is::Time), ("text", Is::Text)],
+    required: &["text"],
+};
+static SERVICE_ORDER_ITEM: Shape = Shape {
+    name: "ServiceOrderItem",
+    attributes: &[
+        ("id", Is::Text),
+        ("quantity", Is::Whole),
+        ("action", Is::Text),
+        ("service", Is::One(&SERVICE_REF_OR_VALUE)),
+    ],
+    required: &["id", "action", "service"],
+};
+static SERVICE_REF_OR_VALUE: Shape = Shape {
+    name: "ServiceRefOrValue",
+    attributes: &[("id", Is::Text), ("href", Is::Text), ("@referredType", Is::Text)],
+    required: &[],
+};
+
+/// Reads the body of a POST.
+pub(super) fn new_order(mut body: Value) -> Result<NewServiceOrder> {
+    shape::check(&mut body, &SERVICE_ORDER)?;
+    let Value::Object(mut attributes) = body else { return Err(Error::invalid("", "must be an object")) };
+    attributes.remove("@type");
+    let item = one_item(attributes.remove("serviceOrderItem"))?;
+    let refused = |name: &str, message: &str| Err(Error::invalid(format!("{ITEM}/{name}"), message.to_owned()));
+    if item.get("quantity").is_some_and(|quantity| *quantity != 1) {
+        return refused("quantity", "must be 1");
+    }
+    let action = match item.get("action").and_then(Value::as_str) {
+        Some("add") => Action::Add,
+        Some("modify") => Action::Modify,
+        Some("delete") => Action::Delete,
+        Some("noChange") => Action::NoChange,
+        _ => return refused("action", "must be add, modify, delete or noChange"),
+    };
+    let id = item.get("service").and_then(|service| service.get("id")).and_then(Value::as_str);
+    let service_id = id.map(|id| {
+        id.parse::<ServiceId>().map_err(|e: MalformedId| Error::invalid(format!("{ITEM}/service/id"), e.to_string()))
+    });
+    Ok(NewServiceOrder { action, service_id: service_id.transpose()?, attributes })
+}
+
+fn one_item(items: Option<Value>) -> Result<Map<String, Value>> {
+    let Some(Value::Array(mut items)) = items else { return Err(Error::invalid("/serviceOrderItem", "is required")) };
+    match (items.pop(), items.is_empty()) {
+        (Some(Value::Object(item)), true) => Ok(item),
+        _ => Err(Error::invalid("/serviceOrderItem", "must have exactly one item")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn body() -> Value {
+        json!({
+            "externalId": "noc-17",
+            "note": [{"text": "after the outage"}],
+            "serviceOrderItem": [{"id": "1", "action": "modify", "service": {"id": "SVC-0001", "@type": "Service"}}]
+        })
+    }
+
+    fn fault(change: impl FnOnce(&mut Value)) -> String {
+        let mut body = body();
+        change(&mut body);
+        match new_order(body).unwrap_err() {
+            Error::Invalid { pointer, .. } => pointer,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn what_is_used_is_taken_and_the_rest_is_kept() {
+        let new = new_order(body()).unwrap();
+        assert_eq!((new.action, new.service_id.unwrap().as_str()), (Action::Modify, "SVC-0001"));
+        assert_eq!(
+            Value::Object(new.attributes),
+            json!({"externalId": "noc-17", "note": [{"text": "after the outage"}]})
+        );
+    }
+
+    #[test]
+    fn every_fault_names_its_place() {
+        assert_eq!(fault(|b| b["category"] = json!("x")), "/category");
+        assert_eq!(fault(|b| b["serviceOrderItem"] = json!([])), "/serviceOrderItem");
+        assert_eq!(fault(|b| b["serviceOrderItem"][0]["action"] = json!("explode")), "/serviceOrderItem/0/action");
+        assert_eq!(fault(|b| b["serviceOrderItem"][0]["quantity"] = json!(2)), "/serviceOrderItem/0/quantity");
+        assert_eq!(fault(|b| b["serviceOrderItem"][0]["state"] = json!("held")), "/serviceOrderItem/0/state");
+        assert_eq!(
+            fault(|b| b["serviceOrderItem"][0]["service"]["id"] = json!("a b")),
+            "/serviceOrderItem/0/service/id"
+        );
+        assert_eq!(fault(|b| b["bogus"] = json!(1)), "/bogus");
+    }
+
+    #[test]
+    fn everything_that_is_taken_is_official() {
+        let file =
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tmf/TMF641-ServiceOrdering-v4.1.0.swagger.json"));
+        let official: Value = serde_json::from_str(file).unwrap();
+        for (name, shape) in [
+            ("ServiceOrder_Create", &SERVICE_ORDER),
+            ("Note", &NOTE),
+            ("ServiceOrderItem", &SERVICE_ORDER_ITEM),
+            ("ServiceRefOrValue", &SERVICE_REF_OR_VALUE),
+        ] {
+            let properties = &official["definitions"][name]["properties"];
+            for (attribute, _) in shape.attributes {
+                let of_references = *attribute == "@referredType";
+                assert!(of_references || properties.get(attribute).is_some(), "{name}.{attribute}");
+            }
+        }
+    }
+}

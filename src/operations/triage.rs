@@ -1,0 +1,250 @@
+//! What an order waits for, put together from everything that works on it, and what can be done.
+//!
+//! An order waits for deliveries, network tasks or a charge, which belong to different domains; this is where they meet.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domains::com::port::{GetOrder, ListOrders, OrderId, OrderState, OrderView, SubmitOrder, rule};
+use crate::domains::payment::port::{AttemptStatus, ListAttempts};
+use crate::domains::provisioning::port::{ListTasks, RetryFailed, TaskId, TaskState, TaskView};
+use crate::domains::som::port::{ListServiceOrders, ServiceOrderView};
+use crate::operations::services::Services;
+use crate::operations::{Effect, Operation};
+use crate::platform::context::Context;
+use crate::platform::delivery::parked::{self, DeliveryView};
+use crate::platform::error::{Result, Rule};
+
+/// Orders that are looked into where no order is named.
+const ORDERS_MAX: u32 = 20;
+/// More tasks than any service order has.
+const TASKS_MAX: u32 = 100;
+
+/// Tell what an order waits for, why, and what to do next. Without an order: of every order that is held or flagged as stuck.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TriageOrder {
+    pub order_id: Option<OrderId>,
+}
+
+/// Have everything tried again that an order waits for and that was given up: parked deliveries are replayed, failed network
+/// tasks run anew, a held order is submitted. Stuck tasks are not: somebody has to look at the network first.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetryOrder {
+    pub order_id: OrderId,
+}
+
+/// What is known of an order's way.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TriageView {
+    pub order_id: OrderId,
+    pub state: OrderState,
+    /// The last line of its history.
+    pub last_step: Option<String>,
+    /// Since when it is known to be stuck.
+    pub stuck_flagged_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// What it waits for; what needs a person first.
+    pub waits_for: Vec<Waiting>,
+    /// What to do next, in a sentence.
+    pub next: String,
+}
+
+/// One thing that an order waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// `delivery`, `network_task` or `charge`.
+    pub kind: String,
+    pub id: String,
+    pub state: String,
+    pub why: String,
+    /// What a person can do; null where it goes on by itself.
+    pub next: Option<String>,
+}
+
+impl Operation<Services> for TriageOrder {
+    const NAME: &'static str = "order.triage";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"orderId": "ORD-0042"}"#;
+    type Output = Vec<TriageView>;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        let orders = match self.order_id {
+            Some(order_id) => vec![services.orders.get(cx, GetOrder { order_id }).await?],
+            None => stranded(services, cx).await?,
+        };
+        let mut views = Vec::with_capacity(orders.len());
+        for order in orders {
+            let found = look_into(services, cx, &order).await?;
+            views.push(view(order, waiting(&found)));
+        }
+        Ok(views)
+    }
+}
+
+impl Operation<Services> for RetryOrder {
+    const NAME: &'static str = "order.retry";
+    const EFFECT: Effect = Effect::Write;
+    const RULES: &'static [Rule] = &[rule::NOTHING_TO_RETRY];
+    const EXAMPLE: &'static str = r#"{"orderId": "ORD-0042"}"#;
+    type Output = TriageView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        let order_id = self.order_id;
+        let order = services.orders.get(cx, GetOrder { order_id: order_id.clone() }).await?;
+        if order.state == OrderState::Held {
+            let order = services.orders.submit(cx, SubmitOrder { order_id }).await?;
+            return Ok(view(order, Vec::new()));
+        }
+        let found = look_into(services, cx, &order).await?;
+        let (mut tried, db) = (false, &services.platform.db);
+        for delivery in found.deliveries.iter().filter(|delivery| delivery.state == "parked") {
+            parked::replay(db, cx, delivery.event_id, Some(&delivery.consumer)).await?;
+            tried = true;
+        }
+        for task in found.tasks.iter().filter(|task| task.state == TaskState::Failed) {
+            services.provisioning.retry_failed(cx, RetryFailed { task_id: task.id.clone() }).await?;
+            tried = true;
+        }
+        if !tried {
+            let refusal =
+                rule::NOTHING_TO_RETRY.violated("Nothing that the order waits for was given up; see order.triage");
+            return Err(refusal.with("orderId", &order_id).with("state", order.state).into());
+        }
+        let order = services.orders.get(cx, GetOrder { order_id }).await?;
+        let found = look_into(services, cx, &order).await?;
+        Ok(view(order, waiting(&found)))
+    }
+}
+
+/// Held orders, and those that were flagged as stuck.
+async fn stranded(services: &Services, cx: &Context) -> Result<Vec<OrderView>> {
+    let query = |state, stuck| ListOrders { customer_id: None, state, stuck, limit: ORDERS_MAX, offset: 0 };
+    let mut orders = services.orders.list(cx, query(Some(OrderState::Held), false)).await?;
+    orders.extend(services.orders.list(cx, query(None, true)).await?);
+    Ok(orders)
+}
+
+/// What works on an order.
+#[derive(Debug, Default)]
+struct Found {
+    deliveries: Vec<DeliveryView>,
+    tasks: Vec<TaskView>,
+    /// Charges that are not settled.
+    charges: Vec<String>,
+}
+
+async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Result<Found> {
+    let query = ListServiceOrders { order_id: order.id.clone() };
+    let service_orders: Vec<ServiceOrderView> = services.service_orders.service_orders_of_order(cx, query).await?;
+    let mut found = Found::default();
+    for service_order in &service_orders {
+        let query = ListTasks {
+            service_id: None,
+            service_order_id: Some(service_order.id.to_string()),
+            state: None,
+            limit: TASKS_MAX,
+            offset: 0,
+        };
+        let tasks = services.provisioning.tasks(cx, query).await?;
+        found.tasks.extend(tasks.into_iter().filter(|task| !task.state.is_final()));
+    }
+    let line = order.items.iter().find_map(|item| item.target_subscription_id.clone());
+    if let Some(line) = line.as_deref().filter(|_| order.state == OrderState::InProgress) {
+        let query = ListAttempts {
+            customer_id: Some(order.customer_id.clone()),
+            subject_id: Some(line.to_owned()),
+            status: Some(AttemptStatus::Pending),
+            limit: 10,
+            offset: 0,
+        };
+        let pending = services.payments.attempts(cx, query).await?;
+        found.charges = pending.into_iter().map(|attempt| attempt.id.to_string()).collect();
+    }
+    let about: Vec<String> = std::iter::once(order.id.to_string())
+        .chain(service_orders.iter().map(|one| one.id.to_string()))
+        .chain(service_orders.iter().flat_map(|one| one.tasks.iter().filter_map(|task| task.task_id.clone())))
+        .chain(line)
+        .chain(found.charges.iter().cloned())
+        .collect();
+    found.deliveries = parked::about(&services.platform.db, cx, &about).await?;
+    Ok(found)
+}
+
+/// What was found as what an order waits for, that which needs a person first.
+fn waiting(found: &Found) -> Vec<Waiting> {
+    let deliveries = found.deliveries.iter().map(|delivery| {
+        let explanation = delivery.explanation();
+        let on_its_way = format!("{} is on its way to {}", delivery.event_type, delivery.consumer);
+        Waiting {
+            kind: "delivery".into(),
+            id: format!("{} to {}", delivery.event_id, delivery.consumer),
+            state: delivery.state.clone(),
+            why: explanation.as_ref().map_or(on_its_way, |explanation| explanation.why.clone()),
+            next: explanation.map(|explanation| explanation.next),
+        }
+    });
+    let tasks = found.tasks.iter().map(|task| Waiting {
+        kind: "network_task".into(),
+        id: task.id.to_string(),
+        state: task.state.as_str().into(),
+        why: why(task),
+        next: next_for(task.state, &task.id),
+    });
+    let charges = found.charges.iter().map(|charge| Waiting {
+        kind: "charge".into(),
+        id: charge.clone(),
+        state: "pending".into(),
+        why: "the payment gateway has not said how the charge ended; it is asked again by itself".into(),
+        next: None,
+    });
+    let mut all: Vec<Waiting> = deliveries.chain(tasks).chain(charges).collect();
+    all.sort_by_key(|one| one.next.is_none());
+    all
+}
+
+fn why(task: &TaskView) -> String {
+    let what = task.task_type.as_str();
+    match (&task.waits_for, &task.last_error) {
+        (Some(earlier), _) => format!("{what} waits for {earlier}"),
+        (None, Some(error)) => format!("{what}: {error}"),
+        (None, None) => format!("{what} is under way"),
+    }
+}
+
+fn next_for(state: TaskState, id: &TaskId) -> Option<String> {
+    match state {
+        TaskState::Stuck => {
+            Some(format!("look at the network, then: bss prov resolve {id} --note …; or bss prov abandon {id}"))
+        }
+        TaskState::Failed => Some(format!("bss prov retry {id}; or bss prov abandon {id} --note …")),
+        TaskState::Pending
+        | TaskState::Running
+        | TaskState::Completed
+        | TaskState::Withdrawn
+        | TaskState::Abandoned => None,
+    }
+}
+
+fn view(order: OrderView, waits_for: Vec<Waiting>) -> TriageView {
+    let next = match (waits_for.first(), order.state) {
+        (Some(Waiting { next: Some(next), .. }), _) => next.clone(),
+        (Some(_), _) => "nothing: it goes on by itself".into(),
+        (None, OrderState::Acknowledged) => "it was never submitted: bss order submit, or bss order cancel".into(),
+        (None, OrderState::Held) => "bss order retry, or bss order cancel".into(),
+        (None, OrderState::InProgress) => "nothing will move it: bss order cancel gives everything back".into(),
+        (None, OrderState::Completed | OrderState::Failed | OrderState::Cancelled) => {
+            "nothing: the order has ended".into()
+        }
+    };
+    TriageView {
+        last_step: order.history.last().and_then(|line| line.reason.clone()),
+        order_id: order.id,
+        state: order.state,
+        stuck_flagged_at: order.stuck_flagged_at,
+        waits_for,
+        next,
+    }
+}

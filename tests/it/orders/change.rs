@@ -1,0 +1,294 @@
+//! Orders about a line that is there: top-ups and the end of it, and what an order is told to be waiting for.
+
+use serde_json::{Value, json};
+
+use super::{VISA, ended, fault, order, place, reasons, task_in};
+use crate::support::app::{Answer, TestApp};
+use crate::support::tmf_gate::{Api, validate};
+
+const DECLINES: &str = "4000000000009995";
+
+async fn change(app: &TestApp, line: &Value, action: &str, offering: Option<&str>) -> Answer {
+    let body = json!({"customerId": line["customerId"], "action": action, "subscriptionId": line["id"], "offeringId": offering});
+    let body = body.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+    app.op("order.create", Value::Object(body.map(|(name, value)| (name.clone(), value.clone())).collect())).await
+}
+
+async fn line_now(app: &TestApp, line: &Value) -> Value {
+    app.op("subscription.get", json!({"subscriptionId": line["id"]})).await.ok()
+}
+
+#[tokio::test]
+async fn a_top_up_is_ordered_charged_once_and_added() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let placed = change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.ok();
+    assert_eq!((&placed["items"][0]["action"], &placed["items"][0]["priceAmount"]), (&json!("modify"), &json!("3.00")));
+    let done = ended(&app, &placed["id"]).await;
+    assert_eq!(done["state"], "completed", "{done:#}");
+    assert_eq!(reasons(&done), ["order created", "order submitted", "the top-up is paid and added"]);
+    assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120 + 1_024);
+    // The delivery comes again: the line is asked with the same key.
+    app.sql("update audit.delivery set state = 'pending', next_attempt_at = clock_timestamp() where consumer = 'com.carry_out_change'").await;
+    app.sql("update order_mgmt.product_order set state = 'in_progress', completed_date = null where id = (select max(id) from order_mgmt.product_order)").await;
+    app.platform.db.wake().heard();
+    app.until("it is carried out again", async || {
+        let completed =
+            app.op("events.list", json!({"aggregateId": placed["id"], "eventType": "order.completed"})).await.ok();
+        (completed["count"] == 2).then_some(())
+    })
+    .await;
+    assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120 + 1_024, "not a second time");
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_line_is_ended_by_an_order() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let placed = change(&app, &line, "delete", None).await.ok();
+    let done = ended(&app, &placed["id"]).await;
+    assert_eq!((&done["state"], &done["items"][0]["priceAmount"]), (&json!("completed"), &json!("0.00")));
+    let line = line_now(&app, &line).await;
+    assert_eq!(line["state"], "terminated");
+    assert_eq!(line["stateReason"], format!("ordered by {}", placed["id"].as_str().unwrap()));
+    change(&app, &line, "delete", None).await.violates("order.create.line_has_no_service");
+    change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.violates("order.create.line_has_no_service");
+    app.settle().await;
+    task_in(&app, "HLR_DEPROVISION", "completed").await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_declined_top_up_fails_the_order_and_changes_nothing() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let card = app.op("payment.add_card", json!({"customerId": line["customerId"], "cardNumber": DECLINES})).await.ok();
+    app.op("payment.set_default_method", json!({"paymentMethodId": card["id"]})).await.ok();
+    let placed = change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.ok();
+    let failed = ended(&app, &placed["id"]).await;
+    assert_eq!(failed["state"], "failed");
+    assert!(failed["stateReason"].as_str().unwrap().contains("declined"), "{failed:#}");
+    assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_before_anything_happens() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let stranger = app.customer(VISA).await;
+    let strange = json!({"customerId": stranger, "id": line["id"]});
+    change(&app, &strange, "delete", None).await.violates("order.create.line_of_another_customer");
+    let nothing = json!({"customerId": line["customerId"], "id": "SUB-9999"});
+    change(&app, &nothing, "delete", None).await.violates("order.create.line_not_found");
+    change(&app, &line, "modify", Some("VAS_NONE")).await.violates("order.create.offering_not_found");
+    for (action, offering) in
+        [("add", Some("PLAN_S")), ("modify", None), ("delete", Some("PLAN_S")), ("noChange", None)]
+    {
+        assert_eq!(change(&app, &line, action, offering).await.status, 400, "{action}");
+    }
+    assert_eq!(app.op("order.create", json!({"customerId": stranger})).await.status, 400, "a plan is missing");
+    assert_eq!(app.number("select count(*) from order_mgmt.product_order").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_of_a_line_is_called_off_before_it_is_submitted_and_not_after() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let body =
+        json!({"customerId": line["customerId"], "action": "delete", "subscriptionId": line["id"], "submit": false});
+    let placed = app.op("order.create", body).await.ok();
+    let cancelled = app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    assert_eq!(cancelled["state"], "cancelled");
+    assert_eq!(line_now(&app, &line).await["state"], "active", "the line has nothing to do with it");
+    app.sql(
+        "create function hold() returns trigger language plpgsql as
+         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
+    )
+    .await;
+    app.sql("create trigger hold before insert on audit.delivery for each row when (new.consumer = 'com.carry_out_change') execute function hold()")
+        .await;
+    let placed = change(&app, &line, "delete", None).await.ok();
+    let refused = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
+    refused.violates("order.cancel.forbidden_after_som_started");
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.platform.db.wake().heard();
+    assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn item_actions_over_tmf622() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let path = "/tmf-api/productOrderingManagement/v4/productOrder";
+    let body = |item: Value| {
+        json!({
+            "relatedParty": [{"id": line["customerId"], "role": "customer", "@referredType": "Customer"}],
+            "productOrderItem": [item],
+        })
+    };
+    let item = json!({"id": "1", "action": "modify", "productOffering": {"id": "VAS_DATA_1GB"}, "product": {"id": line["id"]}});
+    let answer = app.send(reqwest::Method::POST, path, &body(item)).await;
+    assert_eq!(answer.status, 201, "{:#}", answer.body);
+    validate(Api::Tmf622, "ProductOrder", &answer.body).unwrap();
+    let item = &answer.body["productOrderItem"][0];
+    assert_eq!((&item["action"], &item["product"]["id"]), (&json!("modify"), &line["id"]));
+    assert_eq!(item["itemPrice"][0]["priceType"], "oneTime");
+    let id = answer.body["id"].clone();
+    let at = format!("{path}/{}", id.as_str().unwrap());
+    app.send(reqwest::Method::PATCH, &at, &json!({"state": "inProgress"})).await.ok();
+    assert_eq!(ended(&app, &id).await["state"], "completed");
+    let item = json!({"id": "1", "action": "delete", "product": {"id": line["id"]}});
+    let answer = app.send(reqwest::Method::POST, path, &body(item)).await.ok();
+    validate(Api::Tmf622, "ProductOrder", &answer).unwrap();
+    app.op("order.submit", json!({"orderId": answer["id"]})).await.ok();
+    assert_eq!(ended(&app, &answer["id"]).await["state"], "completed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn triage_says_what_an_order_waits_for_and_retry_tries_it_again() {
+    let app = TestApp::new().await;
+    let customer = app.customer(VISA).await;
+    let triage = async |id: &Value| app.op("order.triage", json!({"orderId": id})).await.ok()[0].clone();
+    let kept =
+        app.op("order.create", json!({"customerId": customer, "offeringId": "PLAN_S", "submit": false})).await.ok();
+    assert!(triage(&kept["id"]).await["next"].as_str().unwrap().contains("bss order submit"));
+    app.op("order.retry", json!({"orderId": kept["id"]})).await.violates("order.retry.nothing_to_retry");
+
+    fault(&app, "HLR_PROVISION", "stuck", true).await;
+    let placed = place(&app, &customer).await;
+    let task = task_in(&app, "HLR_PROVISION", "stuck").await;
+    app.settle().await;
+    let stuck = triage(&placed["id"]).await;
+    assert_eq!(stuck["waitsFor"][0]["id"], task["id"], "{stuck:#}");
+    assert!(stuck["next"].as_str().unwrap().contains("bss prov resolve"), "{stuck:#}");
+    app.op("order.retry", json!({"orderId": placed["id"]})).await.violates("order.retry.nothing_to_retry");
+    fault(&app, "HLR_PROVISION", "stuck", false).await;
+
+    // A delivery that was given up.
+    app.sql(
+        "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no line today'; end $$",
+    )
+    .await;
+    app.sql("create trigger refuse before insert on subscription.subscription for each row execute function refuse()")
+        .await;
+    app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "HLR is back"})).await.ok();
+    app.until("the booking has failed", async || {
+        let failed = "select count(*) from audit.delivery where consumer = 'com.book_line' and attempts > 0";
+        (app.number(failed).await == 1).then_some(())
+    })
+    .await;
+    app.sql(
+        "update audit.delivery set state = 'parked', attempts = 6, leased_by = null where consumer = 'com.book_line'",
+    )
+    .await;
+    let parked = app.op("queue.parked", json!({"consumer": "com.book_line"})).await.ok();
+    let explanation = &parked[0]["explanation"];
+    assert!(explanation["what"].as_str().unwrap().contains("service_order.completed"), "{parked:#}");
+    assert!(explanation["why"].as_str().unwrap().contains("no line today"), "{parked:#}");
+    assert!(explanation["next"].as_str().unwrap().contains("bss queue replay"), "{parked:#}");
+    let waiting = triage(&placed["id"]).await;
+    assert_eq!(waiting["waitsFor"][0]["kind"], "delivery", "{waiting:#}");
+    app.assert_books().await;
+    app.sql("drop trigger refuse on subscription.subscription").await;
+    app.op("order.retry", json!({"orderId": placed["id"]})).await.ok();
+    assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
+    assert_eq!(triage(&placed["id"]).await["next"], "nothing: the order has ended");
+    assert_eq!(order(&app, &kept["id"]).await["state"], "acknowledged");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_parked_delivery_of_a_consumer_is_replayed_at_once() {
+    let app = TestApp::new().await;
+    let customer = app.customer(VISA).await;
+    app.sql(
+        "create function park() returns trigger language plpgsql as
+         $$ begin new.state := 'parked'; new.attempts := 6; new.last_error := 'the database failed'; return new; end $$",
+    )
+    .await;
+    app.sql("create trigger park before insert on audit.delivery for each row when (new.consumer = 'som.decompose') execute function park()")
+        .await;
+    let placed = [place(&app, &customer).await, place(&app, &customer).await, place(&app, &customer).await];
+    app.settle().await;
+    assert_eq!(app.op("queue.parked", json!({})).await.ok().as_array().unwrap().len(), 3);
+    let orphans = app.op("audit.find_orphans", json!({})).await.ok();
+    assert_eq!(orphans, json!([]), "parked is known to wait for a person");
+    app.sql("drop trigger park on audit.delivery").await;
+    assert_eq!(app.op("queue.replay_all", json!({"consumer": "nobody"})).await.status, 404);
+    assert_eq!(app.op("queue.replay_all", json!({"consumer": "som.decompose", "limit": 0})).await.status, 400);
+    let one = app.op("queue.replay_all", json!({"consumer": "som.decompose", "limit": 1})).await.ok();
+    assert_eq!(one["replayed"], 1);
+    let rest = app.op("queue.replay_all", json!({"consumer": "som.decompose"})).await.ok();
+    assert_eq!(rest["replayed"], 2);
+    for order in &placed {
+        assert_eq!(ended(&app, &order["id"]).await["state"], "completed");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_works_on_is_found() {
+    let app = TestApp::new().await;
+    let customer = app.customer(VISA).await;
+    fault(&app, "HLR_PROVISION", "stuck", true).await;
+    let placed = place(&app, &customer).await;
+    let task = task_in(&app, "HLR_PROVISION", "stuck").await;
+    app.settle().await;
+    assert_eq!(app.op("audit.find_orphans", json!({})).await.ok(), json!([]));
+    app.sql("update provisioning.provisioning_task set state = 'completed', completed_at = now(), attempts = 1 where state = 'stuck'").await;
+    let orphans = app.op("audit.find_orphans", json!({})).await.ok();
+    let found: Vec<&str> = orphans.as_array().unwrap().iter().filter_map(|orphan| orphan["check"].as_str()).collect();
+    assert!(
+        found.contains(&"com.order_is_terminal_or_explained") && found.contains(&"som.order_is_worked_on"),
+        "{orphans:#}"
+    );
+    assert!(
+        orphans.as_array().unwrap().iter().all(|orphan| orphan["next"].as_str().is_some_and(|next| !next.is_empty()))
+    );
+    app.sql("update provisioning.provisioning_task set state = 'stuck', completed_at = null, attempts = 0, last_error = 'x' where id = (select task_id from service_inventory.service_order_task where state = 'stuck')").await;
+    app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "go on"})).await.ok();
+    assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn everything_holds_in_chaos() {
+    const ORDERS: usize = 12;
+    let app = TestApp::with(&[("BSS_CHAOS", "fail=0.2,duplicate=0.3,delay_ms=15")]).await;
+    let customer = app.customer(VISA).await;
+    let line = app.line("PLAN_S").await;
+    let mut placed = Vec::new();
+    for _ in 0..ORDERS {
+        placed.push(place(&app, &customer).await);
+    }
+    for _ in 0..3 {
+        let usage = json!({"msisdn": line["msisdn"], "eventType": "data", "quantity": 100_000, "unit": "mb"});
+        app.op("usage.simulate", usage).await.ok();
+        let top_up = change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.ok();
+        assert_eq!(ended(&app, &top_up["id"]).await["state"], "completed");
+    }
+    app.op("order.cancel", json!({"orderId": placed[0]["id"]})).await;
+    let mut completed = 0;
+    for order in &placed {
+        completed += i64::from(ended(&app, &order["id"]).await["state"] == "completed");
+    }
+    app.settle().await;
+    let kept = "select (select count(*) from mock_gateway.charge) - (select count(*) from mock_gateway.refund)";
+    assert_eq!(app.number(kept).await, completed + 1 + 3, "an order, the line before, and its three top-ups");
+    assert_eq!(
+        app.number("select count(*) from provisioning.provisioning_task where task_type = 'SERVICE_SUSPEND'").await,
+        3
+    );
+    assert_eq!(
+        app.number("select count(*) from provisioning.provisioning_task where task_type = 'SERVICE_RESUME'").await,
+        3
+    );
+    assert!(app.number("select count(*) from audit.delivery_history where detail like 'chaos:%'").await > 0);
+    app.finish().await;
+}
