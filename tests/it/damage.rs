@@ -34,6 +34,8 @@ const OPEN_ORDER: &str = "select id from order_mgmt.product_order where state = 
 const OPEN_SERVICE_ORDER: &str = "select id from service_inventory.service_order where state = 'in_progress'";
 const USAGE: &str = "select 'UE-000001'";
 
+const BENS_SERVICE: &str = "select cfs_service_id from subscription.subscription where id = 'SUB-0002'";
+
 const DAMAGES: &[Damage] = &[
     damage(
         "platform.deliveries_move",
@@ -71,6 +73,11 @@ const DAMAGES: &[Damage] = &[
     damage(
         "com.ended_order_says_when_and_why",
         "update order_mgmt.product_order set completed_date = null where id = 'ORD-0001'",
+        ADAS_ORDER,
+    ),
+    damage(
+        "com.change_names_its_line",
+        "update order_mgmt.order_item set action = 'modify', target_subscription_id = null where order_id = 'ORD-0001'",
         ADAS_ORDER,
     ),
     damage(
@@ -208,6 +215,37 @@ const DAMAGES: &[Damage] = &[
         "update provisioning.provisioning_task set state = 'pending', next_attempt_at = now() - interval '1 hour'
          where state = 'stuck'",
         "select id from provisioning.provisioning_task where state = 'pending'",
+    ),
+    damage(
+        "provisioning.tasks_of_a_service_keep_their_order",
+        "update provisioning.provisioning_task set state = 'failed', last_error = 'lost' where id =
+             (select id from provisioning.provisioning_task
+              where service_id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002')
+              order by position limit 1)",
+        "select id from provisioning.provisioning_task where task_type = 'SERVICE_RESUME'
+         and service_id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002')",
+    ),
+    damage(
+        "provisioning.ended_service_order_has_no_task_to_run",
+        "update service_inventory.service_order set state = 'failed' where state = 'in_progress'",
+        "select id from provisioning.provisioning_task where state = 'stuck'",
+    ),
+    damage(
+        "som.order_is_worked_on",
+        "update provisioning.provisioning_task set state = 'completed' where state = 'stuck'",
+        OPEN_SERVICE_ORDER,
+    ),
+    damage(
+        "som.network_follows_the_line",
+        "update service_inventory.service set network_wanted = 'suspended'
+         where id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002')",
+        BENS_SERVICE,
+    ),
+    damage(
+        "som.unconfirmed_is_worked_on",
+        "update service_inventory.service set network_confirmed = 'suspended'
+         where id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002')",
+        BENS_SERVICE,
     ),
     damage(
         "som.completed_exactly_with_its_tasks",
