@@ -6,11 +6,6 @@ use bss::app;
 use bss::cli::{self, Cli, Command};
 use clap::Parser as _;
 
-/// A request makes a few hundred small allocations; this allocator needs a tenth less of the whole for them, and no more
-/// memory.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Without it, no outside call could speak TLS; it fails only when one was installed before.

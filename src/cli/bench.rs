@@ -72,6 +72,9 @@ enum What {
     Renewal {
         #[command(flatten)]
         lines: LinesArgs,
+        /// Lines that are there already and fall due with them, as scripts/fill-lines.sh makes them
+        #[arg(long, default_value_t = 0)]
+        standing: u32,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -180,7 +183,9 @@ async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
         }
         What::Signup { connections, time } => signup::measure(target, time.load(connections)).await?,
         What::Usage { load, lines } => usage::measure(target, load.load(), lines.count()).await?,
-        What::Renewal { lines, .. } => renewal::measure(target, lines.count()).await?,
+        What::Renewal { lines, standing, .. } => {
+            renewal::measure(target, lines.count(), usize::try_from(standing).unwrap_or(usize::MAX)).await?
+        }
     };
     Ok(vec![report])
 }

@@ -12,6 +12,11 @@ use crate::platform::error::{Error, Result};
 /// Longest pause between two looks, should a wake-up be lost.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Wake-ups come with every delivery. The least pause between two looks grows with the time already waited: an eighth of it,
+/// within these bounds.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
 impl Service {
     /// Looks until `look` finds an outcome; None at the caller's deadline. While the database is away there is no outcome.
     pub(super) async fn settled<T, F>(&self, cx: &Context, look: impl Fn() -> F) -> Result<Option<T>>
@@ -19,6 +24,7 @@ impl Service {
         F: Future<Output = Result<Option<T>>>,
     {
         let mut waiter = self.platform.db.wake().waiter();
+        let started = Instant::now();
         loop {
             match look().await {
                 Ok(Some(outcome)) => return Ok(Some(outcome)),
@@ -30,6 +36,7 @@ impl Service {
             if left.is_zero() {
                 return Ok(None);
             }
+            tokio::time::sleep((started.elapsed() / 8).clamp(PAUSE_MIN, PAUSE_MAX).min(left)).await;
             waiter.wait(left.min(LOOK)).await;
         }
     }

@@ -173,6 +173,11 @@ impl Db {
         self.connection.get_postgres_connection_pool()
     }
 
+    /// The pool of [`Db::keyed`] for those who speak sqlx.
+    pub fn keyed_pool(&self) -> &sqlx::PgPool {
+        self.keyed.get_postgres_connection_pool()
+    }
+
     /// The pool of [`Db::begin`] for the usage batcher, which speaks sqlx.
     pub fn work_pool(&self) -> &sqlx::PgPool {
         self.work.get_postgres_connection_pool()

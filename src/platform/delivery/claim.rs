@@ -28,7 +28,8 @@ pub(super) struct Claimed {
 
 /// Leases up to `limit` due deliveries of the known consumers, oldest event first.
 ///
-/// The claim does not wait for the disk: losing a lease in a database crash only means that somebody claims again.
+/// The claim does not wait for the disk: losing a lease in a database crash only means that somebody claims again. To plan
+/// it takes longer than to run it.
 pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], limit: i64) -> Result<Vec<Claimed>> {
     let claimed = sqlx::query_as::<_, Claimed>(
         "with setting as materialized (select set_config('synchronous_commit', 'off', true)),
@@ -53,7 +54,7 @@ pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], 
     .bind(limit)
     .bind(boot_id)
     .bind(f64::from(LEASE_SECONDS))
-    .fetch_all(db.pool())
+    .fetch_all(db.keyed_pool())
     .await?;
     Ok(claimed)
 }

@@ -270,7 +270,7 @@ async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMa
     )
     .bind(events)
     .bind(consumers)
-    .execute(db.keyed().get_postgres_connection_pool())
+    .execute(db.keyed_pool())
     .await?;
     Ok(HashMap::new())
 }

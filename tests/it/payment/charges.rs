@@ -1,7 +1,7 @@
 //! Charges: every test card, twins, repetitions, nothing to charge.
 
 use bss::domains::payment::port::gateway::GatewayError;
-use bss::domains::payment::port::{AttemptStatus, ListAttempts, Payments as _, Purpose};
+use bss::domains::payment::port::{AttemptStatus, ChargeRequest, ListAttempts, Payments as _, Purpose};
 
 use super::world::{World, charge, sgd, violation};
 
@@ -100,6 +100,42 @@ async fn a_request_that_the_gateway_refuses_is_errored_and_announced_as_declined
                      where event_type = 'payment.declined' and payload->>'declineCode' = 'gateway_refused'";
     assert_eq!(world.number(announced).await, 1);
     assert_eq!(world.charge(&customer, "vas:VP-0001").await.attempt_number, 2);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn many_charges_are_booked_together_and_each_gets_its_own_answer() {
+    let world = World::new().await;
+    let paying = world.customer("paying", "4242424242424242").await;
+    let poor = world.customer("poor", "").await;
+    let before = world.charge(&paying, "renewal:SUB-0001:1").await;
+    let requests = vec![
+        charge(&paying, "renewal:SUB-0003:1"),
+        charge(&poor, "renewal:SUB-0004:1"),
+        charge(&paying, "renewal:SUB-0001:1"),
+        ChargeRequest { amount: sgd(0), ..charge(&paying, "renewal:SUB-0002:1") },
+        charge(&paying, "renewal:SUB-0003:1"),
+        ChargeRequest { amount: sgd(100), ..charge(&paying, "renewal:SUB-0001:1") },
+        charge(&paying, "renewal:SUB-0005:1"),
+    ];
+    let cx = world.cx().await;
+    let tx = world.platform.db.begin().await.expect("the database answers");
+    let answers = world.payments.request_charges(&tx, &cx, requests).await.expect("nothing fails as a whole");
+    tx.commit().await.expect("the commit succeeds");
+
+    let rules: Vec<_> =
+        answers.iter().map(|answer| answer.as_ref().err().map(|violation| violation.rule.id())).collect();
+    let (no_method, in_use) = (Some("payment.charge.no_method"), Some("payment.charge.business_key_in_use"));
+    assert_eq!(rules, [None, no_method, None, None, None, in_use, None]);
+    let ids: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+    assert_eq!((&ids[1], &ids[3]), (&before.id, &ids[0]));
+    for id in &ids {
+        assert_eq!(world.settled(id).await.status, AttemptStatus::Approved);
+    }
+    assert_eq!(world.number("select count(*) from payment.payment_attempt").await, 4);
+    assert_eq!(world.number("select count(*) from mock_gateway.charge").await, 3);
+    let requested = "select count(*) from audit.domain_event where event_type = 'payment.requested'";
+    assert_eq!(world.number(requested).await, 3);
     world.finish().await;
 }
 
