@@ -115,7 +115,7 @@ pub struct FaultArgs {
     /// How often, from 0 to 1
     #[arg(long, value_parser = probability)]
     probability: Option<f64>,
-    /// Of fail_first_attempt: how many attempts fail before one works
+    /// Of the fault that hits first attempts: how many fail before one works
     #[arg(long, value_parser = clap::value_parser!(i16).range(1..=100))]
     attempts: Option<i16>,
     #[command(flatten)]

@@ -198,9 +198,9 @@ fn clean(text: &str) -> String {
         // As long as an IMSI or an ICCID: its last four digits are enough.
         let hidden = digits.len().saturating_sub(4);
         if digits.len() >= 12 {
-            cleaned.push('…')
+            cleaned.push('…');
         } else {
-            cleaned.push_str(&digits[..hidden])
+            cleaned.push_str(&digits[..hidden]);
         }
         cleaned.push_str(&digits[hidden..]);
         digits.clear();

@@ -417,6 +417,9 @@ impl Operation<Services> for QueueReplayAll {
         if !(1..=events::LIMIT_MAX).contains(&self.limit) {
             return Err(Error::invalid("/limit", format!("must be from 1 to {}", events::LIMIT_MAX)));
         }
+        if self.consumer.len() > 100 {
+            return Err(Error::invalid("/consumer", "must be one of the names that queue.status gives"));
+        }
         if !services.platform.db.subscribers().names().any(|name| name == self.consumer) {
             return Err(Error::not_found("subscriber", &self.consumer));
         }

@@ -10,7 +10,7 @@ const DECLINES: &str = "4000000000009995";
 
 async fn change(app: &TestApp, line: &Value, action: &str, offering: Option<&str>) -> Answer {
     let body = json!({"customerId": line["customerId"], "action": action, "subscriptionId": line["id"], "offeringId": offering});
-    let body = body.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+    let body = body.as_object().expect("an object").iter().filter(|(_, value)| !value.is_null());
     app.op("order.create", Value::Object(body.map(|(name, value)| (name.clone(), value.clone())).collect())).await
 }
 

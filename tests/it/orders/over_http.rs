@@ -48,14 +48,14 @@ impl Mvne {
     }
 
     fn heard(&self, kind: &str) -> Vec<Heard> {
-        let kinds = self.kinds.lock().unwrap();
-        let heard = self.heard.lock().unwrap();
+        let kinds = self.kinds.lock().expect("nobody panics in there");
+        let heard = self.heard.lock().expect("nobody panics in there");
         heard.iter().filter(|one| kinds.get(&one.key).is_some_and(|known| known == kind)).cloned().collect()
     }
 
     fn answer(&self, id: &str) -> Response {
-        let kind = self.kinds.lock().unwrap().get(id).cloned().unwrap_or_default();
-        let words = self.heard.lock().unwrap().iter().filter(|one| one.key == id).count();
+        let kind = self.kinds.lock().expect("nobody panics in there").get(id).cloned().unwrap_or_default();
+        let words = self.heard.lock().expect("nobody panics in there").iter().filter(|one| one.key == id).count();
         let Some(answers) = self.script.get(kind.as_str()) else {
             return Json(json!({"status": "done"})).into_response();
         };
@@ -69,13 +69,17 @@ async fn told(State(mvne): State<Mvne>, headers: HeaderMap, Json(body): Json<Val
     let key = headers["idempotency-key"].to_str().expect("a text").to_owned();
     assert_eq!(body["taskId"], key.as_str());
     let kind = body["taskType"].as_str().expect("a type").to_owned();
-    mvne.kinds.lock().unwrap().insert(key.clone(), kind);
-    mvne.heard.lock().unwrap().push(Heard { method: "POST", key: key.clone(), body });
+    mvne.kinds.lock().expect("nobody panics in there").insert(key.clone(), kind);
+    mvne.heard.lock().expect("nobody panics in there").push(Heard { method: "POST", key: key.clone(), body });
     mvne.answer(&key)
 }
 
 async fn asked(State(mvne): State<Mvne>, Path(id): Path<String>) -> Response {
-    mvne.heard.lock().unwrap().push(Heard { method: "GET", key: id.clone(), body: Value::Null });
+    mvne.heard.lock().expect("nobody panics in there").push(Heard {
+        method: "GET",
+        key: id.clone(),
+        body: Value::Null,
+    });
     mvne.answer(&id)
 }
 

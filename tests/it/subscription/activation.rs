@@ -62,6 +62,8 @@ async fn a_declined_card_ends_the_booked_line() {
     assert_eq!((line["state"].as_str(), &line["nextRenewalAt"]), (Some("terminated"), &Value::Null));
     assert_eq!(line["balances"], json!([]));
     assert_eq!(events(&app, &line, "subscription.activation_failed").await.len(), 1);
+    // The network forgets the number before it is free again.
+    app.settle().await;
     let number = app.op("inventory.msisdn.get", json!({"msisdn": line["msisdn"]})).await.ok();
     assert_eq!(number["status"], "available");
     app.finish().await;

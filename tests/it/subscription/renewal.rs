@@ -208,6 +208,9 @@ async fn a_line_blocked_for_something_else_is_skipped_once_per_boundary() {
          select id, 'active', 'blocked', '{requested}', 'test', now() from subscription.subscription",
     )
     .await;
+    app.settle().await;
+    app.sql("update service_inventory.service set network_wanted = 'suspended', network_confirmed = 'suspended' where type = 'CFS'")
+        .await;
     advance(&app, "30d").await;
     assert_eq!(tick(&app).await["skipped"], 1);
     assert_eq!(tick(&app).await["skipped"], 0);
