@@ -17,6 +17,9 @@ const STEPS: &[(&str, &str)] = &[
     ("0008_provisioning", include_str!("../sql/0008_provisioning.sql")),
     ("0009_subscription", include_str!("../sql/0009_subscription.sql")),
     ("0010_mediation", include_str!("../sql/0010_mediation.sql")),
+    ("0011_line_contracts", include_str!("../sql/0011_line_contracts.sql")),
+    ("0012_price_migration", include_str!("../sql/0012_price_migration.sql")),
+    ("0013_quota_grants", include_str!("../sql/0013_quota_grants.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.
