@@ -57,6 +57,7 @@ impl Service {
             cfs_service_id: done.cfs_service_id,
             price: order.item.price,
             price_id: order.item.price_id.clone(),
+            discount: None,
         };
         let line = self.subscriptions.book(tx, cx, booking).await?;
         order.remark(cx, format!("line {line} booked, its charge is under way"));
