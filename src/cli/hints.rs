@@ -34,9 +34,16 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     ("provisioning_task.resolve.requires_stuck_state", "see its state: bss prov show {taskId}"),
     ("provisioning_task.retry.requires_failed_state", "see its state: bss prov show {taskId}"),
     ("service_order.create.needs_product_order", "order it: bss order create, or bss order cease"),
+    ("subscription.plan_change.already_pending", "cancel it first: bss subscription keep-plan {subscriptionId}"),
+    ("subscription.plan_change.target_not_sellable_now", "see what is on sale: bss catalog list"),
     ("subscription.renew.no_payment_method", "add a card: bss payment add-card --customer {customerId}"),
     ("subscription.renew.requires_active_cof", "add a card: bss payment add-card --customer {customerId}"),
     ("subscription.terminate.already_terminated", "see the line: bss subscription show {subscriptionId}"),
+    ("subscription.unblock.fraud_requires_note", "say why: --note <what was found out>"),
+    (
+        "subscription.unblock.nothing_to_lift",
+        "see what blocks it: bss subscription show {subscriptionId}; data needs a top-up, payment a renewal",
+    ),
     (
         "subscription.usage_rated.roaming_balance_required",
         "buy roaming data: bss subscription vas {subscriptionId} VAS_ROAMING_1GB",

@@ -1,5 +1,7 @@
 //! `bss subscription`: the lines.
 
+use std::time::Duration;
+
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -8,6 +10,9 @@ use super::error::CliError;
 use super::operations as op;
 use super::session::{Gate, Outcome, Session};
 use crate::render::{self, text};
+
+/// As long as the server may take to tell every line of a plan.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// Commands about lines.
 #[derive(Debug, Subcommand)]
@@ -56,6 +61,76 @@ pub enum SubscriptionCommand {
         #[command(flatten)]
         gate: Gate,
     },
+    /// Take a line out of service: lost or stolen, or fraud
+    #[command(
+        after_help = "Examples:\n  bss subscription block SUB-0042 --note 'left in a taxi'\n  bss subscription block SUB-0042 --reason fraud --note 'SIM box'"
+    )]
+    Block {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// requested (lost or stolen) or fraud
+        #[arg(long, default_value = "requested", value_parser = ["requested", "fraud"])]
+        reason: String,
+        /// What happened, for the record
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Let a line back that was blocked by hand
+    #[command(
+        after_help = "Examples:\n  bss subscription unblock SUB-0042\n  bss subscription unblock SUB-0042 --reason fraud --note 'identity checked'"
+    )]
+    Unblock {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// Only this reason; without it, every block that was set by hand
+        #[arg(long, value_parser = ["requested", "fraud"])]
+        reason: Option<String>,
+        /// Why; needed to lift a block for fraud
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Book another plan for the next renewal; nothing is charged today
+    #[command(after_help = "Examples:\n  bss subscription change-plan SUB-0042 PLAN_L")]
+    ChangePlan {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// Plan id, see bss catalog list
+        #[arg(value_name = "PLAN")]
+        plan: String,
+    },
+    /// Take a booked plan change back
+    #[command(after_help = "Examples:\n  bss subscription keep-plan SUB-0042")]
+    KeepPlan {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+    },
+    /// Move every line of a plan to a new price, with a notice to each customer
+    #[command(
+        after_help = "Examples:\n  bss subscription migrate-price --offering PLAN_M --new-price-id PRICE_PLAN_M_2027 --effective-from 2027-01-01T00:00:00Z --yes"
+    )]
+    MigratePrice {
+        /// Plan whose lines are moved
+        #[arg(long)]
+        offering: String,
+        /// Price row of that plan
+        #[arg(long)]
+        new_price_id: String,
+        /// First day of the new price, before the notice
+        #[arg(long)]
+        effective_from: String,
+        /// Days of notice, 1 to 365
+        #[arg(long, default_value_t = 30)]
+        notice_days: u32,
+        /// Who decided it
+        #[arg(long, default_value = "ops")]
+        initiated_by: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
     /// End a line
     #[command(after_help = "Examples:\n  bss subscription terminate SUB-0042 --reason 'moved away' --yes")]
     Terminate {
@@ -68,7 +143,17 @@ pub enum SubscriptionCommand {
         #[command(flatten)]
         gate: Gate,
     },
-    /// Show what happened to a line
+    /// Tell what happened to a line: blocks, charges, grants, changes of plan and price
+    #[command(after_help = "Examples:\n  bss subscription timeline SUB-0042 --limit 50")]
+    Timeline {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+        /// The latest so many entries
+        #[arg(long)]
+        limit: Option<u32>,
+    },
+    /// Show the states that a line went through
     #[command(after_help = "Examples:\n  bss subscription history SUB-0042")]
     History {
         /// Line id
@@ -100,6 +185,48 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
         }
         SubscriptionCommand::Vas { line, vas, gate } => buy(&line, &vas, gate, session).await,
         SubscriptionCommand::Renew { line, gate } => renew(&line, gate, session).await,
+        SubscriptionCommand::Block { line, reason, note } => {
+            let block = json!({"subscriptionId": line, "reason": reason, "note": note});
+            let line = session.call(op::SUBSCRIPTION_BLOCK, block).await?;
+            session.show(&line, render::subscription::page)
+        }
+        SubscriptionCommand::Unblock { line, reason, note } => {
+            let unblock = json!({"subscriptionId": line, "reason": reason, "note": note});
+            let line = session.call(op::SUBSCRIPTION_UNBLOCK, unblock).await?;
+            session.show(&line, render::subscription::page)
+        }
+        SubscriptionCommand::ChangePlan { line, plan } => {
+            let change = json!({"subscriptionId": line, "newOfferingId": plan});
+            let line = session.call(op::SUBSCRIPTION_SCHEDULE_PLAN_CHANGE, change).await?;
+            session.show(&line, render::subscription::page)
+        }
+        SubscriptionCommand::KeepPlan { line } => {
+            let cancel = json!({"subscriptionId": line});
+            let line = session.call(op::SUBSCRIPTION_CANCEL_PENDING_PLAN_CHANGE, cancel).await?;
+            session.show(&line, render::subscription::page)
+        }
+        SubscriptionCommand::MigratePrice {
+            offering,
+            new_price_id,
+            effective_from,
+            notice_days,
+            initiated_by,
+            gate,
+        } => {
+            session.confirm(
+                gate,
+                &format!(
+                    "Every line of {offering} gets a notice and pays {new_price_id} afterwards; this is not taken back."
+                ),
+            )?;
+            let migration = json!({
+                "offeringId": offering, "newPriceId": new_price_id, "effectiveFrom": effective_from,
+                "noticeDays": notice_days, "initiatedBy": initiated_by,
+            });
+            let answer =
+                session.call_within(MIGRATION_TIMEOUT, op::SUBSCRIPTION_MIGRATE_TO_NEW_PRICE, migration).await?;
+            session.show(&answer, render::subscription::migration)
+        }
         SubscriptionCommand::Terminate { line, reason, gate } => {
             session.confirm(
                 gate,
@@ -108,6 +235,11 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             let end = json!({"subscriptionId": line, "reason": reason});
             let line = session.call(op::SUBSCRIPTION_TERMINATE, end).await?;
             session.show(&line, render::subscription::page)
+        }
+        SubscriptionCommand::Timeline { line, limit } => {
+            let timeline =
+                session.call(op::SUBSCRIPTION_TIMELINE, json!({"subscriptionId": line, "limit": limit})).await?;
+            session.show(&timeline, render::subscription::timeline)
         }
         SubscriptionCommand::History { line } => {
             let history = session.call(op::SUBSCRIPTION_HISTORY, json!({"subscriptionId": line})).await?;
@@ -144,7 +276,10 @@ async fn buy(line: &str, vas: &str, gate: Gate, session: &mut Session<'_>) -> Ou
 async fn renew(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
     if session.asks_before_charges(gate) {
         let view = session.call(op::SUBSCRIPTION_GET, json!({"subscriptionId": line})).await?;
-        let price = text::money(&view, "effectiveAmount", "priceCurrency");
+        // An overdue line pays what its renewal owed: the plan change or new price that was due counts.
+        let is_overdue = view["blockReasons"].as_array().is_some_and(|reasons| reasons.iter().any(|r| r == "payment"));
+        let amount = if is_overdue { "nextChargeAmount" } else { "effectiveAmount" };
+        let price = text::money(&view, amount, "priceCurrency");
         session.confirm_charge(
             gate,
             &format!("Renewing {line} charges {price} to the customer's default card and starts a new period."),

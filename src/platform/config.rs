@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 
 use crate::platform::crash;
@@ -63,7 +64,16 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_NETWORK_SECRET", "", "http: bearer token that the network knows us by, at least 16 characters"),
     ("BSS_NETWORK_SIM_LATENCY", "false", "the simulator takes the realistic time for each task"),
     ("BSS_NETWORK_SIM_SEED", "", "a number makes the simulator's faults repeatable"),
-    ("BSS_RENEWAL_TICK_SECONDS", "60", "cadence of the renewal sweep, 0 turns it off"),
+    (
+        "BSS_RENEWAL_TICK_SECONDS",
+        "60",
+        "cadence of the sweeps for renewals, ended top-ups and price migrations, 0 turns them off",
+    ),
+    (
+        "BSS_RENEWAL_REMINDER_LOOKAHEAD_SECONDS",
+        "86400",
+        "how long before a renewal its customer is reminded, 0 or less: not at all",
+    ),
     ("BSS_RECONCILIATION_INTERVAL_SECONDS", "60", "cadence of the stuck-order sweep, 0 turns it off"),
     ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", "900", "age after which an order in progress is flagged"),
     ("BSS_RESERVATION_TTL_SECONDS", "3600", "how long a number or eSIM stays reserved for an order"),
@@ -219,6 +229,8 @@ pub struct Config {
     pub require_kyc: bool,
     pub network: NetworkConfig,
     pub renewal_tick: Option<Duration>,
+    /// Zero or less: nobody is reminded.
+    pub renewal_reminder_lookahead: TimeDelta,
     pub reconciliation_tick: Option<Duration>,
     pub order_stuck_after: Duration,
     pub reservation_ttl: Duration,
@@ -333,6 +345,11 @@ impl Config {
             require_kyc: r.flag("BSS_REQUIRE_KYC"),
             network: r.network(),
             renewal_tick: tick(r.seconds("BSS_RENEWAL_TICK_SECONDS")),
+            renewal_reminder_lookahead: r.parsed(
+                "BSS_RENEWAL_REMINDER_LOOKAHEAD_SECONDS",
+                "a whole number of seconds",
+                |text| text.parse().ok().and_then(TimeDelta::try_seconds),
+            ),
             reconciliation_tick: tick(r.seconds("BSS_RECONCILIATION_INTERVAL_SECONDS")),
             order_stuck_after: r.seconds("BSS_ORDER_STUCK_THRESHOLD_SECONDS"),
             reservation_ttl: r.seconds("BSS_RESERVATION_TTL_SECONDS"),

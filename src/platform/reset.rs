@@ -23,6 +23,10 @@ const EMPTIED: &[(&str, &[&str])] = &[
         "subscription",
         &[
             "subscription_state_history",
+            "renewal_decline",
+            "contract_change",
+            "period_contract",
+            "price_migration",
             "vas_purchase",
             "quota_entry",
             "bundle_balance",

@@ -31,6 +31,18 @@ const HISTORY: &[Column] = &[
     Column::field("REASON", "reason"),
 ];
 
+const TIMELINE: &[Column] = &[
+    Column::time("WHEN", "at"),
+    Column::field("WHAT", "kind"),
+    Column::field("PERIOD", "periodIndex"),
+    Column::field("SUMMARY", "summary"),
+    Column::computed("WHY", |entry| {
+        let why = [text::field(entry, "reason"), text::field(entry, "note")];
+        why.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ")
+    }),
+    Column::field("BY", "by"),
+];
+
 /// Lines as a table.
 pub(crate) fn list(answer: &Value, style: Style) -> String {
     table(style, LIST, text::rows(answer))
@@ -47,6 +59,7 @@ pub(crate) fn page(line: &Value, style: Style) -> String {
             ("price", text::money(line, "priceAmount", "priceCurrency")),
             ("to pay", reduced_price(line)),
             ("discount", discount(line)),
+            ("to come", pending(line)),
             ("order", text::field(line, "commercialOrderId")),
             ("service", text::field(line, "cfsServiceId")),
             ("eSIM", text::field(line, "iccid")),
@@ -71,6 +84,41 @@ pub(crate) fn history(answer: &Value, style: Style) -> String {
         table(style, HISTORY, rows)
     } else {
         generic::any(answer, style)
+    }
+}
+
+/// What happened to a line, in order.
+pub(crate) fn timeline(answer: &Value, style: Style) -> String {
+    table(style, TIMELINE, text::rows(answer))
+}
+
+/// A move of a plan's lines to a new price.
+pub(crate) fn migration(answer: &Value, style: Style) -> String {
+    let told = text::rows(&answer["subscriptionIds"]).iter().map(text::scalar).collect::<Vec<_>>().join("\n");
+    Page::new(style, &[&text::field(answer, "id"), &text::field(answer, "offeringId")], &text::field(answer, "state"))
+        .facts(&[
+            ("new price", text::money(answer, "newAmount", "newCurrency")),
+            ("price row", text::field(answer, "newPriceId")),
+            ("from", text::time(answer, "effectiveFrom")),
+            ("notice", format!("{} days", text::field(answer, "noticeDays"))),
+            ("asked for by", text::field(answer, "initiatedBy")),
+            ("told now", text::field(answer, "count")),
+            ("told in all", text::field(answer, "notified")),
+            ("paying it", text::field(answer, "applied")),
+            ("not told yet", text::field(answer, "left")),
+        ])
+        .section("Lines told now", &told)
+        .finish()
+}
+
+/// What begins with a coming renewal.
+fn pending(line: &Value) -> String {
+    let price = text::money(line, "pendingPriceAmount", "pendingPriceCurrency");
+    let from = text::time(line, "pendingEffectiveAt");
+    match line["pendingChange"].as_str() {
+        Some("plan_change") => format!("{} for {price}, from {from}", text::field(line, "pendingOfferingId")),
+        Some(_) => format!("the price {price}, from {from}"),
+        None => String::new(),
     }
 }
 
@@ -167,6 +215,64 @@ mod tests {
         assert_snapshot!(list(&json!([blocked()]), Style::default()), @"
         ID        PLAN    STATE    NUMBER    RENEWS
         SUB-0042  PLAN_S  blocked  90000042  2026-05-11T09:00:02Z
+        ");
+    }
+
+    #[test]
+    fn what_is_booked_is_shown() {
+        let mut line = blocked();
+        for (name, value) in [
+            ("pendingChange", json!("plan_change")),
+            ("pendingOfferingId", json!("PLAN_L")),
+            ("pendingPriceAmount", json!("45.00")),
+            ("pendingPriceCurrency", json!("SGD")),
+            ("pendingEffectiveAt", json!("2026-05-11T09:00:02Z")),
+        ] {
+            line[name] = value;
+        }
+        let text = page(&line, Style::default());
+        assert!(text.contains("to come      PLAN_L for 45.00 SGD, from 2026-05-11T09:00:02Z"), "{text}");
+        line["pendingChange"] = json!("price_migration");
+        assert!(page(&line, Style::default()).contains("the price 45.00 SGD, from"));
+    }
+
+    #[test]
+    fn a_timeline_says_what_why_and_who() {
+        let answer = json!([
+            {"at": "2026-05-11T09:00:02Z", "kind": "charge", "summary": "SGD 10.00 paid for period 2 on PLAN_S", "periodIndex": 2,
+             "reason": null, "note": null, "by": "system:renewal_worker"},
+            {"at": "2026-05-12T09:00:00Z", "kind": "block", "summary": "blocked; the reasons are now: fraud", "periodIndex": null,
+             "reason": "block_for_fraud", "note": "SIM box", "by": "cli-user"},
+        ]);
+        assert_snapshot!(timeline(&answer, Style::default()), @"
+        WHEN                  WHAT    PERIOD  SUMMARY                                WHY                       BY
+        2026-05-11T09:00:02Z  charge  2       SGD 10.00 paid for period 2 on PLAN_S  -                         system:renewal_worker
+        2026-05-12T09:00:00Z  block   -       blocked; the reasons are now: fraud    block_for_fraud: SIM box  cli-user
+        ");
+    }
+
+    #[test]
+    fn a_migration_says_how_far_it_is() {
+        let answer = json!({
+            "id": "MIG-0001", "offeringId": "PLAN_M", "newPriceId": "PRICE_PLAN_M_2027", "newAmount": "30.00",
+            "newCurrency": "SGD", "effectiveFrom": "2027-01-01T00:00:00Z", "noticeDays": 30, "initiatedBy": "ops",
+            "state": "open", "count": 2, "subscriptionIds": ["SUB-0001", "SUB-0002"], "notified": 2, "applied": 0, "left": 0,
+        });
+        assert_snapshot!(migration(&answer, Style::default()), @"
+        MIG-0001  PLAN_M  open
+          new price     30.00 SGD
+          price row     PRICE_PLAN_M_2027
+          from          2027-01-01T00:00:00Z
+          notice        30 days
+          asked for by  ops
+          told now      2
+          told in all   2
+          paying it     0
+          not told yet  0
+
+        Lines told now
+          SUB-0001
+          SUB-0002
         ");
     }
 

@@ -10,6 +10,7 @@ const DESTRUCTIVE: &[&str] = &[
     "payment refund PAY-000001 --reason error",
     "order cancel ORD-0001",
     "subscription terminate SUB-0001",
+    "subscription migrate-price --offering PLAN_M --new-price-id P2 --effective-from 2027-01-01T00:00:00Z",
     "prov fault HLR_PROVISION fail_always",
     "prov abandon PTK-0001 --note gone",
     "order cease SUB-0001 --customer CUST-1",

@@ -73,6 +73,30 @@ impl Unit {
     }
 }
 
+/// How the periods of a plan are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanPeriod {
+    /// Thirty times 24 hours.
+    #[serde(rename = "days_30")]
+    Days30,
+    /// To the same day of the next month, in the operator's time zone.
+    CalendarMonth,
+}
+
+impl PlanPeriod {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Days30 => "days_30",
+            Self::CalendarMonth => "calendar_month",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Days30, Self::CalendarMonth].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
 /// The quantity that means "without limit".
 pub const UNLIMITED: i64 = -1;
 
@@ -84,6 +108,15 @@ pub struct AllowanceView {
     /// In `unit`; -1 is unlimited, 0 means "none included, top-up possible".
     pub quantity: i64,
     pub unit: Unit,
+    /// Of an unlimited allowance: beyond this much use in a period it is refused until the next one. Null: no such limit.
+    pub fair_use_quantity: Option<i64>,
+}
+
+impl AllowanceView {
+    /// So much per period and no more, or without any limit.
+    pub const fn plain(allowance_type: AllowanceType, quantity: i64) -> Self {
+        Self { allowance_type, quantity, unit: allowance_type.unit(), fair_use_quantity: None }
+    }
 }
 
 /// A price row. Never edited but for its end: a line's contract refers to its id for ever.
@@ -133,6 +166,7 @@ pub struct OfferingView {
     pub lifecycle_status: String,
     pub valid_from: Option<DateTime<Utc>>,
     pub valid_to: Option<DateTime<Utc>>,
+    pub period_kind: PlanPeriod,
     /// All rows, past and future.
     pub prices: Vec<PriceView>,
     /// What a new order would pay now; null where nothing is for sale now.

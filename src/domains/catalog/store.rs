@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::policy;
 use super::port::{
-    AllowanceType, AllowanceView, OfferingId, OfferingView, PriceId, PriceView, ServiceMapping, ServiceSpecification,
-    VasId, VasView,
+    AllowanceType, AllowanceView, OfferingId, OfferingView, PlanPeriod, PriceId, PriceView, ServiceMapping,
+    ServiceSpecification, VasId, VasView,
 };
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, sql};
@@ -20,13 +20,15 @@ use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
 /// An offering with its prices and allowances in one row: one round trip per read.
-const SELECT: &str = "o.id, o.name, o.spec_id, s.name as spec_name, o.is_bundle, o.is_sellable, o.lifecycle_status, o.valid_from,
-    o.valid_to, o.version, o.updated_at,
+const SELECT: &str =
+    "o.id, o.name, o.spec_id, s.name as spec_name, o.is_bundle, o.is_sellable, o.lifecycle_status, o.valid_from,
+    o.valid_to, o.period_kind, o.version, o.updated_at,
     (select coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'type', p.price_type, 'length', p.recurring_period_length,
             'period', p.recurring_period_type, 'amount', p.amount_minor, 'currency', p.currency, 'from', p.valid_from,
             'to', p.valid_to) order by p.id), '[]')
      from catalog.product_offering_price p where p.offering_id = o.id) as prices,
-    (select coalesce(jsonb_agg(jsonb_build_object('type', a.allowance_type, 'quantity', a.quantity) order by a.id), '[]')
+    (select coalesce(jsonb_agg(jsonb_build_object('type', a.allowance_type, 'quantity', a.quantity,
+            'fair_use', a.fair_use_quantity) order by a.id), '[]')
      from catalog.bundle_allowance a where a.offering_id = o.id) as allowances";
 const FROM: &str =
     "catalog.product_offering o join catalog.product_specification s on s.id = o.spec_id where o.tenant_id = $1";
@@ -73,6 +75,7 @@ pub(super) struct OfferingRow {
     pub(super) lifecycle_status: String,
     pub(super) valid_from: Option<DateTime<Utc>>,
     pub(super) valid_to: Option<DateTime<Utc>>,
+    period_kind: String,
     pub(super) version: i64,
     pub(super) updated_at: DateTime<Utc>,
     prices: Value,
@@ -104,6 +107,7 @@ struct AllowanceColumn {
     #[serde(rename = "type")]
     kind: String,
     quantity: i64,
+    fair_use: Option<i64>,
 }
 
 fn money(minor: i64, currency: &str) -> Result<Money> {
@@ -129,7 +133,8 @@ impl OfferingRow {
         let columns: Vec<AllowanceColumn> = decoded(&self.allowances)?;
         let view = |column: AllowanceColumn| {
             let allowance_type = allowance_type(&column.kind)?;
-            Ok(AllowanceView { allowance_type, quantity: column.quantity, unit: allowance_type.unit() })
+            let plain = AllowanceView::plain(allowance_type, column.quantity);
+            Ok(AllowanceView { fair_use_quantity: column.fair_use, ..plain })
         };
         columns.into_iter().map(view).collect()
     }
@@ -150,6 +155,8 @@ impl OfferingRow {
         Ok(OfferingView {
             active_price: policy::cheapest_in_force(&prices, at).cloned(),
             bundle_allowance: self.allowances()?,
+            period_kind: PlanPeriod::parse(&self.period_kind)
+                .ok_or_else(|| Error::Internal(format!("the catalog holds the period kind {}", self.period_kind)))?,
             id: self.id.into(),
             name: self.name,
             spec_id: self.spec_id,

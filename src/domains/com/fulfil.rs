@@ -3,7 +3,7 @@
 //! Every step locks the order and lets its state decide, so the events may come in any order and more than once.
 
 use crate::domains::com::events::OrderCompleted;
-use crate::domains::com::model::{Order, Promised, Trigger};
+use crate::domains::com::model::{Order, Trigger};
 use crate::domains::com::port::{OrderFailed, OrderState};
 use crate::domains::com::{Service, store};
 use crate::domains::crm::port::Direction;
@@ -57,7 +57,7 @@ impl Service {
             cfs_service_id: done.cfs_service_id,
             price: order.item.price,
             price_id: order.item.price_id.clone(),
-            discount: order.item.discount.as_ref().and_then(Promised::booked),
+            discount: order.item.discount.as_ref().and_then(|promised| promised.booked(order.item.price)),
         };
         let line = self.subscriptions.book(tx, cx, booking).await?;
         order.remark(cx, format!("line {line} booked, its charge is under way"));

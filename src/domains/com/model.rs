@@ -103,11 +103,14 @@ pub(super) struct Promised {
 
 impl Promised {
     /// What the line is booked with. None where the stored terms mean nothing.
-    pub(super) fn booked(&self) -> Option<BookedDiscount> {
+    pub(super) fn booked(&self, price: Money) -> Option<BookedDiscount> {
+        let periods = match self.periods_total? {
+            -1 => None,
+            several => Some(u16::try_from(several).ok()?),
+        };
         Some(BookedDiscount {
-            kind: self.kind.clone(),
-            value: self.value,
-            periods: self.periods_total?,
+            discount: self.discount(price)?,
+            periods,
             promo_code: self.code.clone(),
             promo_offer_definition_id: self.offer_definition_id.clone(),
         })

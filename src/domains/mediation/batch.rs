@@ -258,10 +258,10 @@ impl<'a> Batch<'a> {
         let by_id: HashMap<&str, usize> =
             self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
         for balance in lines::balances(connection, &wanted, self.now).await? {
-            let UsageBalance { line, allowance, total, remaining, unlimited } = balance;
+            let UsageBalance { line, allowance, total, remaining, unlimited, fair_use } = balance;
             if let Some(&n) = by_id.get(line.as_str()) {
                 self.balances[n][allowance as usize] =
-                    Some(Working { total, before: remaining, bucket: Bucket { remaining, unlimited } });
+                    Some(Working { total, before: remaining, bucket: Bucket { remaining, unlimited, fair_use } });
             }
         }
         Ok(())

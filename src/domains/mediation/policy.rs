@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::model::TYPE_NAMES;
-use crate::domains::rating::port::{ALLOWANCE_EXHAUSTED, NO_ALLOWANCE, ROAMING_BALANCE_REQUIRED};
+use crate::domains::rating::port::{ALLOWANCE_EXHAUSTED, FAIR_USE_EXCEEDED, NO_ALLOWANCE, ROAMING_BALANCE_REQUIRED};
 use crate::domains::subscription::port::UsageLine;
 use crate::platform::error::{Rule, Violation};
 
@@ -24,6 +24,7 @@ pub const RULES: &[Rule] = &[
     EVENT_TIME_OUT_OF_RANGE,
     REPLAY_DIFFERS,
     ALLOWANCE_EXHAUSTED,
+    FAIR_USE_EXCEEDED,
     NO_ALLOWANCE,
     ROAMING_BALANCE_REQUIRED,
 ];
@@ -60,6 +61,7 @@ pub(super) fn refusal(rule: Rule) -> Violation {
             "This source and external id were used for another event; a new event needs a new external id"
         }
         NO_ALLOWANCE => "The line has no such allowance; a top-up gives one",
+        FAIR_USE_EXCEEDED => "The fair-use limit of the period is reached; the next period, or a top-up, gives more",
         ROAMING_BALANCE_REQUIRED => "The line has no roaming data left; a roaming top-up gives some",
         _ => "The allowance is used up; a top-up or the next period gives more",
     })

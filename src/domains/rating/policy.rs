@@ -8,3 +8,5 @@ pub const ALLOWANCE_EXHAUSTED: Rule = Rule::new("usage.allowance_exhausted");
 pub const NO_ALLOWANCE: Rule = Rule::new("rating.no_allowance");
 /// Data abroad on a line with no roaming balance, or none left.
 pub const ROAMING_BALANCE_REQUIRED: Rule = Rule::new("subscription.usage_rated.roaming_balance_required");
+/// An unlimited allowance beyond its fair-use limit.
+pub const FAIR_USE_EXCEEDED: Rule = Rule::new("usage.fair_use_exceeded");

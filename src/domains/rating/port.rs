@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domains::catalog::port::AllowanceType;
 use crate::platform::error::Rule;
 
-pub use super::policy::{ALLOWANCE_EXHAUSTED, NO_ALLOWANCE, ROAMING_BALANCE_REQUIRED};
+pub use super::policy::{ALLOWANCE_EXHAUSTED, FAIR_USE_EXCEEDED, NO_ALLOWANCE, ROAMING_BALANCE_REQUIRED};
 
 /// What was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,8 @@ pub struct Bucket {
     /// In the allowance's unit, never negative. Means nothing while unlimited.
     pub remaining: i64,
     pub unlimited: bool,
+    /// Sold as unlimited: what remains is what fair use leaves. Its end refuses, and never blocks the line.
+    pub fair_use: bool,
 }
 
 /// The answer to one event.
@@ -88,18 +90,20 @@ pub fn rate(allowance: AllowanceType, bucket: Option<Bucket>, quantity: i64) -> 
         Some(Bucket { unlimited: true, .. }) => {
             Verdict::Served(Served { applied: 0, served: quantity, refused: 0, remaining: None, exhausts: false })
         }
-        Some(Bucket { remaining, .. }) if remaining <= 0 => {
-            Verdict::Refused { rule: used_up(allowance), remaining: Some(0) }
+        Some(Bucket { remaining, fair_use, .. }) if remaining <= 0 => {
+            let rule = if fair_use { FAIR_USE_EXCEEDED } else { used_up(allowance) };
+            Verdict::Refused { rule, remaining: Some(0) }
         }
-        Some(Bucket { remaining, .. }) => Verdict::Served(serve(allowance, remaining, quantity)),
+        Some(bucket) => Verdict::Served(serve(allowance, bucket, quantity)),
     }
 }
 
-fn serve(allowance: AllowanceType, before: i64, quantity: i64) -> Served {
+fn serve(allowance: AllowanceType, bucket: Bucket, quantity: i64) -> Served {
+    let before = bucket.remaining;
     let applied = quantity.min(before);
     let divisible = matches!(allowance, AllowanceType::Data | AllowanceType::DataRoaming);
     let served = if divisible { applied } else { quantity };
-    let exhausts = allowance == AllowanceType::Data && applied == before;
+    let exhausts = allowance == AllowanceType::Data && applied == before && !bucket.fair_use;
     Served { applied, served, refused: quantity - served, remaining: Some(before - applied), exhausts }
 }
 
@@ -127,10 +131,10 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "as a line has it: with or without the allowance")]
     fn left(remaining: i64) -> Option<Bucket> {
-        Some(Bucket { remaining, unlimited: false })
+        Some(Bucket { remaining, unlimited: false, fair_use: false })
     }
 
-    const UNLIMITED: Option<Bucket> = Some(Bucket { remaining: 0, unlimited: true });
+    const UNLIMITED: Option<Bucket> = Some(Bucket { remaining: 0, unlimited: true, fair_use: false });
 
     fn served(verdict: Verdict) -> Served {
         match verdict {
@@ -183,6 +187,18 @@ mod tests {
         assert_eq!((part.served, part.refused, part.remaining, part.exhausts), (500, 100, Some(0), false));
         assert_eq!(refused_by(rate(DataRoaming, left(0), 1)), ROAMING_BALANCE_REQUIRED);
         assert_eq!(refused_by(rate(DataRoaming, None, 1)), ROAMING_BALANCE_REQUIRED);
+    }
+
+    #[test]
+    fn fair_use_is_cut_and_refused_and_blocks_nothing() {
+        let fair = |remaining| Some(Bucket { remaining, unlimited: false, fair_use: true });
+        let last = served(rate(Data, fair(100), 130));
+        assert_eq!((last.served, last.refused, last.exhausts), (100, 30, false));
+        for allowance in AllowanceType::ALL {
+            assert_eq!(refused_by(rate(allowance, fair(0), 1)), FAIR_USE_EXCEEDED);
+        }
+        let pass = Some(Bucket { remaining: 0, unlimited: true, fair_use: true });
+        assert_eq!(served(rate(Data, pass, 50)).served, 50, "a pass comes before the limit");
     }
 
     fn allowance() -> impl Strategy<Value = AllowanceType> {

@@ -6,7 +6,7 @@ use crate::domains::com::port::{OrderCancelled, OrderFailed, OrderInProgress};
 use crate::domains::provisioning::port::{TaskAbandoned, TaskCompleted, TaskFailed, TaskStuck};
 use crate::domains::som::Service;
 use crate::domains::subscription::port::{
-    SubscriptionActivated, SubscriptionBlocked, SubscriptionPlanChanged, SubscriptionTerminated, SubscriptionUnblocked,
+    SubscriptionActivated, SubscriptionBlocked, PlanChanged, SubscriptionTerminated, SubscriptionUnblocked,
 };
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -137,9 +137,9 @@ struct ChangePolicy(Arc<Service>);
 
 impl Consumer for ChangePolicy {
     const NAME: &'static str = "som.change_policy";
-    type Payload = SubscriptionPlanChanged;
+    type Payload = PlanChanged;
 
-    async fn handle(&self, tx: &Tx, cx: &Context, event: SubscriptionPlanChanged) -> Result<(), Failure> {
+    async fn handle(&self, tx: &Tx, cx: &Context, event: PlanChanged) -> Result<(), Failure> {
         Ok(self.0.follow_line(tx, cx, &event.subscription_id, &event.cfs_service_id).await?)
     }
 }

@@ -13,7 +13,7 @@ use crate::domains::som::model::{Graph, Network, OrderTrigger, ServiceOrder};
 use crate::domains::som::port::{NetworkState, ServiceId, ServiceOrderKind, ServiceOrderState, ServiceState};
 use crate::domains::som::{Service, store};
 use crate::domains::subscription::port::{
-    SubscriptionBlocked, SubscriptionId, SubscriptionPlanChanged, SubscriptionTerminated, SubscriptionUnblocked,
+    SubscriptionBlocked, SubscriptionId, PlanChanged, SubscriptionTerminated, SubscriptionUnblocked,
 };
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -25,7 +25,7 @@ use crate::platform::outbox::{self, Event};
 const FOLLOWED: [&str; 4] = [
     SubscriptionBlocked::TYPE,
     SubscriptionUnblocked::TYPE,
-    SubscriptionPlanChanged::TYPE,
+    PlanChanged::TYPE,
     SubscriptionTerminated::TYPE,
 ];
 
@@ -91,8 +91,8 @@ impl Service {
                 network.wanted = Some(NetworkState::InService);
                 (TaskType::ServiceResume, json!({ "lineVersion": unblocked.version }))
             }
-            SubscriptionPlanChanged::TYPE => {
-                let changed: SubscriptionPlanChanged = read(logged)?;
+            PlanChanged::TYPE => {
+                let changed: PlanChanged = read(logged)?;
                 graph.cfs.characteristics.offering_id = Some(changed.new_offering_id);
                 let details =
                     json!({ "previousOfferingId": changed.previous_offering_id, "lineVersion": changed.version });

@@ -58,11 +58,126 @@ pub const CHECKS: &[Check] = &[
             join subscription.period p on p.subscription_id = n.subscription_id and p.period_index = n.period_index - 1
             join subscription.subscription s on s.id = n.subscription_id
             where n.period_start < p.period_end
-               or (n.period_start > p.period_end
-                   and not (s.period_kind = 'days_30'
-                            and mod(extract(epoch from n.period_start - p.period_end), 2592000) = 0)
-                   and not exists (select 1 from subscription.subscription_state_history h
-                                   where h.subscription_id = n.subscription_id and 'payment' = any(h.block_reasons)))",
+               or (n.period_start = p.period_end and n.gap is not null)
+               or (n.period_start > p.period_end and not (
+                   (n.gap is distinct from 'paid_late'
+                    and (mod(extract(epoch from n.period_start - p.period_end), 2592000) = 0
+                         or ((s.period_kind = 'calendar_month'
+                              or exists (select 1 from subscription.period_contract c
+                                         where c.subscription_id = s.id and c.period_kind = 'calendar_month'))
+                             -- The last day of a month moves by three days at most, a clock change by hours.
+                             and exists (select 1 from generate_series(1, 240) m
+                                         where abs(extract(epoch from n.period_start - (p.period_end + m * interval '1 month')))
+                                               < 4 * 86400))))
+                   or (n.gap is distinct from 'missed'
+                       and exists (select 1 from subscription.subscription_state_history h
+                                   where h.subscription_id = n.subscription_id and 'payment' = any(h.block_reasons)))))",
+    },
+    Check {
+        name: "subscription.period_is_what_was_charged_for",
+        description: "Every period cost what its contract says, and a line is on the plan and at the price of the period it is in.",
+        offenders: "
+            select p.subscription_id || '/' || p.period_index,
+                   'cost ' || p.amount_minor || ' ' || p.currency || ', the contract says ' || c.amount_minor || ' ' || c.price_currency
+            from subscription.period p
+            join subscription.period_contract c on c.subscription_id = p.subscription_id and c.period_index = p.period_index
+            where (p.amount_minor, p.currency) is distinct from (c.amount_minor, c.price_currency)
+            union all
+            select s.id, 'is on ' || s.offering_id || ' at ' || s.price_offering_price_id || ', period ' || c.period_index
+                   || ' is on ' || c.offering_id || ' at ' || c.price_offering_price_id
+            from subscription.subscription s
+            join subscription.period_contract c on c.subscription_id = s.id and c.period_index = s.period_index
+            where (s.offering_id, s.price_offering_price_id, s.price_amount_minor, s.price_currency) is distinct from
+                  (c.offering_id, c.price_offering_price_id, c.price_amount_minor, c.price_currency)",
+    },
+    Check {
+        name: "subscription.discount_counts_down",
+        description: "A discount is left for as many charges as its contract has periods to come, and a charge is lowered only while \
+                      it lasts.",
+        offenders: "
+            select s.id, s.discount_periods_remaining || ' discounted charges left in period ' || s.period_index || ', the last is '
+                   || coalesce(s.discount_last_period::text, 'not set')
+            from subscription.subscription s
+            where case
+                when s.discount_type is null then s.discount_periods_remaining <> 0
+                when s.discount_last_period is null then s.discount_periods_remaining not in (-1, 0)
+                else s.discount_periods_remaining <> greatest(0, s.discount_last_period - s.period_index) end
+            union all
+            select c.subscription_id || '/' || c.period_index, 'is charged ' || c.amount_minor || ' of ' || c.price_amount_minor
+                   || ' without a discount'
+            from subscription.period_contract c where not c.discounted and c.amount_minor <> c.price_amount_minor",
+    },
+    Check {
+        name: "subscription.pending_change_is_booked",
+        description: "What a line says will change at a renewal is booked, what is booked is what it says, and only a line that \
+                      lives waits for something.",
+        offenders: "
+            select s.id, 'pending ' || coalesce(s.pending_offering_id, 'nothing') || ', booked ' || coalesce(c.offering_id, 'nothing')
+            from subscription.subscription s
+            full join (select * from subscription.contract_change where kind = 'plan_change' and state = 'scheduled') c
+              on c.subscription_id = s.id
+            where (s.pending_offering_id, s.pending_offering_price_id, s.pending_price_amount_minor)
+                  is distinct from (c.offering_id, c.price_offering_price_id, c.price_amount_minor)
+            union all
+            select s.id, 'moves by ' || coalesce(s.migration_id, 'nothing') || ', booked ' || coalesce(c.migration_id, 'nothing')
+            from subscription.subscription s
+            full join (select * from subscription.contract_change where kind = 'price_migration' and state = 'scheduled') c
+              on c.subscription_id = s.id
+            where (s.migration_id, s.migration_price_id, s.migration_amount_minor, s.migration_effective_at)
+                  is distinct from (c.migration_id, c.price_offering_price_id, c.price_amount_minor, c.effective_at)
+            union all
+            select s.id, s.state || ' and waits for a change'
+            from subscription.subscription s
+            where s.state in ('pending', 'terminated') and (s.pending_offering_id is not null or s.migration_id is not null)",
+    },
+    Check {
+        name: "subscription.change_begins_with_its_period",
+        description: "A plan change or price migration that is applied began with the period that was charged for it, and one that \
+                      was due when a period began in time is not left waiting.",
+        offenders: "
+            select c.subscription_id || '/' || c.id, c.kind || ' is applied, period ' || coalesce(c.period_index::text, '?') || ' is not its'
+            from subscription.contract_change c
+            where c.state = 'applied' and not exists (
+                select 1 from subscription.period_contract p
+                join subscription.period q on q.subscription_id = p.subscription_id and q.period_index = p.period_index
+                where p.subscription_id = c.subscription_id and p.period_index = c.period_index and p.pivot = c.kind
+                  and p.migration_id is not distinct from c.migration_id)
+            union all
+            select s.id, 'the price of ' || s.migration_id || ' was due at ' || s.migration_effective_at || ', the period began '
+                   || s.current_period_start
+            from subscription.subscription s
+            join subscription.period p on p.subscription_id = s.id and p.period_index = s.period_index
+            where s.state in ('active', 'blocked') and s.migration_effective_at <= s.current_period_start
+              and p.entered_at is not null and p.gap is distinct from 'paid_late'",
+    },
+    Check {
+        name: "subscription.grants_end",
+        description: "What is left of grants with an end of their own lives in the line's balance, nothing is left of one that has \
+                      ended, and an allowance is unlimited for a time only by a pass that runs.",
+        offenders: "
+            select v.id, 'has ended and ' || v.grant_left || ' are left'
+            from subscription.vas_purchase v where v.expired_at is not null and v.grant_left > 0
+            union all
+            select b.subscription_id || '/' || b.allowance_type, g.rest || ' left of grants, ' || (b.total - b.settled_used) || ' in the balance'
+            from subscription.bundle_balance b
+            join (select subscription_id, allowance_type, sum(grant_left) as rest from subscription.vas_purchase
+                  where state = 'applied' and expires_at is not null and expired_at is null group by 1, 2) g
+              using (subscription_id, allowance_type)
+            where g.rest > b.total - b.settled_used
+            union all
+            select b.subscription_id || '/' || b.allowance_type, 'unlimited until ' || b.unlimited_until || ' without a pass'
+            from subscription.bundle_balance b
+            where b.unlimited_until is not null and not exists (
+                select 1 from subscription.vas_purchase v
+                where v.subscription_id = b.subscription_id and v.allowance_type = b.allowance_type and v.state = 'applied'
+                  and v.allowance_added = -1 and v.expires_at = b.unlimited_until and v.expired_at is null)
+            union all
+            select b.subscription_id || '/' || b.allowance_type, b.total || ' granted, the entries say ' || coalesce(e.amount, 0)
+            from subscription.bundle_balance b
+            left join (select subscription_id, allowance_type, period_index, sum(amount) as amount from subscription.quota_entry
+                       where kind = 'grant' or source like 'vas:%' group by 1, 2, 3) e
+              using (subscription_id, allowance_type, period_index)
+            where not b.unlimited and b.total <> coalesce(e.amount, 0)",
     },
     Check {
         name: "subscription.renewal_comes_to_an_end",

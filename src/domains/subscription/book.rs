@@ -5,6 +5,7 @@ use super::events::{BookingCancelled, SubscriptionBooked};
 use super::model::Line;
 use super::policy;
 use super::port::{ActivationFailed, Booking, SubscriptionId};
+use super::renew::offer;
 use super::state::{State, Trigger};
 use super::store;
 use crate::domains::com::port::OrderId;
@@ -32,16 +33,16 @@ impl Service {
         // Closing a customer asks for lines that are not terminated: it waits for this one, or this one is refused.
         self.customers.hold_open(tx, cx, &booking.customer_id).await?;
         let plan = self.catalog.offering(cx, &booking.offering_id).await?;
-        let Some(line) = store::insert(tx, cx, &booking).await? else {
+        let Some(line) = store::insert(tx, cx, &booking, plan.period_kind).await? else {
             // A twin of this call was faster and has committed meanwhile.
             let booked = store::line_of_order(tx, cx, &booking.order_id).await?;
             return booked.ok_or_else(|| Error::Conflict(format!("The order {} is being booked", booking.order_id)));
         };
-        let offered = store::quota::Offered { line: &line.id, period_index: 1, allowances: &plan.bundle_allowance };
-        store::quota::offer(tx, cx, &[offered]).await?;
+        let terms = line.next_terms(cx.now, self.platform.config.profile.time_zone);
+        store::contract::offer(tx, cx, &[offer(&line, &terms, &plan)]).await?;
         let charge = ChargeRequest {
             customer_id: line.customer_id.clone(),
-            amount: line.effective_price(),
+            amount: terms.amount(),
             purpose: Purpose::Activation,
             subject_id: line.id.to_string(),
             business_key: format!("activation:{}", line.order_id),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::port::{LineStatus, SubscriptionId, VasPurchaseId};
+use super::port::{BlockReason, LineStatus, PriceMigrationId, SubscriptionId, VasPurchaseId};
 use super::state::Reasons;
 use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId, VasId};
 use crate::domains::com::port::OrderId;
@@ -63,6 +63,45 @@ line_event!(
 );
 
 line_event!(
+    /// One of several reasons to block the line is lifted; it stays out of service for the others.
+    BlockReasonLifted,
+    "subscription.block_reason_lifted",
+    {
+        reason: BlockReason,
+        block_reasons: Reasons,
+    }
+);
+
+line_event!(
+    /// A booked plan change was taken back.
+    PlanChangeCancelled,
+    "subscription.plan_change_cancelled",
+    {
+        previous_pending: PreviousPending,
+    }
+);
+
+/// The plan change that was taken back.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PreviousPending {
+    pub(super) offering_id: OfferingId,
+    pub(super) offering_price_id: PriceId,
+    pub(super) effective_at: DateTime<Utc>,
+}
+
+line_event!(
+    /// The renewal that was to begin the new plan could not be charged; the change stays booked.
+    PlanChangePaymentFailed,
+    "subscription.plan_change_payment_failed",
+    {
+        current_offering_id: OfferingId,
+        pending_offering_id: OfferingId,
+        payment_attempt_id: Option<AttemptId>,
+    }
+);
+
+line_event!(
     /// A top-up was paid and added.
     VasPurchased,
     "subscription.vas_purchased",
@@ -72,6 +111,8 @@ line_event!(
         payment_attempt_id: AttemptId,
         allowance_type: AllowanceType,
         allowance_added: i64,
+        /// None: with the period.
+        expires_at: Option<DateTime<Utc>>,
         amount_charged: String,
         currency: String,
         previous_state: LineStatus,
@@ -129,3 +170,25 @@ line_event!(
         skipped_at: DateTime<Utc>,
     }
 );
+
+/// The lines of a plan are to be moved to a new price; each is told by an event of its own.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PriceMigrationOpened {
+    pub(super) migration_id: PriceMigrationId,
+    pub(super) offering_id: OfferingId,
+    pub(super) new_price_id: PriceId,
+    pub(super) new_amount: String,
+    pub(super) new_currency: String,
+    pub(super) effective_from: DateTime<Utc>,
+    pub(super) notice_days: i32,
+    pub(super) initiated_by: String,
+}
+
+impl Event for PriceMigrationOpened {
+    const TYPE: &'static str = "price_migration.opened";
+    const AGGREGATE: &'static str = "price_migration";
+    fn aggregate_id(&self) -> &str {
+        self.migration_id.as_str()
+    }
+}

@@ -4,6 +4,8 @@
 //! - A line is charged by its own snapshot of the price; edits of the catalog reach neither that nor a paid period's quota.
 //! - Every period is paid before it begins, exactly once: one live charge per line and period index.
 //! - A balance is the sum of its entries and uses over the current period, kept as a column under the line's lock.
+//! - What a period costs and begins is fixed when its charge is booked, whatever is booked or cancelled until it is paid.
+//! - A line is told of a new price once, with its full notice, and pays it from the first renewal after that.
 //! - A line is blocked exactly while it has a block reason; each reason has its own way back.
 //!
 //! A charge is booked in one unit of work (`book`, `renew`, `top_up`) and what it bought is given in another, when payment
@@ -13,19 +15,26 @@
 
 mod activate;
 pub mod audit;
+mod block;
 mod book;
 mod consumers;
 mod events;
+mod expire;
 mod ledger;
+mod migrate_price;
 mod model;
 mod period;
+mod plan_change;
 mod policy;
 pub mod port;
+mod remind;
 mod renew;
 mod renewal_outcome;
 mod state;
 mod store;
 mod terminate;
+mod terms;
+mod timeline;
 mod top_up;
 mod top_up_outcome;
 mod usage;
@@ -38,9 +47,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use audit::CHECKS;
-use port::{BalanceView, Booking, RenewalReport, StateChangeView, SubscriptionId, SubscriptionView, Subscriptions};
+use port::{
+    BalanceView, Booking, HoldReason, MigratePrice, PriceMigrationView, RenewalReport, StateChangeView, SubscriptionId,
+    SubscriptionView, Subscriptions, TimelineEntry,
+};
 
-use crate::domains::catalog::port::{Catalog, VasId};
+use crate::domains::catalog::port::{Catalog, OfferingId, VasId};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Customers, Direction, EsimActivation, Inventory, Msisdn};
 use crate::domains::payment::port::Payments;
@@ -93,9 +105,13 @@ impl Service {
             .consumer(consumers::NoteExhaustion(Arc::clone(self)))
     }
 
-    /// Periodic work: `renewal`.
+    /// Periodic work: `renewal`, `vas_expiry`, `price_migration`.
     pub fn ticks(self: &Arc<Self>) -> Ticks {
         worker::ticks(self)
+    }
+
+    fn shown_line(&self, cx: &Context, shown: store::Shown) -> SubscriptionView {
+        shown.view(cx.now, self.platform.config.profile.time_zone)
     }
 
     /// One line in the customer's timeline.
@@ -123,16 +139,16 @@ impl Subscriptions for Service {
     }
 
     async fn line(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
-        Ok(store::show(&self.platform.db, cx, id).await?.into())
+        Ok(self.shown_line(cx, store::show(&self.platform.db, cx, id).await?))
     }
 
     async fn lines_of(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionView>> {
         let lines = store::show_lines_of(&self.platform.db, cx, customer_id).await?;
-        Ok(lines.into_iter().map(Into::into).collect())
+        Ok(lines.into_iter().map(|shown| self.shown_line(cx, shown)).collect())
     }
 
     async fn line_by_number(&self, cx: &Context, msisdn: &Msisdn) -> Result<SubscriptionView> {
-        Ok(store::show_by_number(&self.platform.db, cx, msisdn).await?.into())
+        Ok(self.shown_line(cx, store::show_by_number(&self.platform.db, cx, msisdn).await?))
     }
 
     async fn balances(&self, cx: &Context, id: &SubscriptionId) -> Result<Vec<BalanceView>> {
@@ -163,6 +179,47 @@ impl Subscriptions for Service {
 
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport> {
         self.sweep_and_wait(cx).await
+    }
+
+    async fn block(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        reason: HoldReason,
+        note: Option<&str>,
+    ) -> Result<SubscriptionView> {
+        self.hold_line(cx, id, reason, note).await
+    }
+
+    async fn unblock(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        reason: Option<HoldReason>,
+        note: Option<&str>,
+    ) -> Result<SubscriptionView> {
+        self.release_line(cx, id, reason, note).await
+    }
+
+    async fn schedule_plan_change(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        to: &OfferingId,
+    ) -> Result<SubscriptionView> {
+        self.book_plan_change(cx, id, to).await
+    }
+
+    async fn cancel_plan_change(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
+        self.cancel_booked_change(cx, id).await
+    }
+
+    async fn migrate_price(&self, cx: &Context, command: MigratePrice) -> Result<PriceMigrationView> {
+        self.move_to_price(cx, command).await
+    }
+
+    async fn timeline(&self, cx: &Context, id: &SubscriptionId, limit: u32) -> Result<Vec<TimelineEntry>> {
+        self.tell_timeline(cx, id, limit).await
     }
 
     async fn terminate(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView> {

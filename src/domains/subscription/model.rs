@@ -6,10 +6,11 @@ use chrono_tz::Tz;
 use super::period::{self, Period, PeriodKind, Renewal};
 use super::port::{BlockReason, SubscriptionId};
 use super::state::{Change, State, Trigger};
-use crate::domains::catalog::port::{OfferingId, PriceId};
+use super::terms::{PendingPlan, PendingPrice, Terms};
+use crate::domains::catalog::port::{OfferingId, PlanPeriod, PriceId};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Iccid, Msisdn};
-use crate::domains::payment::port::{AttemptId, ChargeRequest, Purpose};
+use crate::domains::payment::port::AttemptId;
 use crate::domains::som::port::ServiceId;
 use crate::platform::error::Violation;
 use crate::platform::money::{Discount, Money};
@@ -42,6 +43,14 @@ pub(super) struct Line {
     pub(super) discount: Option<Discount>,
     /// Discounted charges to come; -1: for ever.
     pub(super) discount_periods_remaining: i32,
+    /// The last discounted period; None: none, or for ever.
+    pub(super) discount_last_period: Option<i32>,
+    pub(super) promo_code: Option<String>,
+    pub(super) promo_offer_definition_id: Option<String>,
+    /// The customer's own plan change.
+    pub(super) pending_plan: Option<PendingPlan>,
+    /// The operator's new price for the current plan.
+    pub(super) pending_price: Option<PendingPrice>,
     pub(super) version: i64,
 }
 
@@ -50,10 +59,29 @@ pub(super) struct Line {
 pub(super) struct Entered {
     pub(super) index: i32,
     pub(super) period: Period,
+    pub(super) gap: Option<Gap>,
+}
+
+/// Why a period does not begin where the one before ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// Whole periods were missed; they are not charged for.
+    Missed,
+    /// The line was blocked until it paid.
+    PaidLate,
+}
+
+impl Gap {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missed => "missed",
+            Self::PaidLate => "paid_late",
+        }
+    }
 }
 
 impl Line {
-    /// What the coming charge is: discounted while the counter is live, else the full price.
+    /// What the current contract charges: discounted while the counter is live, else the full price.
     pub(super) fn effective_price(&self) -> Money {
         match self.discount {
             Some(discount) if self.discount_periods_remaining != 0 => discount.applied_to(self.price),
@@ -70,19 +98,8 @@ impl Line {
     }
 
     /// Unique among the live charges of all lines: the next period is charged once.
-    fn renewal_key(&self) -> String {
+    pub(super) fn renewal_key(&self) -> String {
         format!("renewal:{}:{}", self.id, self.period_index + 1)
-    }
-
-    /// The charge for the period after the current one.
-    pub(super) fn renewal_charge(&self) -> ChargeRequest {
-        ChargeRequest {
-            customer_id: self.customer_id.clone(),
-            amount: self.effective_price(),
-            purpose: Purpose::Renewal,
-            subject_id: self.id.to_string(),
-            business_key: self.renewal_key(),
-        }
     }
 
     pub(super) fn iccid_last4(&self) -> String {
@@ -105,31 +122,46 @@ impl Line {
         let change = self.apply(Trigger::Activate, "activation_payment_approved")?;
         let (period, kind) = period::first(self.period_kind, now, zone);
         self.activated_at = Some(now);
-        Ok((change, self.enter(period, kind)))
+        Ok((change, self.enter(period, kind, None)))
     }
 
-    /// The next period is paid: it begins as [`Renewal::next`] says, whatever the line was blocked for.
+    /// The next period is paid, on `terms` and counted by `plan`: it begins as [`Renewal::next`] says, whatever the line was
+    /// blocked for.
     pub(super) fn renew(
         &mut self,
         current: Period,
+        terms: &Terms,
+        plan: PlanPeriod,
         now: DateTime<Utc>,
         zone: Tz,
     ) -> Result<(Change, Entered), Violation> {
         let unpaid = self.state.is_blocked_for(BlockReason::Payment);
         let change = self.apply(Trigger::Renew, "renewal_payment_approved")?;
-        let (period, kind) = Renewal { kind: self.period_kind, current, unpaid, now, zone }.next();
+        let (period, kind) = Renewal { kind: self.period_kind, plan, current, unpaid, now, zone }.next();
+        let gap = if unpaid { Gap::PaidLate } else { Gap::Missed };
         self.renewal_attempt_id = None;
-        Ok((change, self.enter(period, kind)))
+        self.take(terms);
+        Ok((change, self.enter(period, kind, (period.start > current.end).then_some(gap))))
     }
 
-    fn enter(&mut self, period: Period, kind: PeriodKind) -> Entered {
+    fn enter(&mut self, period: Period, kind: PeriodKind, gap: Option<Gap>) -> Entered {
         self.period_kind = kind;
         self.period = Some(period);
         self.period_index += 1;
         if self.discount_periods_remaining > 0 {
             self.discount_periods_remaining -= 1;
         }
-        Entered { index: self.period_index, period }
+        if let Some(plan) = &mut self.pending_plan {
+            // It was not due: it waits for the end of the period that begins now.
+            plan.effective_at = period.end;
+        }
+        Entered { index: self.period_index, period, gap }
+    }
+
+    /// The line has ended: what was to change will not.
+    pub(super) fn drop_pending(&mut self) {
+        self.pending_plan = None;
+        self.pending_price = None;
     }
 }
 
@@ -163,6 +195,11 @@ pub(super) mod tests {
             price_id: "PRICE_PLAN_M".parse().unwrap(),
             discount: None,
             discount_periods_remaining: 0,
+            discount_last_period: None,
+            promo_code: None,
+            promo_offer_definition_id: None,
+            pending_plan: None,
+            pending_price: None,
             version: 1,
         }
     }
@@ -179,7 +216,8 @@ pub(super) mod tests {
         for _ in 0..renewals {
             charged.push(line.effective_price().minor);
             let current = line.period.unwrap();
-            line.renew(current, current.end, ZONE).unwrap();
+            let terms = line.next_terms(current.end, ZONE);
+            line.renew(current, &terms, PlanPeriod::Days30, current.end, ZONE).unwrap();
         }
         charged
     }

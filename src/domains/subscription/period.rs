@@ -9,6 +9,8 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
+use crate::domains::catalog::port::PlanPeriod;
+
 /// How a line's periods are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PeriodKind {
@@ -35,6 +37,27 @@ const GAP_MAX: TimeDelta = TimeDelta::hours(48);
 const GAP_STEP: TimeDelta = TimeDelta::minutes(15);
 
 impl PeriodKind {
+    /// As a plan counts them; the anchor comes with the first period.
+    pub(super) const fn of(plan: PlanPeriod) -> Self {
+        match plan {
+            PlanPeriod::Days30 => Self::Days30,
+            PlanPeriod::CalendarMonth => Self::CalendarMonth { day: 1, time: NaiveTime::MIN },
+        }
+    }
+
+    pub(super) const fn plan(self) -> PlanPeriod {
+        match self {
+            Self::Days30 => PlanPeriod::Days30,
+            Self::CalendarMonth { .. } => PlanPeriod::CalendarMonth,
+        }
+    }
+
+    /// How periods are counted from the boundary `from` on, where the plan may have changed: an anchor is kept as long as
+    /// the plan counts months.
+    fn carried_to(self, plan: PlanPeriod, from: DateTime<Utc>, zone: Tz) -> Self {
+        if self.plan() == plan { self } else { Self::of(plan).anchored_at(from, zone) }
+    }
+
     /// The same kind of period, counted from `start` on.
     pub(super) fn anchored_at(self, start: DateTime<Utc>, zone: Tz) -> Self {
         match self {
@@ -97,6 +120,8 @@ fn resolve(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Renewal {
     pub(super) kind: PeriodKind,
+    /// What the plan of the new period counts by.
+    pub(super) plan: PlanPeriod,
     pub(super) current: Period,
     /// The line was blocked for payment: nothing was used since the current period ended.
     pub(super) unpaid: bool,
@@ -112,17 +137,25 @@ impl Renewal {
     /// - Early: it starts at once and ends one period after the end of the current one, so no paid day is lost.
     /// - Overdue and blocked for payment: it starts at once and is whole; later boundaries are counted from now.
     pub(super) fn next(self) -> (Period, PeriodKind) {
-        let Self { kind, current, unpaid, now, zone } = self;
+        let Self { kind, plan, current, unpaid, now, zone } = self;
         if now < current.end {
             // The clock may have been set back behind the start of the period.
             let start = now.max(current.start);
+            let kind = kind.carried_to(plan, current.end, zone);
             return (Period { start, end: kind.after(current.end, zone) }, kind);
         }
         if unpaid {
-            return first(kind, now, zone);
+            return first(PeriodKind::of(plan), now, zone);
         }
         let start = kind.latest(current.end, now, zone);
+        let kind = kind.carried_to(plan, start, zone);
         (Period { start, end: kind.after(start, zone) }, kind)
+    }
+
+    /// The instant whose contract is owed: of an overdue renewal that boundary's, whenever it is paid; else the one at
+    /// which the new period begins.
+    pub(super) fn owed_at(self) -> DateTime<Utc> {
+        if self.unpaid { self.now.min(self.current.end) } else { self.next().0.start }
     }
 }
 
@@ -186,7 +219,8 @@ mod tests {
     fn renewal(now: &str, unpaid: bool) -> Period {
         let current = Period { start: at("2026-05-01T09:00:00Z"), end: at("2026-05-31T09:00:00Z") };
         let zone = Tz::Asia__Singapore;
-        Renewal { kind: PeriodKind::Days30, current, unpaid, now: at(now), zone }.next().0
+        let plan = PlanPeriod::Days30;
+        Renewal { kind: PeriodKind::Days30, plan, current, unpaid, now: at(now), zone }.next().0
     }
 
     #[test]
@@ -213,6 +247,33 @@ mod tests {
     fn an_overdue_line_that_pays_gets_a_whole_period() {
         let paid = renewal("2026-06-20T12:00:00Z", true);
         assert_eq!(paid, Period { start: at("2026-06-20T12:00:00Z"), end: at("2026-07-20T12:00:00Z") });
+    }
+
+    #[test]
+    fn what_is_owed_is_the_boundary_that_was_missed() {
+        let current = Period { start: at("2026-05-01T09:00:00Z"), end: at("2026-05-31T09:00:00Z") };
+        let owed = |now: &str, unpaid| {
+            let (kind, plan, zone) = (PeriodKind::Days30, PlanPeriod::Days30, Tz::Asia__Singapore);
+            Renewal { kind, plan, current, unpaid, now: at(now), zone }.owed_at()
+        };
+        assert_eq!(owed("2026-06-20T12:00:00Z", true), current.end, "paid late");
+        assert_eq!(owed("2026-05-10T12:00:00Z", true), at("2026-05-10T12:00:00Z"), "declined early, paid early");
+        assert_eq!(owed("2026-05-31T09:00:47Z", false), current.end);
+        assert_eq!(owed("2026-08-09T10:00:00Z", false), at("2026-07-30T09:00:00Z"), "missed periods");
+    }
+
+    #[test]
+    fn a_plan_that_counts_otherwise_begins_at_the_boundary() {
+        let current = Period { start: at("2026-05-01T09:00:00Z"), end: at("2026-05-31T09:00:00Z") };
+        let zone = Tz::Asia__Singapore;
+        let change = |kind: PeriodKind, plan, current| {
+            Renewal { kind, plan, current, unpaid: false, now: at("2026-05-31T10:00:00Z"), zone }.next()
+        };
+        let (monthly, kind) = change(PeriodKind::Days30, PlanPeriod::CalendarMonth, current);
+        assert_eq!(monthly, Period { start: current.end, end: at("2026-06-30T09:00:00Z") }, "the last day of June");
+        assert_eq!(kind.after(monthly.end, zone), at("2026-07-31T09:00:00Z"), "and back to the 31st");
+        let (thirty, kind) = change(kind, PlanPeriod::Days30, current);
+        assert_eq!((thirty.end, kind), (at("2026-06-30T09:00:00Z"), PeriodKind::Days30));
     }
 
     fn days_in(date: NaiveDate) -> u32 {
@@ -242,14 +303,22 @@ mod tests {
 
         #[test]
         fn a_renewal_never_overlaps_what_is_used_up_nor_ends_in_the_past(
-            zone in prop::sample::select(ZONES.to_vec()), calendar in any::<bool>(), unpaid in any::<bool>(),
-            start in 0_i64..60 * 24 * 700, later in -60_i64..60 * 24 * 400,
+            zone in prop::sample::select(ZONES.to_vec()), calendar in any::<bool>(), to_calendar in any::<bool>(),
+            unpaid in any::<bool>(), start in 0_i64..60 * 24 * 700, later in -60_i64..60 * 24 * 400,
         ) {
             let start = at("2025-01-01T00:00:00Z") + TimeDelta::minutes(start);
             let (current, kind) = first(if calendar { MONTH } else { PeriodKind::Days30 }, start, zone);
             let now = start + TimeDelta::minutes(later);
-            let (next, _) = Renewal { kind, current, unpaid, now, zone }.next();
+            let plan = if to_calendar { PlanPeriod::CalendarMonth } else { PlanPeriod::Days30 };
+            let renewal = Renewal { kind, plan, current, unpaid, now, zone };
+            let (next, counted) = renewal.next();
             prop_assert!(next.start < next.end && next.end > now && next.start >= current.start);
+            prop_assert_eq!(counted.plan(), plan);
+            if plan == kind.plan() && !unpaid {
+                prop_assert_eq!(counted, kind, "the anchor stays");
+            }
+            let owed = renewal.owed_at();
+            prop_assert!(owed >= current.start && (owed <= now.max(current.start)));
             if now >= current.end {
                 prop_assert!(next.start >= current.end && next.start <= now);
             } else {

@@ -1,12 +1,15 @@
 //! What others may ask the subscription domain, and the events they may react to.
 
+mod events;
+mod views;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::policy::rule;
-use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId, Unit, VasId};
+use crate::domains::catalog::port::{AllowanceType, OfferingId, PlanPeriod, PriceId, Unit, VasId};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, EsimActivation, Iccid, Msisdn};
 use crate::domains::payment::port::{AttemptId, RefundId};
@@ -15,11 +18,18 @@ use crate::id_type;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
-use crate::platform::money::Money;
+use crate::platform::money::{Discount, Money};
 use crate::platform::outbox::Event;
+
+pub use events::{
+    GrantExpired, PlanChangeScheduled, PlanChanged, PriceMigrated, PriceMigrationScheduled, RenewalReminderDue,
+    SubscriptionUnblocked,
+};
+pub use views::{MigratePrice, PendingChange, PriceMigrationView, TimelineEntry, TimelineKind};
 
 id_type!(pub SubscriptionId, "subscription (a customer's line), SUB-…");
 id_type!(pub VasPurchaseId, "purchase of a top-up, VP-…");
+id_type!(pub PriceMigrationId, "move of a plan's lines to a new price, MIG-…");
 
 /// The state of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -75,6 +85,25 @@ impl BlockReason {
     }
 }
 
+/// Why a person takes a line out of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldReason {
+    /// The customer asks for it: the phone is lost or stolen.
+    Requested,
+    /// The operator suspects abuse.
+    Fraud,
+}
+
+impl HoldReason {
+    pub const fn block_reason(self) -> BlockReason {
+        match self {
+            Self::Requested => BlockReason::Requested,
+            Self::Fraud => BlockReason::Fraud,
+        }
+    }
+}
+
 /// A line that is to be booked for an order whose network side stands.
 #[derive(Debug, Clone)]
 pub struct Booking {
@@ -87,19 +116,16 @@ pub struct Booking {
     /// The full price of the contract; what is charged for the first period follows from it and the discount.
     pub price: Money,
     pub price_id: PriceId,
-    /// What the order promised off the price.
+    /// What the order promised off that price.
     pub discount: Option<BookedDiscount>,
 }
 
-/// A discount as the order promised it.
-#[derive(Debug, Clone)]
+/// A discount as it was promised: part of the line's contract from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BookedDiscount {
-    /// `percent` or `absolute`.
-    pub kind: String,
-    /// Percent, or an amount in the currency of the price.
-    pub value: rust_decimal::Decimal,
-    /// Charges that it is taken off: 1, n, or -1 for all.
-    pub periods: i32,
+    pub discount: Discount,
+    /// How many charges it lowers, the activation included; None: all of them.
+    pub periods: Option<u16>,
     pub promo_code: Option<String>,
     pub promo_offer_definition_id: Option<String>,
 }
@@ -148,6 +174,41 @@ pub trait Subscriptions: Send + Sync {
     /// Renews every line that is due and waits until those renewals are settled, or for the caller's deadline.
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport>;
 
+    /// Takes the line out of service until the reason is lifted. Doing it twice changes nothing.
+    async fn block(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        reason: HoldReason,
+        note: Option<&str>,
+    ) -> Result<SubscriptionView>;
+
+    /// Lifts what [`Self::block`] set: `reason`, or all of it. The line is active again when nothing else blocks it.
+    async fn unblock(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        reason: Option<HoldReason>,
+        note: Option<&str>,
+    ) -> Result<SubscriptionView>;
+
+    /// Books a plan for the coming renewal; nothing is charged today.
+    async fn schedule_plan_change(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        to: &OfferingId,
+    ) -> Result<SubscriptionView>;
+
+    /// Takes a booked plan change back; without one nothing happens. A price migration is not the customer's to cancel.
+    async fn cancel_plan_change(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
+
+    /// Moves the lines of a plan to a new price, each once and with its notice. Asked again it goes on where it stopped.
+    async fn migrate_price(&self, cx: &Context, command: MigratePrice) -> Result<PriceMigrationView>;
+
+    /// What happened to the line, oldest first: every block, charge, grant and change of contract.
+    async fn timeline(&self, cx: &Context, id: &SubscriptionId, limit: u32) -> Result<Vec<TimelineEntry>>;
+
     /// Ends the line: its number rests, its eSIM is recycled, the network forgets it. Nothing is paid back.
     async fn terminate(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView>;
 }
@@ -180,13 +241,27 @@ pub struct SubscriptionView {
     pub price_amount: String,
     pub price_currency: String,
     pub price_offering_price_id: PriceId,
-    /// What the coming charge is.
+    /// What the contract charges per period now, the discount taken off.
     pub effective_amount: String,
+    /// What the coming renewal charges, or the one that is overdue: with the plan change or price migration that is due then.
+    pub next_charge_amount: Option<String>,
+    /// The plan to come; the current one where only the price changes.
+    pub pending_offering_id: Option<OfferingId>,
+    pub pending_offering_price_id: Option<PriceId>,
+    pub pending_price_amount: Option<String>,
+    pub pending_price_currency: Option<String>,
+    /// The first renewal from then on applies it.
+    pub pending_effective_at: Option<DateTime<Utc>>,
+    /// Why something is pending.
+    pub pending_change: Option<PendingChange>,
     /// `percent` or `absolute`.
     pub discount_type: Option<String>,
     pub discount_value: Option<String>,
     /// Discounted charges to come; 0 none, -1 for ever.
     pub discount_periods_remaining: i32,
+    pub promo_code: Option<String>,
+    pub promo_offer_definition_id: Option<String>,
+    pub period_kind: PlanPeriod,
     pub balances: Vec<BalanceView>,
     pub version: i64,
 }
@@ -202,6 +277,11 @@ pub struct BalanceView {
     /// -1 is unlimited.
     pub remaining: i64,
     pub unit: Unit,
+    /// A pass runs: unlimited until then.
+    pub unlimited_until: Option<DateTime<Utc>>,
+    /// Of an unlimited allowance with a limit of fair use: what may be used in this period.
+    pub fair_use_limit: Option<i64>,
+    pub fair_use_remaining: Option<i64>,
     pub period_start: DateTime<Utc>,
     pub period_end: DateTime<Utc>,
 }
@@ -218,6 +298,8 @@ pub struct StateChangeView {
     /// The actor.
     pub changed_by: String,
     pub reason: Option<String>,
+    /// What the actor added.
+    pub note: Option<String>,
     pub event_time: DateTime<Utc>,
 }
 
@@ -236,6 +318,8 @@ pub struct RenewalReport {
     pub skipped: u64,
     /// Lines whose renewal could not be begun now; they are tried again.
     pub failed: u64,
+    /// Lines whose customers are reminded of a renewal that comes.
+    pub reminded: u64,
 }
 
 /// The line is paid for and in service.
@@ -356,54 +440,6 @@ pub struct SubscriptionBlocked {
 
 impl Event for SubscriptionBlocked {
     const TYPE: &'static str = "subscription.blocked";
-    const AGGREGATE: &'static str = "subscription";
-    fn aggregate_id(&self) -> &str {
-        self.subscription_id.as_str()
-    }
-    fn aggregate_version(&self) -> i64 {
-        self.version
-    }
-}
-
-/// No reason to block the line is left: it is in service again; the network is to resume it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SubscriptionUnblocked {
-    pub subscription_id: SubscriptionId,
-    pub customer_id: CustomerId,
-    pub cfs_service_id: ServiceId,
-    /// `vas_top_up`, `renewed`, ….
-    pub reason: String,
-    /// The row version after the change.
-    pub version: i64,
-}
-
-impl Event for SubscriptionUnblocked {
-    const TYPE: &'static str = "subscription.unblocked";
-    const AGGREGATE: &'static str = "subscription";
-    fn aggregate_id(&self) -> &str {
-        self.subscription_id.as_str()
-    }
-    fn aggregate_version(&self) -> i64 {
-        self.version
-    }
-}
-
-/// The line is on another plan from now on; the network is to apply the new policy.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SubscriptionPlanChanged {
-    pub subscription_id: SubscriptionId,
-    pub customer_id: CustomerId,
-    pub cfs_service_id: ServiceId,
-    pub previous_offering_id: OfferingId,
-    pub new_offering_id: OfferingId,
-    /// The row version after the change.
-    pub version: i64,
-}
-
-impl Event for SubscriptionPlanChanged {
-    const TYPE: &'static str = "subscription.plan_changed";
     const AGGREGATE: &'static str = "subscription";
     fn aggregate_id(&self) -> &str {
         self.subscription_id.as_str()

@@ -8,9 +8,11 @@ use super::model::Line;
 use super::policy;
 use super::port::{SubscriptionId, SubscriptionView, Subscriptions as _};
 use super::store;
+use super::store::contract::Offer;
+use super::terms::{Pivot, Terms};
 use super::wait::payment_pending;
-use crate::domains::catalog::port::AllowanceView;
-use crate::domains::payment::port::AttemptId;
+use crate::domains::catalog::port::OfferingView;
+use crate::domains::payment::port::{AttemptId, ChargeRequest, Purpose};
 use crate::platform::context::Context;
 use crate::platform::crash;
 use crate::platform::db::Tx;
@@ -24,18 +26,44 @@ struct Begun {
     payment_attempt_id: Option<AttemptId>,
 }
 
+/// How often a renewal is begun anew because the line's plan change was booked or cancelled meanwhile.
+const TRIES: usize = 3;
+
+/// What is kept with the charge. A line that stays on its plan goes on counting its periods as they were sold.
+pub(super) fn offer<'a>(line: &'a Line, terms: &'a Terms, plan: &'a OfferingView) -> Offer<'a> {
+    Offer {
+        line: &line.id,
+        period_index: line.period_index + 1,
+        terms,
+        period: (terms.pivot == Some(Pivot::PlanChange)).then_some(plan.period_kind),
+        allowances: &plan.bundle_allowance,
+    }
+}
+
 impl Service {
     /// See [`Subscriptions::renew_now`](super::port::Subscriptions::renew_now).
     pub(super) async fn renew_at_once(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
         if let Some(begun) = idempotency::replayed::<Begun>(&self.platform.db, cx).await? {
             return self.renewal_settled(cx, id, begun).await;
         }
+        for _ in 0..TRIES {
+            if let Some(begun) = self.try_to_begin(cx, id).await? {
+                return self.renewal_settled(cx, id, begun).await;
+            }
+        }
+        Err(Error::Conflict("The line's plan is being changed by somebody else; try again".into()))
+    }
+
+    /// None when the plan that the next period is charged by changed between the look and the lock.
+    async fn try_to_begin(&self, cx: &Context, id: &SubscriptionId) -> Result<Option<Begun>> {
         let seen = store::show(&self.platform.db, cx, id).await?.line;
         policy::renewable(&seen)?;
-        if !seen.effective_price().is_zero() && !self.payments.has_method(cx, &seen.customer_id).await? {
+        let zone = self.platform.config.profile.time_zone;
+        let expected = seen.next_terms(cx.now, zone);
+        if !expected.amount().is_zero() && !self.payments.has_method(cx, &seen.customer_id).await? {
             return Err(policy::renewal_without_card(&seen.customer_id).into());
         }
-        let plan = self.catalog.offering(cx, &seen.offering_id).await?;
+        let plan = self.catalog.offering(cx, &expected.offering_id).await?;
 
         let tx = self.platform.db.begin().await?;
         let line = store::lock(&tx, cx, id).await?;
@@ -44,14 +72,20 @@ impl Service {
         let payment_attempt_id = match line.renewal_attempt_id.clone() {
             Some(in_flight) => Some(in_flight),
             None if line.period_index != seen.period_index => None,
-            None => Some(self.begin_renewal(&tx, cx, &line, &plan.bundle_allowance).await?),
+            None => {
+                let terms = line.next_terms(cx.now, zone);
+                if terms.offering_id != plan.id {
+                    return Ok(None);
+                }
+                Some(self.begin_renewal(&tx, cx, &line, &terms, &plan).await?)
+            }
         };
         let begun = Begun { payment_attempt_id };
         idempotency::keep(&tx, cx, id.as_str(), &begun).await?;
         crash::point("renewal.begin.before_commit");
         tx.commit().await?;
         crash::point("renewal.begin.after_commit");
-        self.renewal_settled(cx, id, begun).await
+        Ok(Some(begun))
     }
 
     async fn begin_renewal(
@@ -59,13 +93,13 @@ impl Service {
         tx: &Tx,
         cx: &Context,
         line: &Line,
-        allowances: &[AllowanceView],
+        terms: &Terms,
+        plan: &OfferingView,
     ) -> Result<AttemptId> {
-        let attempt_id = self.payments.request_charge(tx, cx, line.renewal_charge()).await.map_err(|error| {
+        let attempt_id = self.payments.request_charge(tx, cx, renewal_charge(line, terms)).await.map_err(|error| {
             if policy::is_no_method(&error) { policy::renewal_without_card(&line.customer_id).into() } else { error }
         })?;
-        let offered = store::quota::Offered { line: &line.id, period_index: line.period_index + 1, allowances };
-        store::quota::offer(tx, cx, &[offered]).await?;
+        store::contract::offer(tx, cx, &[offer(line, terms, plan)]).await?;
         store::renewal::mark_requested(tx, cx, &[(line.id.clone(), attempt_id.clone())]).await?;
         Ok(attempt_id)
     }
@@ -79,5 +113,16 @@ impl Service {
             settled.await?.ok_or_else(|| payment_pending(Some(attempt_id)))?;
         }
         self.line(cx, id).await
+    }
+}
+
+/// The charge for the period after the current one.
+pub(super) fn renewal_charge(line: &Line, terms: &Terms) -> ChargeRequest {
+    ChargeRequest {
+        customer_id: line.customer_id.clone(),
+        amount: terms.amount(),
+        purpose: Purpose::Renewal,
+        subject_id: line.id.to_string(),
+        business_key: line.renewal_key(),
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::policy::rule;
-use super::port::{BlockReason, LineStatus};
+use super::port::{BlockReason, HoldReason, LineStatus};
 use crate::platform::error::Violation;
 
 /// The reasons that a line is blocked for. A line keeps every reason that applies and is active again when none is left.
@@ -72,8 +72,12 @@ pub(super) enum Trigger {
     Activate,
     /// The first period cannot be paid, or the service cannot be given.
     FailActivation,
-    /// Home data went from above zero to zero.
+    /// Home data went from above zero to zero, by use or by the end of a grant.
     Exhaust,
+    /// Somebody wants the line out of service.
+    Hold(HoldReason),
+    /// Somebody wants it back.
+    Release(HoldReason),
     /// A top-up was paid; `data_left` says whether there is home data after it.
     TopUp {
         data_left: bool,
@@ -119,6 +123,12 @@ impl State {
             }
             (Self::Active, Trigger::Exhaust) => Ok(Self::Blocked(Reasons::of(Exhausted))),
             (Self::Active, Trigger::RenewFail) => Ok(Self::Blocked(Reasons::of(Payment))),
+            (Self::Active, Trigger::Hold(hold)) => Ok(Self::Blocked(Reasons::of(hold.block_reason()))),
+            (Self::Blocked(reasons), Trigger::Exhaust) => Ok(Self::Blocked(reasons.with(Exhausted))),
+            (Self::Blocked(reasons), Trigger::Hold(hold)) => Ok(Self::Blocked(reasons.with(hold.block_reason()))),
+            (Self::Blocked(reasons), Trigger::Release(hold)) => {
+                Ok(Self::left_with(reasons.without(hold.block_reason())))
+            }
             (Self::Blocked(reasons), Trigger::TopUp { data_left: true }) => {
                 Ok(Self::left_with(reasons.without(Exhausted)))
             }
@@ -128,10 +138,8 @@ impl State {
             }
             (Self::Blocked(reasons), Trigger::RenewFail) => Ok(Self::Blocked(reasons.with(Payment))),
             (Self::Pending | Self::Terminated, _)
-            | (Self::Active, Trigger::Activate | Trigger::FailActivation)
-            | (Self::Blocked(_), Trigger::Activate | Trigger::FailActivation | Trigger::Exhaust) => {
-                Err(self.refused(trigger))
-            }
+            | (Self::Active, Trigger::Activate | Trigger::FailActivation | Trigger::Release(_))
+            | (Self::Blocked(_), Trigger::Activate | Trigger::FailActivation) => Err(self.refused(trigger)),
         }
     }
 
@@ -178,10 +186,14 @@ mod tests {
 
     use super::*;
 
-    const TRIGGERS: [Trigger; 8] = [
+    const TRIGGERS: [Trigger; 12] = [
         Trigger::Activate,
         Trigger::FailActivation,
         Trigger::Exhaust,
+        Trigger::Hold(HoldReason::Requested),
+        Trigger::Hold(HoldReason::Fraud),
+        Trigger::Release(HoldReason::Requested),
+        Trigger::Release(HoldReason::Fraud),
         Trigger::TopUp { data_left: true },
         Trigger::TopUp { data_left: false },
         Trigger::Renew,
@@ -228,6 +240,11 @@ mod tests {
         assert_eq!(blocked(&[Payment, Requested, Fraud]).after(Trigger::Renew), Ok(blocked(&[Requested, Fraud])));
         assert_eq!(blocked(&[Payment]).after(Trigger::RenewFail), Ok(blocked(&[Payment])));
         assert_eq!(blocked(&[Exhausted]).after(Trigger::RenewFail), Ok(blocked(&[Exhausted, Payment])));
+        let release = Trigger::Release(HoldReason::Requested);
+        assert_eq!(blocked(&[Exhausted, Requested]).after(release), Ok(blocked(&[Exhausted])));
+        assert_eq!(blocked(&[Fraud, Requested]).after(release), Ok(blocked(&[Fraud])));
+        assert_eq!(blocked(&[Requested]).after(release), Ok(State::Active));
+        assert_eq!(blocked(&[Requested]).after(Trigger::Exhaust), Ok(blocked(&[Requested, Exhausted])));
     }
 
     #[test]
@@ -250,10 +267,11 @@ mod tests {
                 let added = Change { from: state, to: next }.blocked_for();
                 let expected = match trigger {
                     Trigger::Exhaust => Some(BlockReason::Exhausted),
-                    Trigger::RenewFail if !state.is_blocked_for(BlockReason::Payment) => Some(BlockReason::Payment),
+                    Trigger::RenewFail => Some(BlockReason::Payment),
+                    Trigger::Hold(hold) => Some(hold.block_reason()),
                     _ => None,
                 };
-                prop_assert_eq!(added, expected);
+                prop_assert_eq!(added, expected.filter(|reason| !state.is_blocked_for(*reason)));
                 prop_assert_eq!(next.reasons().is_empty(), next.status() != LineStatus::Blocked);
                 state = next;
             }

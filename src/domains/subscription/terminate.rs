@@ -5,6 +5,7 @@ use super::policy;
 use super::port::{SubscriptionId, SubscriptionTerminated, SubscriptionView, Subscriptions as _};
 use super::state::Trigger;
 use super::store;
+use super::store::change::{Ended, Kind};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::outbox;
@@ -26,8 +27,15 @@ impl Service {
         let step = line.apply(Trigger::Terminate, reason)?;
         line.terminated_at = Some(cx.now);
         store::save(&tx, cx, &mut line, Some(step)).await?;
+        if line.pending_plan.is_some() || line.pending_price.is_some() {
+            line.drop_pending();
+            store::contract::save(&tx, cx, &line).await?;
+            for kind in [Kind::PlanChange, Kind::PriceMigration] {
+                store::change::end(&tx, cx, id, kind, Ended::Dropped, None).await?;
+            }
+        }
         if let Some(mut ledger) = ledger {
-            ledger.close("termination");
+            ledger.end();
             store::quota::save(&tx, cx, &line.id, &ledger).await?;
         }
         self.inventory.retire(&tx, cx, line.id.as_str()).await?;

@@ -32,8 +32,7 @@ impl Service {
         policy::can_top_up(&seen.line)?;
         let vas = self.vas(cx, vas_id).await?;
         let balances: Vec<Balance> = seen.balances.iter().map(|held| held.balance).collect();
-        let quantity = policy::sellable(vas_id, vas.as_ref(), &balances)?;
-        let vas = vas.ok_or_else(|| Error::Internal("a top-up that does not exist was found sellable".into()))?;
+        let vas = policy::sellable(vas_id, vas, &balances)?;
         if !vas.money.is_zero() && !self.payments.has_method(cx, &seen.line.customer_id).await? {
             return Err(policy::top_up_without_card(&seen.line.customer_id).into());
         }
@@ -60,7 +59,8 @@ impl Service {
             attempt_id: &attempt_id,
             price: vas.money,
             allowance: vas.allowance_type,
-            quantity,
+            quantity: vas.allowance_quantity,
+            expiry_hours: vas.expiry_hours,
         };
         store::purchase::insert(&tx, cx, &purchase).await?;
         let begun = Begun { vas_purchase_id: purchase_id };

@@ -1,12 +1,14 @@
 //! The outcome of a top-up's charge: the quota is added, or the purchase is over.
 
+use chrono::{DateTime, Utc};
+
 use super::Service;
 use super::events::VasPurchased;
 use super::model::Line;
 use super::port::VasPurchaseId;
 use super::state::{Change, State, Trigger};
 use super::store;
-use super::store::purchase::{Purchase, PurchaseState};
+use super::store::purchase::{Purchase, PurchaseState, Settled};
 use crate::domains::payment::port::{PaymentApproved, PaymentDeclined};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -25,16 +27,17 @@ impl Service {
         let Some(mut ledger) = ledger else {
             return self.top_up_too_late(tx, cx, &line, &purchase, &paid).await;
         };
-        ledger.top_up(purchase.allowance, purchase.quantity, format!("vas:{}", purchase.id));
-        let step = line.apply(Trigger::TopUp { data_left: ledger.data_left() }, "vas_top_up")?;
+        let expires_at = ledger.top_up(purchase.bought(), cx.now);
+        let step = line.apply(Trigger::TopUp { data_left: ledger.data_left(cx.now) }, "vas_top_up")?;
         store::save(tx, cx, &mut line, Some(step)).await?;
+        let applied = Settled { state: PurchaseState::Applied, reason: None, expires_at };
+        store::purchase::settle(tx, cx, &purchase.id, applied).await?;
         store::quota::save(tx, cx, &line.id, &ledger).await?;
-        store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Applied, None).await?;
         self.payments.recognise(tx, cx, &paid.attempt_id).await?;
         let summary =
             format!("Line {} topped up with {} for {} {}", line.id, purchase.vas_id, paid.currency, paid.amount);
         self.note(tx, cx, &line.customer_id, &summary).await?;
-        outbox::stage(tx, cx, &purchased(&line, purchase, paid, step)).await?;
+        outbox::stage(tx, cx, &purchased(&line, purchase, paid, step, expires_at)).await?;
         self.tell_unblocked(tx, cx, &line, step, "vas_top_up").await
     }
 
@@ -44,7 +47,8 @@ impl Service {
         if purchase.state != PurchaseState::Pending {
             return Ok(());
         }
-        store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Declined, Some(&declined.decline_code)).await?;
+        let over = Settled { state: PurchaseState::Declined, reason: Some(&declined.decline_code), expires_at: None };
+        store::purchase::settle(tx, cx, &purchase.id, over).await?;
         let summary = format!("The card was declined for {} on line {}", purchase.vas_id, line.id);
         self.note(tx, cx, &line.customer_id, &summary).await
     }
@@ -59,7 +63,8 @@ impl Service {
         paid: &PaymentApproved,
     ) -> Result<()> {
         let reason = "the line ended before it was topped up";
-        store::purchase::settle(tx, cx, &purchase.id, PurchaseState::Refunded, Some(reason)).await?;
+        let over = Settled { state: PurchaseState::Refunded, reason: Some(reason), expires_at: None };
+        store::purchase::settle(tx, cx, &purchase.id, over).await?;
         self.payments.refund(tx, cx, &paid.attempt_id, reason).await?;
         let summary = format!("{} for line {} is paid back: the line has ended", purchase.vas_id, line.id);
         self.note(tx, cx, &line.customer_id, &summary).await
@@ -73,7 +78,13 @@ async fn locked(tx: &Tx, cx: &Context, id: VasPurchaseId) -> Result<(Line, Purch
     Ok((line, store::purchase::find(&**tx, cx, &id).await?))
 }
 
-fn purchased(line: &Line, purchase: Purchase, paid: PaymentApproved, step: Change) -> VasPurchased {
+fn purchased(
+    line: &Line,
+    purchase: Purchase,
+    paid: PaymentApproved,
+    step: Change,
+    expires_at: Option<DateTime<Utc>>,
+) -> VasPurchased {
     VasPurchased {
         subscription_id: line.id.clone(),
         customer_id: line.customer_id.clone(),
@@ -82,6 +93,7 @@ fn purchased(line: &Line, purchase: Purchase, paid: PaymentApproved, step: Chang
         payment_attempt_id: paid.attempt_id,
         allowance_type: purchase.allowance,
         allowance_added: purchase.quantity,
+        expires_at,
         amount_charged: paid.amount,
         currency: paid.currency,
         previous_state: step.from.status(),

@@ -105,6 +105,8 @@ pub struct UsageBalance {
     pub remaining: i64,
     /// For the whole period, or by a day pass that runs now.
     pub unlimited: bool,
+    /// Sold as unlimited: what remains is what fair use leaves.
+    pub fair_use: bool,
 }
 
 /// The balances behind `wanted` (line id and allowance, distinct). What a line does not have is missing. They are not
@@ -121,12 +123,13 @@ pub async fn balances(
         total: i64,
         remaining: i64,
         unlimited: bool,
+        fair_use: bool,
     }
     let (lines, allowances): (Vec<&str>, Vec<&str>) =
         wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
     let rows: Vec<UsageBalanceRow> = sqlx::query_as(
         "select b.subscription_id, b.allowance_type, b.total, b.remaining,
-                b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited
+                b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited, b.fair_use
          from unnest($1::text[], $2::text[]) as n (subscription_id, allowance_type)
          join subscription.bundle_balance b using (subscription_id, allowance_type)",
     )
@@ -140,8 +143,8 @@ pub async fn balances(
             let allowance = AllowanceType::parse(&row.allowance_type).ok_or_else(|| {
                 Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type))
             })?;
-            let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, .. } = row;
-            Ok(UsageBalance { line, allowance, total, remaining, unlimited })
+            let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, fair_use, .. } = row;
+            Ok(UsageBalance { line, allowance, total, remaining, unlimited, fair_use })
         })
         .collect()
 }

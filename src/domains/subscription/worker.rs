@@ -1,4 +1,5 @@
-//! The renewal sweep: every line whose period is over is charged for the next one, on the product clock.
+//! The renewal sweep: every line whose period is over is charged for the next one, on the product clock; whoever is not
+//! charged is told so once, and whoever will be soon is reminded once.
 //!
 //! Lines are taken in batches with SKIP LOCKED, so any number of replicas may sweep at once. One line whose renewal cannot
 //! be begun does not hold up the others: it is tried again later, and its charge, once begun, settles by itself.
@@ -6,15 +7,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::Service;
 use super::events::RenewalSkipped;
 use super::model::Line;
 use super::policy;
 use super::port::{RenewalReport, SubscriptionId};
+use super::renew::{offer, renewal_charge};
 use super::renewal_outcome::NotPaid;
 use super::store;
-use super::store::quota::Offered;
-use crate::domains::catalog::port::{AllowanceView, OfferingId};
+use super::terms::Terms;
+use crate::domains::catalog::port::{OfferingId, OfferingView};
 use crate::domains::payment::port::AttemptId;
 use crate::platform::context::Context;
 use crate::platform::crash;
@@ -26,13 +30,13 @@ use crate::platform::scheduler::Ticks;
 const ACTOR: &str = "system:renewal_worker";
 
 /// Lines per unit of work: their rows are locked until it ends, and usage waits for them.
-const BATCH: i64 = 100;
+pub(super) const BATCH: i64 = 100;
 
 /// Charges whose outcome is waited for together.
 const WATCHED: usize = 500;
 
-/// What each plan grants per period, as the catalog says now.
-type Plans = BTreeMap<OfferingId, Vec<AllowanceView>>;
+/// The plans as the catalog has them now.
+type Plans = BTreeMap<OfferingId, OfferingView>;
 
 /// What a sweep began.
 #[derive(Debug, Default)]
@@ -41,6 +45,7 @@ struct Sweep {
     without_card: u64,
     skipped: u64,
     failed: u64,
+    reminded: u64,
 }
 
 /// The lines of one batch, and what was begun for them.
@@ -66,21 +71,34 @@ impl Sweep {
             pending,
             skipped: self.skipped,
             failed: self.failed,
+            reminded: self.reminded,
         }
     }
 }
 
 pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
     let every = service.platform.config.renewal_tick;
-    let service = Arc::clone(service);
-    Ticks::default().add("renewal", every, ACTOR, move |cx| {
-        let service = Arc::clone(&service);
-        async move {
-            let sweep = service.sweep(&cx).await?;
-            let report = sweep.report(0, sweep.attempts.len() as u64);
-            serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string()))
-        }
-    })
+    let (renewing, expiring, migrating) = (Arc::clone(service), Arc::clone(service), Arc::clone(service));
+    Ticks::default()
+        .add("renewal", every, ACTOR, move |cx| {
+            let service = Arc::clone(&renewing);
+            async move {
+                let sweep = service.sweep(&cx).await?;
+                report(sweep.report(0, sweep.attempts.len() as u64))
+            }
+        })
+        .add("vas_expiry", every, "system:vas_expiry", move |cx| {
+            let service = Arc::clone(&expiring);
+            async move { report(service.expire_grants(&cx).await?) }
+        })
+        .add("price_migration", every, "system:price_migration", move |cx| {
+            let service = Arc::clone(&migrating);
+            async move { report(service.go_on_migrating(&cx).await?) }
+        })
+}
+
+fn report(report: impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(report).map_err(|e| Error::Internal(e.to_string()))
 }
 
 impl Service {
@@ -104,7 +122,7 @@ impl Service {
     /// Begins every renewal that is due, and says of the overdue lines that are not renewed that they are not.
     async fn sweep(&self, cx: &Context) -> Result<Sweep> {
         let plans = self.catalog.offerings(cx).await?;
-        let plans: Plans = plans.into_iter().map(|plan| (plan.id, plan.bundle_allowance)).collect();
+        let plans: Plans = plans.into_iter().map(|plan| (plan.id.clone(), plan)).collect();
         let mut sweep = Sweep::default();
         loop {
             let mut batch = Batch::default();
@@ -119,6 +137,7 @@ impl Service {
             }
         }
         sweep.skipped = self.skip_blocked(cx).await?;
+        sweep.reminded = self.remind(cx).await?;
         Ok(sweep)
     }
 
@@ -151,28 +170,36 @@ impl Service {
         if lines.is_empty() {
             return Ok(());
         }
-        let charges = lines.iter().map(Line::renewal_charge).collect();
-        let answers = self.payments.request_charges(&tx, cx, charges).await?;
-        let (mut requested, mut offers) = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
+        let zone = self.platform.config.profile.time_zone;
+        let due: Vec<(Line, Terms)> = lines
+            .into_iter()
+            .map(|line| {
+                let terms = line.next_terms(cx.now, zone);
+                (line, terms)
+            })
+            .collect();
+        let (mut requested, mut offers) = (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
         let mut without_card = Vec::new();
-        for (line, answer) in lines.iter().zip(answers) {
-            let allowances =
-                plans.get(&line.offering_id).ok_or_else(|| Error::not_found("product offering", &line.offering_id))?;
+        let charges = due.iter().map(|(line, terms)| renewal_charge(line, terms)).collect();
+        let answers = self.payments.request_charges(&tx, cx, charges).await?;
+        for ((line, terms), answer) in due.iter().zip(answers) {
+            let plan = &terms.offering_id;
+            let plan = plans.get(plan).ok_or_else(|| Error::not_found("product offering", plan))?;
             match answer.map_err(Error::from) {
                 Ok(attempt_id) => {
                     requested.push((line.id.clone(), attempt_id));
-                    offers.push(Offered { line: &line.id, period_index: line.period_index + 1, allowances });
+                    offers.push(offer(line, terms, plan));
                 }
-                Err(error) if policy::is_no_method(&error) => without_card.push(line.clone()),
+                Err(error) if policy::is_no_method(&error) => without_card.push((line.clone(), terms.clone())),
                 Err(error) => return Err(error),
             }
         }
-        store::quota::offer(&tx, cx, &offers).await?;
+        store::contract::offer(&tx, cx, &offers).await?;
         store::renewal::mark_requested(&tx, cx, &requested).await?;
         batch.without_card = without_card.len() as u64;
-        for mut line in without_card {
+        for (mut line, terms) in without_card {
             line.renewal_attempted_for = line.next_renewal_at();
-            let not_paid = NotPaid { reason: "no_payment_method", attempt_id: None, decline_code: None };
+            let not_paid = NotPaid { reason: "no_payment_method", terms, attempt_id: None, decline_code: None };
             self.block_for_payment(&tx, cx, line, not_paid).await?;
         }
         crash::point("renewal.begin.before_commit");

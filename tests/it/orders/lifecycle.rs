@@ -237,19 +237,10 @@ async fn a_new_plan_is_told_as_policy() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_S").await;
     app.settle().await;
-    let changed = bss::domains::subscription::port::SubscriptionPlanChanged {
-        subscription_id: line["id"].as_str().unwrap().to_owned().into(),
-        customer_id: line["customerId"].as_str().unwrap().to_owned().into(),
-        cfs_service_id: line["cfsServiceId"].as_str().unwrap().to_owned().into(),
-        previous_offering_id: "PLAN_S".to_owned().into(),
-        new_offering_id: "PLAN_L".to_owned().into(),
-        version: 9,
-    };
-    let now = app.platform.clock.now().await.unwrap();
-    let cx = bss::platform::context::Context::system("system:test", "test".into(), now);
-    let tx = app.platform.db.begin().await.unwrap();
-    bss::platform::outbox::stage(&tx, &cx, &changed).await.unwrap();
-    tx.commit().await.unwrap();
+    let change = json!({"subscriptionId": line["id"], "newOfferingId": "PLAN_L"});
+    app.op("subscription.schedule_plan_change", change).await.ok();
+    app.op("clock.advance", json!({"duration": "30d"})).await.ok();
+    app.op("subscription.tick_renewals_now", json!({})).await.ok();
     app.settle().await;
     assert_eq!(tasks(&app, &line).await, done(&["PCRF_POLICY_PUSH"]));
     assert_eq!(

@@ -1,8 +1,16 @@
-//! Lines over HTTP: activation, renewal, top-ups, termination, and what happens when these meet.
+//! Lines over HTTP: activation, renewal, top-ups, blocks, changes of plan and price, termination, and what happens when these
+//! meet.
 
 mod activation;
+mod blocks;
+mod contract;
+mod expiry;
+mod months;
+mod plan_change;
+mod price_migration;
 mod renewal;
 mod termination;
+mod timeline;
 mod top_up;
 
 use serde_json::{Value, json};

@@ -22,7 +22,7 @@ async fn a_due_line_is_renewed_once_at_its_boundary() {
     advance(&app, "47m").await;
     assert_eq!(
         tick(&app).await,
-        json!({"due": 1, "renewed": 1, "declined": 0, "pending": 0, "skipped": 0, "failed": 0})
+        json!({"due": 1, "renewed": 1, "declined": 0, "pending": 0, "skipped": 0, "failed": 0, "reminded": 0})
     );
     let second = line(&app, &first["id"]).await;
     assert_eq!(second["currentPeriodStart"], first["currentPeriodEnd"], "no drift by the tick");
@@ -81,7 +81,7 @@ async fn a_declined_renewal_blocks_until_it_is_paid() {
     assert_eq!(blocked["currentPeriodStart"], first["currentPeriodStart"]);
     assert_eq!(
         tick(&app).await,
-        json!({"due": 0, "renewed": 0, "declined": 0, "pending": 0, "skipped": 0, "failed": 0})
+        json!({"due": 0, "renewed": 0, "declined": 0, "pending": 0, "skipped": 0, "failed": 0, "reminded": 0})
     );
 
     let again = renew(&app, id).await;
@@ -202,15 +202,7 @@ async fn an_exhausted_line_comes_back_with_its_renewal() {
 async fn a_line_blocked_for_something_else_is_skipped_once_per_boundary() {
     let app = frozen().await;
     let first = app.line("PLAN_S").await;
-    app.sql("update subscription.subscription set state = 'blocked', block_reasons = '{requested}'").await;
-    app.sql(
-        "insert into subscription.subscription_state_history (subscription_id, from_state, to_state, block_reasons, changed_by, event_time)
-         select id, 'active', 'blocked', '{requested}', 'test', now() from subscription.subscription",
-    )
-    .await;
-    app.settle().await;
-    app.sql("update service_inventory.service set network_wanted = 'suspended', network_confirmed = 'suspended' where type = 'CFS'")
-        .await;
+    app.op("subscription.block", json!({"subscriptionId": first["id"], "reason": "requested"})).await.ok();
     advance(&app, "30d").await;
     assert_eq!(tick(&app).await["skipped"], 1);
     assert_eq!(tick(&app).await["skipped"], 0);
@@ -256,13 +248,13 @@ async fn sweeps_at_once_renew_each_line_once() {
 async fn discounts_last_for_their_periods_and_nothing_is_charged_for_nothing() {
     let app = frozen().await;
     let first = app.line("PLAN_M").await;
-    app.sql("update subscription.subscription set discount_type = 'percent', discount_value = 20, discount_periods_remaining = 2").await;
+    app.sql("update subscription.subscription set discount_type = 'percent', discount_value = 20, discount_periods_remaining = 2, discount_last_period = 3").await;
     assert_eq!(line(&app, &first["id"]).await["effectiveAmount"], "20.00");
     for _ in 0..3 {
         advance(&app, "30d").await;
         tick(&app).await;
     }
-    app.sql("update subscription.subscription set discount_type = 'absolute', discount_value = 99, discount_periods_remaining = -1").await;
+    app.sql("update subscription.subscription set discount_type = 'absolute', discount_value = 99, discount_periods_remaining = -1, discount_last_period = null").await;
     advance(&app, "30d").await;
     assert_eq!(tick(&app).await["renewed"], 1);
     let (paid, free) = (("renewal", "20.00"), ("renewal", "0.00"));
@@ -271,5 +263,57 @@ async fn discounts_last_for_their_periods_and_nothing_is_charged_for_nothing() {
         pairs(&[("activation", "25.00"), paid, paid, ("renewal", "25.00"), free])
     );
     assert_eq!(line(&app, &first["id"]).await["discountPeriodsRemaining"], -1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_renewal_is_announced_once_per_boundary() {
+    let app = frozen().await;
+    let first = app.line("PLAN_M").await;
+    app.sql("update subscription.subscription set discount_type = 'percent', discount_value = 20, discount_periods_remaining = 1, discount_last_period = 2").await;
+    assert_eq!(tick(&app).await["reminded"], 0, "a month ahead");
+    advance(&app, "29d").await;
+    advance(&app, "1h").await;
+    let reports = tokio::join!(tick(&app), tick(&app), tick(&app));
+    let reminded = |report: &Value| report["reminded"].as_u64().expect("a count");
+    assert_eq!(reminded(&reports.0) + reminded(&reports.1) + reminded(&reports.2), 1);
+    advance(&app, "10h").await;
+    assert_eq!(tick(&app).await["reminded"], 0);
+    advance(&app, "13h").await;
+    tick(&app).await;
+    advance(&app, "29d").await;
+    advance(&app, "1h").await;
+    assert_eq!(tick(&app).await["reminded"], 1, "the next boundary");
+    let told = events(&app, &first, "subscription.renewal_reminder_due").await;
+    let amounts: Vec<_> = told
+        .iter()
+        .map(|event| {
+            let said = &event["payload"];
+            [&said["amount"], &said["previousAmount"], &said["renewsAt"]].map(|v| v.as_str().expect("text").to_owned())
+        })
+        .collect();
+    assert_eq!(
+        amounts,
+        [["20.00", "25.00", "2026-06-03T09:00:00Z"], ["25.00", "20.00", "2026-07-03T09:00:00Z"]],
+        "that it costs more from now on is in the second"
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn reminders_can_be_off_and_blocked_lines_get_none() {
+    let app = TestApp::with(&[("BSS_RENEWAL_REMINDER_LOOKAHEAD_SECONDS", "0")]).await;
+    app.op("clock.freeze", json!({"at": "2026-05-04T09:00:00Z"})).await.ok();
+    app.line("PLAN_S").await;
+    advance(&app, "29d").await;
+    advance(&app, "23h").await;
+    assert_eq!(tick(&app).await["reminded"], 0);
+    app.finish().await;
+    let app = frozen().await;
+    let line = app.line("PLAN_S").await;
+    app.op("subscription.block", json!({"subscriptionId": line["id"], "reason": "requested"})).await.ok();
+    advance(&app, "29d").await;
+    advance(&app, "23h").await;
+    assert_eq!(tick(&app).await["reminded"], 0, "it will not be charged");
     app.finish().await;
 }

@@ -86,7 +86,8 @@ async fn nobody_pays_for_nothing() {
     let first = app.line("PLAN_S").await;
     let id = &first["id"];
     buy(&app, id, "VAS_NOT_THERE").await.violates("subscription.vas_purchase.vas_offering_sellable");
-    buy(&app, id, "VAS_UNLIMITED_DAY").await.violates("subscription.vas_purchase.vas_offering_sellable");
+    app.sql("update catalog.vas_offering set allowance_quantity = 0 where id = 'VAS_DATA_5GB'").await;
+    buy(&app, id, "VAS_DATA_5GB").await.violates("subscription.vas_purchase.vas_offering_sellable");
     app.sql(
         "update catalog.bundle_allowance set quantity = -1 where offering_id = 'PLAN_S' and allowance_type = 'data'",
     )

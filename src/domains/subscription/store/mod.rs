@@ -4,10 +4,14 @@
 //! read under that lock is read by a statement of its own: one that had to wait for the lock would see the others' tables
 //! as they were before it waited.
 
+pub(super) mod change;
+pub(super) mod contract;
+pub(super) mod migration;
 pub(super) mod period;
 pub(super) mod purchase;
 pub(super) mod quota;
 pub(super) mod renewal;
+pub(super) mod timeline;
 
 use chrono::{DateTime, NaiveTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
@@ -17,6 +21,8 @@ use super::model::Line;
 use super::period::{Period, PeriodKind};
 use super::port::{BlockReason, Booking, LineStatus, StateChangeView, SubscriptionId};
 use super::state::{Change, Reasons, State};
+use super::terms::{PendingPlan, PendingPrice};
+use crate::domains::catalog::port::PlanPeriod;
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::domains::payment::port::AttemptId;
@@ -34,11 +40,13 @@ const LINE: &str = "s.id, s.customer_id, s.offering_id, s.commercial_order_id, s
     s.state_reason, s.block_reasons, s.activated_at, s.terminated_at, s.period_kind, s.anchor_day, s.anchor_time, s.period_index,
     s.current_period_start, s.current_period_end, s.renewal_attempt_id, s.renewal_attempted_for, s.price_amount_minor,
     s.price_currency, s.price_offering_price_id, s.discount_type, s.discount_value::text as discount_value,
-    s.discount_periods_remaining, s.version";
+    s.discount_periods_remaining, s.discount_last_period, s.promo_code, s.promo_offer_definition_id, s.pending_offering_id,
+    s.pending_offering_price_id, s.pending_price_amount_minor, s.pending_price_currency, s.pending_effective_at, s.migration_id,
+    s.migration_price_id, s.migration_amount_minor, s.migration_currency, s.migration_effective_at, s.version";
 
 /// The balances of a line in the same snapshot as its row.
 const BALANCES: &str = "(select coalesce(jsonb_agg(jsonb_build_object('kind', b.allowance_type, 'unlimited', b.unlimited,
-        'total', b.total, 'remaining', b.remaining, 'start', b.period_start, 'end', b.period_end) order by b.allowance_type), '[]')
+        'unlimited_until', b.unlimited_until, 'fair_use', b.fair_use, 'total', b.total, 'remaining', b.remaining, 'start', b.period_start, 'end', b.period_end) order by b.allowance_type), '[]')
     from subscription.bundle_balance b where b.subscription_id = s.id) as balances";
 
 #[derive(Debug, FromQueryResult)]
@@ -69,6 +77,19 @@ struct LineRow {
     discount_type: Option<String>,
     discount_value: Option<String>,
     discount_periods_remaining: i32,
+    discount_last_period: Option<i32>,
+    promo_code: Option<String>,
+    promo_offer_definition_id: Option<String>,
+    pending_offering_id: Option<String>,
+    pending_offering_price_id: Option<String>,
+    pending_price_amount_minor: Option<i64>,
+    pending_price_currency: Option<String>,
+    pending_effective_at: Option<DateTime<Utc>>,
+    migration_id: Option<String>,
+    migration_price_id: Option<String>,
+    migration_amount_minor: Option<i64>,
+    migration_currency: Option<String>,
+    migration_effective_at: Option<DateTime<Utc>>,
     version: i64,
 }
 
@@ -110,6 +131,7 @@ impl LineRow {
     fn line(self) -> Result<Line> {
         let price = money(self.price_amount_minor, &self.price_currency)?;
         let (discount, period_kind, state) = (self.discount(price)?, self.period_kind(), self.state()?);
+        let (pending_plan, pending_price) = (self.pending_plan()?, self.pending_price()?);
         Ok(Line {
             id: self.id.into(),
             customer_id: self.customer_id.into(),
@@ -131,8 +153,46 @@ impl LineRow {
             price_id: self.price_offering_price_id.into(),
             discount,
             discount_periods_remaining: self.discount_periods_remaining,
+            discount_last_period: self.discount_last_period,
+            promo_code: self.promo_code,
+            promo_offer_definition_id: self.promo_offer_definition_id,
+            pending_plan,
+            pending_price,
             version: self.version,
         })
+    }
+
+    fn pending_plan(&self) -> Result<Option<PendingPlan>> {
+        let (Some(offering), Some(price), Some(minor), Some(currency), Some(effective_at)) = (
+            &self.pending_offering_id,
+            &self.pending_offering_price_id,
+            self.pending_price_amount_minor,
+            &self.pending_price_currency,
+            self.pending_effective_at,
+        ) else {
+            return Ok(None);
+        };
+        let price_id = price.clone().into();
+        Ok(Some(PendingPlan {
+            offering_id: offering.clone().into(),
+            price_id,
+            price: money(minor, currency)?,
+            effective_at,
+        }))
+    }
+
+    fn pending_price(&self) -> Result<Option<PendingPrice>> {
+        let (Some(migration), Some(price), Some(minor), Some(currency), Some(effective_at)) = (
+            &self.migration_id,
+            &self.migration_price_id,
+            self.migration_amount_minor,
+            &self.migration_currency,
+            self.migration_effective_at,
+        ) else {
+            return Ok(None);
+        };
+        let (migration_id, price_id) = (migration.clone().into(), price.clone().into());
+        Ok(Some(PendingPrice { migration_id, price_id, price: money(minor, currency)?, effective_at }))
     }
 
     fn state(&self) -> Result<State> {
@@ -227,10 +287,11 @@ pub(super) async fn history(db: &Db, cx: &Context, id: &SubscriptionId) -> Resul
         block_reasons: Vec<String>,
         changed_by: String,
         reason: Option<String>,
+        note: Option<String>,
         event_time: DateTime<Utc>,
     }
     let query = format!(
-        "select from_state, to_state, block_reasons, changed_by, reason, event_time
+        "select from_state, to_state, block_reasons, changed_by, reason, note, event_time
          from subscription.subscription_state_history where tenant_id = $1 and subscription_id = $2 order by id limit {ROWS_MAX}"
     );
     let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).all(db.connection()).await?;
@@ -241,6 +302,7 @@ pub(super) async fn history(db: &Db, cx: &Context, id: &SubscriptionId) -> Resul
             block_reasons: reasons(&row.block_reasons)?.iter().collect(),
             changed_by: row.changed_by,
             reason: row.reason,
+            note: row.note,
             event_time: row.event_time,
         })
     };
@@ -271,15 +333,14 @@ pub(super) async fn lock(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<L
 }
 
 /// Inserts a booked line, with the first step of its history. None when the order has a line already.
-pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking) -> Result<Option<Line>> {
+pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking, plan: PlanPeriod) -> Result<Option<Line>> {
     let id = ids::next(&**tx, "subscription.subscription_id_seq", "SUB", 4).await?;
-    let discount = booking.discount.as_ref();
     let query = format!(
         "with s as (
              insert into subscription.subscription (id, tenant_id, customer_id, offering_id, commercial_order_id, msisdn, iccid,
-                 cfs_service_id, state, price_amount_minor, price_currency, price_offering_price_id, discount_type,
-                 discount_value, discount_periods_remaining, promo_code, promo_offer_definition_id)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $14, $15::text::numeric, $16, $17, $18)
+                 cfs_service_id, state, price_amount_minor, price_currency, price_offering_price_id, period_kind, discount_type,
+                 discount_value, discount_periods_remaining, discount_last_period, promo_code, promo_offer_definition_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $14, $15, $16::text::numeric, $17, $18, $19, $20)
              on conflict (tenant_id, commercial_order_id) do nothing
              returning *),
          history as (
@@ -287,6 +348,9 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking) -> Result<O
              select $2, s.id, s.state, $12, 'booked', $13 from s)
          select {LINE} from s"
     );
+    let discount = booking.discount.as_ref();
+    let (discount_type, discount_value) = discount.map(|booked| written(booked.discount, booking.price)).unzip();
+    let periods = discount.map(|booked| booked.periods.map_or(-1, i32::from));
     let statement = sql!(
         query,
         id,
@@ -302,17 +366,38 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking) -> Result<O
         &booking.price_id,
         cx.actor.as_ref(),
         cx.now,
-        discount.map(|discount| discount.kind.as_str()),
-        discount.map(|discount| discount.value.to_string()),
-        discount.map_or(0, |discount| discount.periods),
-        discount.and_then(|discount| discount.promo_code.as_deref()),
-        discount.and_then(|discount| discount.promo_offer_definition_id.as_deref())
+        plan.as_str(),
+        discount_type,
+        discount_value,
+        periods.unwrap_or(0),
+        periods.filter(|periods| *periods > 0),
+        discount.and_then(|booked| booked.promo_code.as_deref()),
+        discount.and_then(|booked| booked.promo_offer_definition_id.as_deref())
     );
     LineRow::find_by_statement(statement).one(&**tx).await?.map(LineRow::line).transpose()
 }
 
+/// A discount as the row holds it.
+fn written(discount: Discount, price: Money) -> (&'static str, String) {
+    match discount {
+        Discount::Percent(percent) => ("percent", percent.to_string()),
+        Discount::Absolute(off) => ("absolute", Money::new(off, price.currency).decimal()),
+    }
+}
+
 /// Writes a line that this unit of work has locked, and the step it took; counts its version up.
 pub(super) async fn save(tx: &Tx, cx: &Context, line: &mut Line, step: Option<Change>) -> Result<()> {
+    save_noted(tx, cx, line, step, None).await
+}
+
+/// As [`save`], with what a person wants to be remembered of the step.
+pub(super) async fn save_noted(
+    tx: &Tx,
+    cx: &Context,
+    line: &mut Line,
+    step: Option<Change>,
+    note: Option<&str>,
+) -> Result<()> {
     let (anchor_day, anchor_time) = match line.period_kind {
         PeriodKind::Days30 => (None, None),
         PeriodKind::CalendarMonth { day, time } => (i16::try_from(day).ok(), Some(time)),
@@ -321,12 +406,12 @@ pub(super) async fn save(tx: &Tx, cx: &Context, line: &mut Line, step: Option<Ch
     let statement = sql!(
         "with history as (
              insert into subscription.subscription_state_history (tenant_id, subscription_id, from_state, to_state, block_reasons,
-                 changed_by, reason, event_time)
-             select $2, $1, $16, $3, $4, $17, $5, $18 where $16::text is not null)
+                 changed_by, reason, event_time, note)
+             select $2, $1, $16, $3, $4, $17, $5, $18, $20 where $16::text is not null)
          update subscription.subscription
          set state = $3, block_reasons = $4, state_reason = $5, activated_at = $6, terminated_at = $7, anchor_day = $8,
              anchor_time = $9, period_index = $10, current_period_start = $11, current_period_end = $12, next_renewal_at = $13,
-             renewal_attempt_id = $14, renewal_attempted_for = $15, discount_periods_remaining = $19,
+             renewal_attempt_id = $14, renewal_attempted_for = $15, discount_periods_remaining = $19, period_kind = $21,
              renewal_next_attempt_at = null, version = version + 1, updated_at = clock_timestamp()
          where id = $1 and tenant_id = $2",
         &line.id,
@@ -347,7 +432,9 @@ pub(super) async fn save(tx: &Tx, cx: &Context, line: &mut Line, step: Option<Ch
         step.map(|step| step.from.status().as_str()),
         cx.actor.as_ref(),
         cx.now,
-        line.discount_periods_remaining
+        line.discount_periods_remaining,
+        note,
+        line.period_kind.plan().as_str()
     );
     if execute(&**tx, statement).await? != 1 {
         return Err(Error::Internal(format!("the line {} was not there to be saved", line.id)));

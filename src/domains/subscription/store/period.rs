@@ -3,7 +3,7 @@
 use sea_orm::FromQueryResult;
 
 use crate::domains::payment::port::AttemptId;
-use crate::domains::subscription::model::Entered;
+use crate::domains::subscription::model::{Entered, Gap};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
 use crate::platform::db::{Tx, execute, sql};
@@ -24,8 +24,8 @@ pub(in crate::domains::subscription) async fn insert(
              update subscription.period set period_end = $5
              where subscription_id = $1 and tenant_id = $2 and period_index = $3 - 1 and period_end > $5)
          insert into subscription.period (subscription_id, tenant_id, period_index, period_start, period_end, amount_minor,
-             currency, payment_attempt_id)
-         values ($1, $2, $3, $5, $4, $6, $7, $8)",
+             currency, payment_attempt_id, entered_at, entered_by, gap)
+         values ($1, $2, $3, $5, $4, $6, $7, $8, $9, $10, $11)",
         id,
         cx.tenant.as_ref(),
         entered.index,
@@ -33,7 +33,10 @@ pub(in crate::domains::subscription) async fn insert(
         entered.period.start,
         paid.minor,
         paid.currency.as_str(),
-        attempt_id
+        attempt_id,
+        cx.now,
+        cx.actor.as_ref(),
+        entered.gap.map(Gap::as_str)
     );
     execute(&**tx, statement).await.map(drop)
 }

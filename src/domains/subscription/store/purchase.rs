@@ -6,9 +6,10 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use super::corrupt;
 use crate::domains::catalog::port::{AllowanceType, VasId};
 use crate::domains::payment::port::AttemptId;
+use crate::domains::subscription::ledger::Bought;
 use crate::domains::subscription::port::{SubscriptionId, VasPurchaseId};
 use crate::platform::context::Context;
-use crate::platform::db::{Tx, execute, sql};
+use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids;
 use crate::platform::money::Money;
@@ -48,6 +49,20 @@ pub(in crate::domains::subscription) struct Purchase {
     pub(in crate::domains::subscription) attempt_id: Option<AttemptId>,
     pub(in crate::domains::subscription) allowance: AllowanceType,
     pub(in crate::domains::subscription) quantity: i64,
+    /// None: lasts with the period.
+    pub(in crate::domains::subscription) expiry_hours: Option<i32>,
+}
+
+impl Purchase {
+    /// What it adds to the ledger.
+    pub(in crate::domains::subscription) fn bought(&self) -> Bought {
+        Bought {
+            purchase_id: self.id.clone(),
+            allowance: self.allowance,
+            quantity: self.quantity,
+            expiry_hours: self.expiry_hours,
+        }
+    }
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -60,6 +75,7 @@ struct Row {
     payment_attempt_id: Option<String>,
     allowance_type: String,
     allowance_added: i64,
+    expiry_hours: Option<i32>,
 }
 
 impl Row {
@@ -75,6 +91,7 @@ impl Row {
             state_reason: self.state_reason,
             attempt_id: self.payment_attempt_id.map(Into::into),
             quantity: self.allowance_added,
+            expiry_hours: self.expiry_hours,
         })
     }
 }
@@ -94,13 +111,15 @@ pub(in crate::domains::subscription) struct NewPurchase<'a> {
     pub(in crate::domains::subscription) price: Money,
     pub(in crate::domains::subscription) allowance: AllowanceType,
     pub(in crate::domains::subscription) quantity: i64,
+    pub(in crate::domains::subscription) expiry_hours: Option<i32>,
 }
 
 pub(in crate::domains::subscription) async fn insert(tx: &Tx, cx: &Context, purchase: &NewPurchase<'_>) -> Result<()> {
     let statement = sql!(
         "insert into subscription.vas_purchase (id, tenant_id, subscription_id, customer_id, vas_offering_id, payment_attempt_id,
-             price_amount_minor, price_currency, allowance_type, allowance_added, unit, requested_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             price_amount_minor, price_currency, allowance_type, allowance_added, unit, requested_at, expiry_hours,
+             requested_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         purchase.id,
         cx.tenant.as_ref(),
         purchase.line_id,
@@ -112,7 +131,9 @@ pub(in crate::domains::subscription) async fn insert(tx: &Tx, cx: &Context, purc
         purchase.allowance.as_str(),
         purchase.quantity,
         purchase.allowance.unit().as_str(),
-        cx.now
+        cx.now,
+        purchase.expiry_hours,
+        cx.actor.as_ref()
     );
     execute(&**tx, statement).await.map(drop)
 }
@@ -124,7 +145,8 @@ pub(in crate::domains::subscription) async fn find(
     id: &VasPurchaseId,
 ) -> Result<Purchase> {
     let statement = sql!(
-        "select id, subscription_id, vas_offering_id, state, state_reason, payment_attempt_id, allowance_type, allowance_added
+        "select id, subscription_id, vas_offering_id, state, state_reason, payment_attempt_id, allowance_type, allowance_added,
+                expiry_hours
          from subscription.vas_purchase where tenant_id = $1 and id = $2",
         cx.tenant.as_ref(),
         id
@@ -133,24 +155,59 @@ pub(in crate::domains::subscription) async fn find(
     row.ok_or_else(|| Error::not_found("top-up purchase", id))?.purchase()
 }
 
-/// Records the outcome of a purchase.
+/// Lines that have a grant whose time has come and whose end is not written, by id, after `after`.
+pub(in crate::domains::subscription) async fn lines_with_ended_grants(
+    db: &Db,
+    cx: &Context,
+    after: Option<&SubscriptionId>,
+    limit: i64,
+) -> Result<Vec<SubscriptionId>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        subscription_id: String,
+    }
+    let statement = sql!(
+        "select distinct subscription_id from subscription.vas_purchase
+         where tenant_id = $1 and state = 'applied' and expires_at <= $2 and expired_at is null
+           and ($3::text is null or subscription_id > $3)
+         order by subscription_id limit $4",
+        cx.tenant.as_ref(),
+        cx.now,
+        after.map(SubscriptionId::as_str),
+        limit
+    );
+    let rows = Row::find_by_statement(statement).all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| row.subscription_id.into()).collect())
+}
+
+/// The outcome of a purchase.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::domains::subscription) struct Settled<'a> {
+    pub(in crate::domains::subscription) state: PurchaseState,
+    pub(in crate::domains::subscription) reason: Option<&'a str>,
+    /// When what it gave ends by itself.
+    pub(in crate::domains::subscription) expires_at: Option<DateTime<Utc>>,
+}
+
+/// Records the outcome of a purchase. What is left of what it gave is written with the ledger.
 pub(in crate::domains::subscription) async fn settle(
     tx: &Tx,
     cx: &Context,
     id: &VasPurchaseId,
-    state: PurchaseState,
-    reason: Option<&str>,
+    settled: Settled<'_>,
 ) -> Result<()> {
+    let Settled { state, reason, expires_at } = settled;
     let applied_at: Option<DateTime<Utc>> = (state == PurchaseState::Applied).then_some(cx.now);
     let statement = sql!(
         "update subscription.vas_purchase
-         set state = $3, state_reason = $4, applied_at = $5, updated_at = clock_timestamp()
+         set state = $3, state_reason = $4, applied_at = $5, expires_at = $6, updated_at = clock_timestamp()
          where tenant_id = $1 and id = $2 and state = 'pending'",
         cx.tenant.as_ref(),
         id,
         state.as_str(),
         reason,
-        applied_at
+        applied_at,
+        expires_at
     );
     if execute(&**tx, statement).await? != 1 {
         return Err(Error::Internal(format!("the purchase {id} was settled twice")));

@@ -1,5 +1,8 @@
 //! What is due, what is in flight, and what became of it.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 
 use super::{LINE, LineRow};
@@ -44,6 +47,48 @@ pub(in crate::domains::subscription) async fn lock_skipped(tx: &Tx, cx: &Context
     );
     let rows = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), cx.now, limit)).all(&**tx).await?;
     rows.into_iter().map(LineRow::line).collect()
+}
+
+/// Locks up to `limit` lines that are renewed by themselves after now and until `until`, and were not reminded of that.
+pub(in crate::domains::subscription) async fn lock_remindable(
+    tx: &Tx,
+    cx: &Context,
+    until: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Line>> {
+    let query = format!(
+        "select {LINE} from subscription.subscription s
+         where s.tenant_id = $1 and s.state in ('active', 'blocked') and s.next_renewal_at > $2 and s.next_renewal_at <= $3
+           and {RENEWABLE} and s.renewal_reminder_sent_for is distinct from s.next_renewal_at
+         order by s.next_renewal_at limit $4 for no key update skip locked"
+    );
+    let rows = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), cx.now, until, limit)).all(&**tx).await?;
+    rows.into_iter().map(LineRow::line).collect()
+}
+
+/// Notes that lines were reminded of their coming renewal; answers what their running periods cost, in minor units.
+pub(in crate::domains::subscription) async fn mark_reminded(
+    tx: &Tx,
+    cx: &Context,
+    lines: &[SubscriptionId],
+) -> Result<BTreeMap<String, i64>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+        amount_minor: i64,
+    }
+    let statement = sql!(
+        "with marked as (
+             update subscription.subscription s
+             set renewal_reminder_sent_for = s.next_renewal_at, version = s.version + 1, updated_at = clock_timestamp()
+             where s.id = any($2) and s.tenant_id = $1 returning s.id, s.period_index)
+         select m.id, p.amount_minor from marked m
+         join subscription.period p on p.subscription_id = m.id and p.period_index = m.period_index",
+        cx.tenant.as_ref(),
+        lines.iter().map(ToString::to_string).collect::<Vec<_>>()
+    );
+    let rows = Row::find_by_statement(statement).all(&**tx).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.amount_minor)).collect())
 }
 
 /// Notes the charges that are in flight now, and the boundary that they are for.

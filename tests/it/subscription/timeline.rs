@@ -1,0 +1,89 @@
+//! A line's life told in order.
+
+use serde_json::{Value, json};
+
+use super::plan_change::schedule;
+use super::{DECLINES, GOOD, advance, charge_to, frozen, tick, use_data};
+
+#[tokio::test]
+async fn everything_that_happened_is_told_in_order() {
+    let app = frozen().await;
+    let first = app.line("PLAN_M").await;
+    let id = &first["id"];
+    advance(&app, "1h").await;
+    use_data(&app, &first, 30_720).await;
+    advance(&app, "1h").await;
+    app.op("subscription.purchase_vas", json!({"subscriptionId": id, "vasOfferingId": "VAS_DATA_1GB"})).await.ok();
+    advance(&app, "1h").await;
+    let note = json!({"subscriptionId": id, "reason": "requested", "note": "left in a taxi"});
+    app.op("subscription.block", note).await.ok();
+    advance(&app, "1h").await;
+    app.op("subscription.unblock", json!({"subscriptionId": id})).await.ok();
+    schedule(&app, id, "PLAN_L").await.ok();
+    charge_to(&app, &first, DECLINES).await;
+    advance(&app, "30d").await;
+    tick(&app).await;
+    charge_to(&app, &first, GOOD).await;
+    advance(&app, "1h").await;
+    app.op("subscription.renew_now", json!({"subscriptionId": id})).await.ok();
+    advance(&app, "1h").await;
+    app.op("subscription.terminate", json!({"subscriptionId": id, "reason": "moved away"})).await.ok();
+
+    let told = app.op("subscription.timeline", json!({"subscriptionId": id})).await.ok();
+    let told = told.as_array().expect("entries").clone();
+    let order: Vec<&str> = told.iter().map(|entry| entry["kind"].as_str().expect("a kind")).collect();
+    let expected = [
+        "state",
+        "charge",
+        "state",
+        "grant",
+        "grant",
+        "block",
+        "top_up",
+        "unblock",
+        "grant",
+        "block",
+        "plan_change",
+        "unblock",
+        "decline",
+        "block",
+        "charge",
+        "unblock",
+        "expiry",
+        "expiry",
+        "grant",
+        "grant",
+        "plan_change",
+        "state",
+        "expiry",
+        "expiry",
+    ];
+    assert_eq!(order, expected, "{}", serde_json::to_string_pretty(&told).expect("JSON"));
+    let of = |kind: &str| told.iter().filter(|entry| entry["kind"] == kind).cloned().collect::<Vec<Value>>();
+    let charge = &of("charge")[1];
+    assert_eq!(
+        (&charge["amount"], &charge["periodIndex"], &charge["offeringId"]),
+        (&json!("45.00"), &json!(2), &json!("PLAN_L"))
+    );
+    assert!(charge["summary"].as_str().expect("text").contains("paid late"), "{charge:#}");
+    assert!(charge["reference"].as_str().expect("an attempt").starts_with("PAY-"));
+    let decline = &of("decline")[0];
+    assert_eq!((&decline["amount"], &decline["reason"]), (&json!("45.00"), &json!("payment_declined")));
+    assert_eq!(decline["by"], "system:renewal_worker");
+    let blocks = of("block");
+    let whys: Vec<_> = blocks.iter().map(|block| block["reason"].as_str().expect("a reason")).collect();
+    assert_eq!(whys, ["primary_allowance_exhausted", "block_requested", "renewal_payment_declined"]);
+    assert_eq!(blocks[1]["note"], "left in a taxi");
+    let changes: Vec<_> = of("plan_change").iter().map(|change| change["reason"].clone()).collect();
+    assert_eq!(changes[1], "applied");
+    let grant = &of("grant")[2];
+    assert_eq!((&grant["quantity"], &grant["unit"], &grant["periodIndex"]), (&json!(1_024), &json!("mb"), &json!(1)));
+
+    let last = app.op("subscription.timeline", json!({"subscriptionId": id, "limit": 3})).await.ok();
+    assert_eq!(last.as_array().expect("entries")[..], told[told.len() - 3..]);
+    for limit in [0, 1_001] {
+        let answer = app.op("subscription.timeline", json!({"subscriptionId": id, "limit": limit})).await;
+        assert_eq!(answer.status.as_u16(), 400);
+    }
+    app.finish().await;
+}
