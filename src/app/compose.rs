@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use serde_json::json;
 
-use crate::domains::{catalog, com, crm, mediation, payment, provisioning, som, subscription};
 use crate::app::StartError;
 use crate::domains::crm::port::Mailer;
+use crate::domains::{catalog, com, crm, mediation, payment, provisioning, som, subscription};
 use crate::integrations::mailbox::Mailbox;
 use crate::integrations::mock_gateway::MockGateway;
 use crate::integrations::network_sim::NetworkSim;

@@ -227,7 +227,8 @@ async fn send_stream(
         let mut open = batch.to_vec();
         let mut pauses = PAUSES_MS.into_iter();
         while !open.is_empty() {
-            let records: Vec<&records::Record> = open.iter().filter_map(|index| window[*index].record.as_ref().ok()).collect();
+            let records: Vec<&records::Record> =
+                open.iter().filter_map(|index| window[*index].record.as_ref().ok()).collect();
             let answer = session.call(op::USAGE_IMPORT_BATCH, json!({ "records": records })).await;
             let waits = match answer {
                 Ok(answer) => {

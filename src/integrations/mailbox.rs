@@ -90,7 +90,9 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let block = |key: &str| {
-            format!("\n=== 2026-05-11T10:00:00.000Z ===\nTo: ada@example.test\nSubject: Hello\nMessage-ID: <{key}>\n\nOne line.\n")
+            format!(
+                "\n=== 2026-05-11T10:00:00.000Z ===\nTo: ada@example.test\nSubject: Hello\nMessage-ID: <{key}>\n\nOne line.\n"
+            )
         };
         assert_eq!(text, block("MSG-1-r0") + &block("MSG-1-r1"));
         std::fs::remove_dir_all(folder).unwrap();

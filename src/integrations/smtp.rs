@@ -38,7 +38,9 @@ impl std::fmt::Debug for Smtp {
 /// Why there is no mail server.
 #[derive(Debug, thiserror::Error)]
 pub enum SmtpError {
-    #[error("BSS_PORTAL_EMAIL_FROM must be an address, or a name and an address such as BSS Mobile <hello@example.test>")]
+    #[error(
+        "BSS_PORTAL_EMAIL_FROM must be an address, or a name and an address such as BSS Mobile <hello@example.test>"
+    )]
     From,
     #[error("BSS_PORTAL_EMAIL_SMTP_HOST cannot be used: {0}")]
     Host(#[source] smtp::Error),

@@ -208,12 +208,9 @@ impl From<Recorded> for ImportOutcome {
                 reason: Some(violation.rule.id().to_owned()),
                 message: Some(violation.message.into_owned()),
             },
-            Err(Error::Invalid { pointer, message }) => Self {
-                outcome: ImportVerdict::Invalid,
-                usage_id: None,
-                reason: Some(pointer),
-                message: Some(message),
-            },
+            Err(Error::Invalid { pointer, message }) => {
+                Self { outcome: ImportVerdict::Invalid, usage_id: None, reason: Some(pointer), message: Some(message) }
+            }
             // What it was is in the server's log; the record can only be sent again.
             Err(_) => Self { outcome: ImportVerdict::Unknown, usage_id: None, reason: None, message: None },
         }
@@ -223,7 +220,8 @@ impl From<Recorded> for ImportOutcome {
 impl Operation<Services> for ImportBatch {
     const NAME: &'static str = "usage.import_batch";
     const EFFECT: Effect = Effect::Write;
-    const EXAMPLE: &'static str = r#"{"records": [{"msisdn": "90000000", "eventType": "data", "quantity": 120, "externalId": "cdr-1"}]}"#;
+    const EXAMPLE: &'static str =
+        r#"{"records": [{"msisdn": "90000000", "eventType": "data", "quantity": 120, "externalId": "cdr-1"}]}"#;
     type Output = ImportAnswer;
 
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

@@ -56,11 +56,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_NETWORK_PROVIDER", "sim", "network port adapter: sim"),
     ("BSS_NETWORK_SIM_LATENCY", "false", "the simulator takes the realistic time for each task"),
     ("BSS_NETWORK_SIM_SEED", "", "a number makes the simulator's faults repeatable"),
-    (
-        "BSS_PORTAL_EMAIL_PROVIDER",
-        "logging",
-        "how mail leaves: logging (a mailbox file on this machine) or smtp",
-    ),
+    ("BSS_PORTAL_EMAIL_PROVIDER", "logging", "how mail leaves: logging (a mailbox file on this machine) or smtp"),
     ("BSS_PORTAL_DEV_MAILBOX_PATH", "", "the mailbox file; empty: mailbox.log in the data directory"),
     ("BSS_PORTAL_EMAIL_FROM", "", "sender of mail, such as BSS Mobile <hello@example.test>; needed for smtp"),
     ("BSS_PORTAL_EMAIL_SMTP_HOST", "", "mail server; needed for smtp"),
@@ -498,9 +494,8 @@ impl Reader<'_> {
             (Some(user), Some(password)) => Some((user, password)),
             (None, None) => None,
             _ => {
-                self.faults.push(
-                    "BSS_PORTAL_EMAIL_SMTP_USER and BSS_PORTAL_EMAIL_SMTP_PASSWORD belong together".into(),
-                );
+                self.faults
+                    .push("BSS_PORTAL_EMAIL_SMTP_USER and BSS_PORTAL_EMAIL_SMTP_PASSWORD belong together".into());
                 None
             }
         };

@@ -69,7 +69,9 @@ fn first_of_month(date: NaiveDate) -> Option<NaiveDate> {
 /// Begins a dropping in the caller's transaction. False while the books are being verified: then nothing may be dropped.
 pub async fn begin(connection: &mut PgConnection) -> Result<bool> {
     // Closing a big month takes its time; the lock that dropping needs is asked for at the end, and not for long.
-    sqlx::raw_sql("set local statement_timeout = '10min'; set local lock_timeout = '2s'").execute(&mut *connection).await?;
+    sqlx::raw_sql("set local statement_timeout = '10min'; set local lock_timeout = '2s'")
+        .execute(&mut *connection)
+        .await?;
     let statement = format!("select pg_try_advisory_xact_lock({LOCK})");
     Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_one(connection).await?)
 }

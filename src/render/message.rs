@@ -61,9 +61,30 @@ mod tests {
             "recipientDomain": "example.test", "sendNumber": 1, "attempts": 1, "requestedAt": "2026-05-11T10:00:00Z",
             "completedAt": "2026-05-11T10:00:01Z", "version": 3,
         });
-        assert_snapshot!(page(&view, Style::default()), @"");
-        assert_snapshot!(list(&json!([view]), Style::default()), @"");
+        assert_snapshot!(page(&view, Style::default()), @"
+        MSG-1  termination  sent
+          customer   CUST-1
+          line       SUB-0001
+          requested  2026-05-11T10:00:00Z
+          ended      2026-05-11T10:00:01Z
+          sent to    example.test
+          sending    1
+          attempts   1
+          subject    Your line 90000042 has ended
+
+        Text
+          Hello Ada,
+
+          your line has ended.
+        ");
+        assert_snapshot!(list(&json!([view]), Style::default()), @"
+        ID     REQUESTED             KIND         CUSTOMER  STATE  SUBJECT
+        MSG-1  2026-05-11T10:00:00Z  termination  CUST-1    sent   Your line 90000042 has ended
+        ");
         let preference = json!([{"template": "low_balance", "wanted": false, "optional": true}]);
-        assert_snapshot!(preferences(&preference, Style::default()), @"");
+        assert_snapshot!(preferences(&preference, Style::default()), @"
+        KIND         SENT  OPTIONAL
+        low_balance  no    yes
+        ");
     }
 }

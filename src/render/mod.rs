@@ -41,9 +41,8 @@ impl Style {
     /// A state, in the colour of how much it asks for attention.
     pub(crate) fn state(self, state: &str) -> String {
         match state {
-            "active" | "activated" | "approved" | "available" | "completed" | "done" | "ok" | "rated" | "sent" | "verified" => {
-                self.paint("32", state)
-            }
+            "active" | "activated" | "approved" | "available" | "completed" | "done" | "ok" | "rated" | "sent"
+            | "verified" => self.paint("32", state),
             "blocked" | "declined" | "errored" | "failed" | "parked" | "refused" | "rejected" | "stuck" => {
                 self.paint("31", state)
             }

@@ -102,7 +102,21 @@ mod tests {
                        "after": 0, "grants": [{"source": "renewal", "amount": 5120, "at": "2026-04-11T10:00:00Z"}]},
             "refusedBy": null, "blockedBy": null, "blocksTheLine": true,
         });
-        assert_snapshot!(explanation(&view, Style::default()), @"");
+        assert_snapshot!(explanation(&view, Style::default()), @"
+        UE-000007  data  rated
+          why          130 mb of data: 100 served and 30 refused, data went from 100 to 0 mb.
+          line         SUB-0042
+          tariff       PLAN_S: data, charged 0.00 SGD
+          bucket       data
+          period       2
+          left before  100 MB
+          taken        100 MB
+          left after   0 MB
+
+        Granted in the period
+          WHEN                  SOURCE   AMOUNT
+          2026-04-11T10:00:00Z  renewal    5120
+        ");
         let refused = json!({
             "summary": "1 mb of data: refused. The line is not active. It was blocked for requested, by cli-user.",
             "usage": {"id": "UE-000008", "subscriptionId": "SUB-0042", "eventType": "data", "state": "refused"},
@@ -111,7 +125,14 @@ mod tests {
             "blockedBy": {"state": "blocked", "reasons": ["requested"], "actor": "cli-user", "at": "2026-04-11T10:00:00Z"},
             "blocksTheLine": false,
         });
-        assert_snapshot!(explanation(&refused, Style::default()), @"");
+        assert_snapshot!(explanation(&refused, Style::default()), @"
+        UE-000008  data  refused
+          why         1 mb of data: refused. The line is not active. It was blocked for requested, by cli-user.
+          line        SUB-0042
+          tariff      PLAN_S: data, charged 0.00 SGD
+          rule        usage.record.subscription_must_be_active
+          blocked by  cli-user at 2026-04-11T10:00:00Z (requested)
+        ");
     }
 
     #[test]

@@ -60,7 +60,9 @@ async fn the_life_of_a_line_is_told_step_by_step() {
     let told = messages(&app, &customer).await;
     assert!(text(&app, of(&told, "low_balance")).await.contains("920 MB"), "{told:#?}");
     app.op("usage.simulate", json!({"msisdn": number, "eventType": "data", "quantity": 920})).await.ok();
-    app.op("subscription.purchase_vas", json!({"subscriptionId": id(&line), "vasOfferingId": "VAS_DATA_1GB"})).await.ok();
+    app.op("subscription.purchase_vas", json!({"subscriptionId": id(&line), "vasOfferingId": "VAS_DATA_1GB"}))
+        .await
+        .ok();
     app.op("subscription.renew_now", json!({"subscriptionId": id(&line)})).await.ok();
     app.op("subscription.terminate", json!({"subscriptionId": id(&line), "reason": "moved away"})).await.ok();
 
@@ -140,7 +142,8 @@ async fn a_message_is_sent_again_on_demand_to_the_address_of_today() {
     let app = TestApp::new().await;
     let customer = app.customer("4242424242424242").await;
     let welcome = of(&messages(&app, &customer).await, "welcome").clone();
-    let moved = json!({"customerId": customer, "mediumType": "email", "value": "ada@elsewhere.test", "isPrimary": true});
+    let moved =
+        json!({"customerId": customer, "mediumType": "email", "value": "ada@elsewhere.test", "isPrimary": true});
     app.op("customer.add_contact_medium", moved).await.ok();
     let again = json!({"messageId": welcome["id"]});
     let key = [("idempotency-key", "once")];

@@ -127,7 +127,8 @@ async fn tmf677_shows_what_is_left_of_a_line_a_number_or_a_customer() {
         assert_eq!(list[0]["id"], line["id"]);
         validate(Api::Tmf677, "QueryUsageConsumption", &list[0]).unwrap_or_else(|faults| panic!("{faults:#?}"));
     }
-    let neither = format!("{path}?relatedParty.id=CUST-none&usageConsumption.product.id={}", line["id"].as_str().unwrap());
+    let neither =
+        format!("{path}?relatedParty.id=CUST-none&usageConsumption.product.id={}", line["id"].as_str().unwrap());
     assert_eq!(app.get(&neither).await.ok(), json!([]));
     for bad in ["", "?state=done", "?relatedParty.id.gt=1", "?relatedParty.id=CUST-1&sort=id"] {
         assert_eq!(app.get(&format!("{path}{bad}")).await.status, 400, "{bad}");
@@ -140,9 +141,7 @@ async fn tmf677_shows_what_is_left_of_a_line_a_number_or_a_customer() {
 async fn a_batch_answers_each_record_for_itself_and_counts_none_twice() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_S").await;
-    let record = |id: &str, kind: &str, quantity: Value| {
-        json!({"msisdn": line["msisdn"], "eventType": kind, "quantity": quantity, "externalId": id})
-    };
+    let record = |id: &str, kind: &str, quantity: Value| json!({"msisdn": line["msisdn"], "eventType": kind, "quantity": quantity, "externalId": id});
     let mut stranger = record("cdr-5", "data", json!(1));
     stranger["msisdn"] = json!("99999999");
     let batch = json!({"records": [
@@ -179,8 +178,11 @@ async fn old_months_go_and_the_books_stay_whole() {
     let line = app.line("PLAN_S").await;
     use_up(&app, &line, "data", 100).await;
     app.settle().await;
-    app.sql("create table mediation.usage_event_2020_01 partition of mediation.usage_event
-             for values from ('2020-01-01 00:00:00+00') to ('2020-02-01 00:00:00+00')").await;
+    app.sql(
+        "create table mediation.usage_event_2020_01 partition of mediation.usage_event
+             for values from ('2020-01-01 00:00:00+00') to ('2020-02-01 00:00:00+00')",
+    )
+    .await;
     app.sql("insert into mediation.usage_event (recorded_at, subscription_id, id, source, external_id, msisdn, customer_id,
                  offering_id, event_type, event_time, quantity, unit, state, allowance_type, period_index, applied,
                  rated_quantity, remaining, actor, channel, service_identity, request_id)
@@ -189,20 +191,25 @@ async fn old_months_go_and_the_books_stay_whole() {
              from subscription.subscription, generate_series(1, 3) n").await;
     app.sql("update subscription.bundle_balance set remaining = remaining - 6 where allowance_type = 'data'").await;
     app.assert_books().await;
-    for month in ["create table audit.domain_event_2020_01 partition of audit.domain_event
+    for month in [
+        "create table audit.domain_event_2020_01 partition of audit.domain_event
                    for values from ('2020-01-01 00:00:00+00') to ('2020-02-01 00:00:00+00')",
-                  "create table audit.domain_event_2020_02 partition of audit.domain_event
-                   for values from ('2020-02-01 00:00:00+00') to ('2020-03-01 00:00:00+00')"] {
+        "create table audit.domain_event_2020_02 partition of audit.domain_event
+                   for values from ('2020-02-01 00:00:00+00') to ('2020-03-01 00:00:00+00')",
+    ] {
         app.sql(month).await;
     }
     app.sql("insert into audit.domain_event (event_id, event_type, aggregate_type, aggregate_id, occurred_at, recorded_at, actor,
                  channel, service_identity, request_id)
              select gen_random_uuid(), 'test.happened', 'test', 'T-1', at, at, 'test', 'system', 'default', 'r-1'
              from unnest(array['2020-01-07', '2020-02-07']::timestamptz[]) at").await;
-    app.sql("insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, state)
+    app.sql(
+        "insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, state)
              select event_id, 'test.nobody', 'consumer', id, recorded_at, event_type, aggregate_id,
                     case when recorded_at < '2020-02-01' then 'discarded' else 'parked' end
-             from audit.domain_event where event_type = 'test.happened'").await;
+             from audit.domain_event where event_type = 'test.happened'",
+    )
+    .await;
 
     let tick = async || app.op("worker.tick", json!({"name": "retention"})).await.ok();
     let report = tick().await;
@@ -210,7 +217,10 @@ async fn old_months_go_and_the_books_stay_whole() {
     assert_eq!(report["events"]["dropped"], json!(["audit.domain_event_2020_01"]));
     assert_eq!(report["events"]["kept"], json!(["audit.domain_event_2020_02: a delivery is pending or parked"]));
     assert_eq!(
-        app.number("select sum(amount)::bigint from subscription.quota_entry where kind = 'use' and source = 'usage:2020_01'").await,
+        app.number(
+            "select sum(amount)::bigint from subscription.quota_entry where kind = 'use' and source = 'usage:2020_01'"
+        )
+        .await,
         -6
     );
     assert_eq!(app.number("select count(*) from mediation.usage_event").await, 1, "this month stays");

@@ -100,7 +100,14 @@ async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
         let records = arguments["records"].as_array().map_or(0, Vec::len);
         let outcomes = vec![json!({"outcome": "rated", "usageId": "UE-000001"}); records];
         let import = operation == "usage.import_batch";
-        (200, if import { json!({ "outcomes": outcomes }) } else { json!({"id": "X-0001", "ok": true, "state": "active"}) })
+        (
+            200,
+            if import {
+                json!({ "outcomes": outcomes })
+            } else {
+                json!({"id": "X-0001", "ok": true, "state": "active"})
+            },
+        )
     })
     .await;
     let mut called = BTreeSet::new();

@@ -95,7 +95,8 @@ impl Column {
 impl Source {
     /// Opens the file and goes to the place.
     pub(super) fn open(path: &Path, format: ImportFormat, place: Place) -> Result<Self, CliError> {
-        let failed = |error: &dyn std::fmt::Display| CliError::Failed(format!("{} cannot be read: {error}", path.display()));
+        let failed =
+            |error: &dyn std::fmt::Display| CliError::Failed(format!("{} cannot be read: {error}", path.display()));
         let file = File::open(path).map_err(|e| failed(&e))?;
         match format {
             ImportFormat::Ndjson => {
@@ -173,7 +174,9 @@ fn read_fields(columns: &[Column], record: &csv::ByteRecord) -> Result<Record, S
         let text = at.and_then(|at| record.get(at)).map(std::str::from_utf8).transpose();
         text.map(|text| text.filter(|text| !text.is_empty())).map_err(|_| "is not UTF-8".to_owned())
     };
-    let needed = |column: Column, name: &str| Ok::<_, String>(field(column)?.ok_or_else(|| format!("{name} is missing"))?.to_owned());
+    let needed = |column: Column, name: &str| {
+        Ok::<_, String>(field(column)?.ok_or_else(|| format!("{name} is missing"))?.to_owned())
+    };
     let quantity = needed(Column::Quantity, "quantity")?;
     let roaming = match field(Column::Roaming)?.map(str::to_ascii_lowercase).as_deref() {
         None => None,
@@ -288,7 +291,8 @@ mod tests {
     fn csv_records_keep_their_lines_and_say_what_is_wrong() {
         let folder = Folder::new("csv");
         let lines = rest(&mut Source::open(&folder.file(CSV.as_bytes()), ImportFormat::Csv, Place::default()).unwrap());
-        let wrong: Vec<_> = lines.iter().map(|line| (line.number, line.record.as_ref().err().map(String::as_str))).collect();
+        let wrong: Vec<_> =
+            lines.iter().map(|line| (line.number, line.record.as_ref().err().map(String::as_str))).collect();
         assert_eq!(
             wrong,
             [
@@ -329,7 +333,8 @@ mod tests {
              {{\"msisdn\":\"90000001\",\"eventType\":\"data\",\"quantity\":1,\"externalId\":\"b\",\"speed\":1}}\nnonsense\n\
              {{\"msisdn\":\"90000001\",\"eventType\":\"data\",\"quantity\":1.5,\"externalId\":\"c\"}}"
         );
-        let lines = rest(&mut Source::open(&folder.file(text.as_bytes()), ImportFormat::Ndjson, Place::default()).unwrap());
+        let lines =
+            rest(&mut Source::open(&folder.file(text.as_bytes()), ImportFormat::Ndjson, Place::default()).unwrap());
         let fine: Vec<_> = lines.iter().map(|line| (line.number, line.record.is_ok())).collect();
         assert_eq!(fine, [(1, true), (3, false), (4, false), (5, false), (6, true)]);
         assert!(lines[1].raw.len() <= RECORD_BYTES_MAX + 1);
@@ -339,7 +344,9 @@ mod tests {
     fn reading_goes_on_at_any_place() {
         let folder = Folder::new("place");
         let json = (1..=5)
-            .map(|n| format!("{{\"msisdn\":\"9000000{n}\",\"eventType\":\"sms\",\"quantity\":1,\"externalId\":\"{n}\"}}\n"))
+            .map(|n| {
+                format!("{{\"msisdn\":\"9000000{n}\",\"eventType\":\"sms\",\"quantity\":1,\"externalId\":\"{n}\"}}\n")
+            })
             .collect::<String>();
         for (format, text) in [(ImportFormat::Csv, CSV.to_owned()), (ImportFormat::Ndjson, json)] {
             let path = folder.file(text.as_bytes());

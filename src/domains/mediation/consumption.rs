@@ -71,8 +71,9 @@ impl Consumption {
                 }
             });
         }
-        let mut lines =
-            found.ok_or_else(|| Error::invalid("query", format!("name a customer, a line or a number: {CUSTOMER}, {LINE} or {NUMBER}")))?;
+        let mut lines = found.ok_or_else(|| {
+            Error::invalid("query", format!("name a customer, a line or a number: {CUSTOMER}, {LINE} or {NUMBER}"))
+        })?;
         lines.sort_by(|a, b| a.id.cmp(&b.id));
         lines.dedup_by(|a, b| a.id == b.id);
         Ok(lines)
@@ -188,7 +189,8 @@ fn bucket(line: &SubscriptionView, balance: &BalanceView) -> Value {
     });
     if !unlimited {
         bucket["remainingValue"] = quantity(balance.remaining);
-        bucket["bucketCounter"] = json!([counter("used", quantity(balance.consumed)), counter("granted", quantity(balance.total))]);
+        bucket["bucketCounter"] =
+            json!([counter("used", quantity(balance.consumed)), counter("granted", quantity(balance.total))]);
     }
     bucket["@type"] = json!("Bucket");
     bucket

@@ -97,7 +97,8 @@ fn summary(
     let asked = format!("{} {unit} of {}", usage.quantity, usage.event_type.as_str());
     if let Some(refusal) = refused {
         let by = blocked.map_or_else(String::new, |blocked| {
-            let reasons = if blocked.reasons.is_empty() { String::new() } else { format!(" for {}", blocked.reasons.join(", ")) };
+            let reasons =
+                if blocked.reasons.is_empty() { String::new() } else { format!(" for {}", blocked.reasons.join(", ")) };
             format!(" It was {}{reasons}, by {}.", blocked.state, blocked.actor)
         });
         return format!("{asked}: refused. {}.{by}", refusal.message);
@@ -159,7 +160,11 @@ mod tests {
             source: source.into(),
             occurred_at: DateTime::UNIX_EPOCH,
         };
-        let moves = vec![entry("grant", 5_120, "renewal"), entry("expiry", -5, "period_end"), entry("grant", 1_024, "vas:VP-1")];
+        let moves = vec![
+            entry("grant", 5_120, "renewal"),
+            entry("expiry", -5, "period_end"),
+            entry("grant", 1_024, "vas:VP-1"),
+        ];
         explanation(usage, rated(applied), moves, blocker, &Money::new(0, "SGD".parse().unwrap()))
     }
 

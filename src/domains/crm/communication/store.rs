@@ -19,12 +19,8 @@ use crate::platform::tmf::query::ListQuery;
 const LEASE_SECONDS: f64 = 20.0;
 
 /// `state` as TMF681 writes it.
-pub(super) const STATES: &[(&str, &[&str])] = &[
-    ("inProgress", &["pending"]),
-    ("completed", &["sent"]),
-    ("cancelled", &["suppressed"]),
-    ("failed", &["failed"]),
-];
+pub(super) const STATES: &[(&str, &[&str])] =
+    &[("inProgress", &["pending"]), ("completed", &["sent"]), ("cancelled", &["suppressed"]), ("failed", &["failed"])];
 
 const LISTING: Listing = Listing {
     attributes: &[
@@ -327,12 +323,7 @@ pub(super) async fn list(db: &Db, cx: &Context, filter: &ListMessages) -> Result
         filter.state.map(MessageState::as_str),
         i64::from(filter.limit)
     );
-    MessageRow::find_by_statement(statement)
-        .all(db.connection())
-        .await?
-        .into_iter()
-        .map(Message::try_from)
-        .collect()
+    MessageRow::find_by_statement(statement).all(db.connection()).await?.into_iter().map(Message::try_from).collect()
 }
 
 /// A page of TMF681, and how many messages fit in all.

@@ -83,7 +83,8 @@ impl Templates {
         environment.set_syntax(syntax.expect("the usual delimiters differ"));
         environment.add_filter("date", move |instant: String| date(&instant, time_zone));
         environment.add_filter("quantity", |amount: i64, unit: String| quantity(amount, &unit));
-        let sources = SOURCES.iter().flat_map(|(_, text_name, text, html_name, html)| [(text_name, text), (html_name, html)]);
+        let sources =
+            SOURCES.iter().flat_map(|(_, text_name, text, html_name, html)| [(text_name, text), (html_name, html)]);
         for (name, source) in LAYOUTS.iter().map(|(name, source)| (name, source)).chain(sources) {
             environment.add_template(name, source).expect("the embedded templates are tested");
         }
@@ -143,7 +144,9 @@ mod tests {
     use insta::assert_snapshot;
 
     use super::super::compose::LineFacts;
-    use super::super::notice::{Blocked, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, TopUp};
+    use super::super::notice::{
+        Blocked, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, TopUp,
+    };
     use super::*;
     use crate::domains::catalog::port::{AllowanceType, Unit};
     use crate::domains::subscription::port::BlockReason;
@@ -169,7 +172,13 @@ mod tests {
         vec![
             Notice::Welcome,
             Notice::Activation(paid()),
-            Notice::LowBalance(LowBalance { allowance_type: data, unit: mb, percent: 80, remaining: 1_000, total: 5_120 }),
+            Notice::LowBalance(LowBalance {
+                allowance_type: data,
+                unit: mb,
+                percent: 80,
+                remaining: 1_000,
+                total: 5_120,
+            }),
             Notice::Blocked(Blocked { reason: BlockReason::Exhausted }),
             Notice::TopUpReceipt(TopUp {
                 offering: "VAS_DATA_1GB".into(),
@@ -252,7 +261,11 @@ mod tests {
         let mut letter = letter(Notice::Welcome);
         letter.name = "<b>Ada & Co</b>".into();
         let mail = templates.render(&letter).unwrap();
-        assert!(mail.html.contains("&lt;b&gt;Ada &amp; Co&lt;&#x2f;b&gt;") && !mail.html.contains("<b>Ada"), "{}", mail.html);
+        assert!(
+            mail.html.contains("&lt;b&gt;Ada &amp; Co&lt;&#x2f;b&gt;") && !mail.html.contains("<b>Ada"),
+            "{}",
+            mail.html
+        );
         assert!(mail.text.contains("<b>Ada & Co</b>"));
     }
 
