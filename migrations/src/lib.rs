@@ -24,6 +24,8 @@ const STEPS: &[(&str, &str)] = &[
     ("0016_network_faults", include_str!("../sql/0016_network_faults.sql")),
     ("0017_technical_orders", include_str!("../sql/0017_technical_orders.sql")),
     ("0018_service_tasks", include_str!("../sql/0018_service_tasks.sql")),
+    ("0019_communication", include_str!("../sql/0019_communication.sql")),
+    ("0020_closed_usage", include_str!("../sql/0020_closed_usage.sql")),
     ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
 ];
 

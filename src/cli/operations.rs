@@ -37,6 +37,11 @@ operations! {
     CLOCK_FREEZE = "clock.freeze";
     CLOCK_NOW = "clock.now";
     CLOCK_UNFREEZE = "clock.unfreeze";
+    COMMUNICATION_GET = "communication.get";
+    COMMUNICATION_LIST = "communication.list";
+    COMMUNICATION_LIST_PREFERENCES = "communication.list_preferences";
+    COMMUNICATION_RESEND = "communication.resend";
+    COMMUNICATION_SET_PREFERENCE = "communication.set_preference";
     CUSTOMER_ADD_CONTACT_MEDIUM = "customer.add_contact_medium";
     CUSTOMER_ATTEST_KYC = "customer.attest_kyc";
     CUSTOMER_CLOSE = "customer.close";
@@ -81,6 +86,7 @@ operations! {
     QUEUE_REPLAY_ALL = "queue.replay_all";
     QUEUE_SHOW = "queue.show";
     QUEUE_STATUS = "queue.status";
+    RATING_EXPLAIN = "rating.explain";
     SERVICE_GET = "service.get";
     SERVICE_LIST_FOR_SUBSCRIPTION = "service.list_for_subscription";
     SERVICE_LIST_UNCONFIRMED = "service.list_unconfirmed";
@@ -103,6 +109,7 @@ operations! {
     SUBSCRIPTION_UNBLOCK = "subscription.unblock";
     USAGE_GET = "usage.get";
     USAGE_HISTORY = "usage.history";
+    USAGE_IMPORT_BATCH = "usage.import_batch";
     USAGE_SIMULATE = "usage.simulate";
     WORKER_LIST = "worker.list";
     WORKER_TICK = "worker.tick";

@@ -386,7 +386,7 @@ async fn business() -> String {
 }
 
 fn checks(platform: &Platform) -> Vec<Check> {
-    compose::app(platform).services.checks.clone()
+    compose::app(platform).expect("the configuration holds").services.checks.clone()
 }
 
 async fn text(platform: &Platform, query: &'static str) -> String {
