@@ -15,8 +15,7 @@ use crate::platform::money::Money;
 
 impl Service {
     pub(super) async fn explained(&self, cx: &Context, id: &UsageId) -> Result<UsageExplanation> {
-        let row = store::usage(&self.platform.db, cx, id).await?.ok_or_else(|| Error::not_found("usage", id))?;
-        let usage = row.view()?;
+        let usage = self.usage(cx, id).await?;
         let rated = store::rated_as(&self.platform.db, cx, id).await?.ok_or_else(|| Error::not_found("usage", id))?;
         let mut connection = self.platform.db.pool().acquire().await?;
         let moves = match usage.allowance_type {
