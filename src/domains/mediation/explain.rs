@@ -4,6 +4,7 @@
 use super::Service;
 use super::policy;
 use super::port::{
+    Mediation as _,
     BlockerView, BucketView, GrantView, RefusalView, TariffView, UsageExplanation, UsageId, UsageState, UsageView,
 };
 use super::store::{self, Blocker, RatedAs};
