@@ -17,6 +17,8 @@ const STEPS: &[(&str, &str)] = &[
     ("0008_provisioning", include_str!("../sql/0008_provisioning.sql")),
     ("0009_subscription", include_str!("../sql/0009_subscription.sql")),
     ("0010_mediation", include_str!("../sql/0010_mediation.sql")),
+    ("0019_communication", include_str!("../sql/0019_communication.sql")),
+    ("0020_closed_usage", include_str!("../sql/0020_closed_usage.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::platform::db::{Db, sql};
 use crate::platform::error::Result;
+use crate::platform::retention;
 
 /// One statement about the books that must hold at every moment between two transactions, or after recovery.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +63,8 @@ pub async fn verify(db: &Db, checks: &[Check]) -> Result<AuditReport> {
         "set transaction isolation level repeatable read, read only; set local statement_timeout = '120s'",
     )
     .await?;
+    // History and the entries that replace it change places in one transaction: not between two checks.
+    tx.execute_unprepared(&retention::shared_lock()).await?;
     let mut reports = Vec::with_capacity(checks.len());
     for check in checks {
         let query = format!("select id, detail from ({}) as offender (id, detail) limit $1", check.offenders);

@@ -56,10 +56,33 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_NETWORK_PROVIDER", "sim", "network port adapter: sim"),
     ("BSS_NETWORK_SIM_LATENCY", "false", "the simulator takes the realistic time for each task"),
     ("BSS_NETWORK_SIM_SEED", "", "a number makes the simulator's faults repeatable"),
+    ("BSS_PORTAL_EMAIL_PROVIDER", "logging", "how mail leaves: logging (a mailbox file on this machine) or smtp"),
+    ("BSS_PORTAL_DEV_MAILBOX_PATH", "", "the mailbox file; empty: mailbox.log in the data directory"),
+    ("BSS_PORTAL_EMAIL_FROM", "", "sender of mail, such as BSS Mobile <hello@example.test>; needed for smtp"),
+    ("BSS_PORTAL_EMAIL_SMTP_HOST", "", "mail server; needed for smtp"),
+    ("BSS_PORTAL_EMAIL_SMTP_PORT", "", "its port; empty: 587 for starttls, 465 for implicit, 25 for none"),
+    (
+        "BSS_PORTAL_EMAIL_SMTP_TLS",
+        "starttls",
+        "starttls, implicit, or none, which is for a server on this machine only",
+    ),
+    ("BSS_PORTAL_EMAIL_SMTP_USER", "", "account at the mail server; empty: none"),
+    ("BSS_PORTAL_EMAIL_SMTP_PASSWORD", "", "its password"),
+    ("BSS_PORTAL_PUBLIC_URL", "http://localhost:9001", "where customers reach the portal: links in mail lead there"),
     ("BSS_RENEWAL_TICK_SECONDS", "60", "cadence of the renewal sweep, 0 turns it off"),
     ("BSS_RECONCILIATION_INTERVAL_SECONDS", "60", "cadence of the stuck-order sweep, 0 turns it off"),
     ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", "900", "age after which an order in progress is flagged"),
     ("BSS_RESERVATION_TTL_SECONDS", "3600", "how long a number or eSIM stays reserved for an order"),
+    (
+        "BSS_USAGE_RETENTION_MONTHS",
+        "18",
+        "whole months that usage is kept after the month of its recording, 3 to 240; 0 keeps it for ever",
+    ),
+    (
+        "BSS_EVENT_RETENTION_MONTHS",
+        "24",
+        "whole months that the event log is kept after the month of its recording, 3 to 240; 0 keeps it for ever",
+    ),
     ("BSS_NUMBER_QUARANTINE_DAYS", "90", "how long the number of a terminated line rests"),
     ("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "50", "pool_low is raised when this many numbers are left"),
     ("BSS_OPERATOR_NAME", "BSS Mobile", "brand"),
@@ -180,6 +203,39 @@ pub struct NetworkConfig {
     pub seed: Option<u64>,
 }
 
+/// How a connection to the mail server is kept private.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpTls {
+    /// Begins in the clear and goes no further without TLS.
+    StartTls,
+    /// TLS from the first byte.
+    Implicit,
+    /// For a server on this machine only.
+    None,
+}
+
+/// A mail server.
+#[derive(Debug, Clone)]
+pub struct SmtpConfig {
+    pub host: String,
+    pub port: u16,
+    pub tls: SmtpTls,
+    /// Account and password.
+    pub login: Option<(String, Secret)>,
+    /// Sender: `Name <address>` or an address.
+    pub from: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    /// None: mail goes into the mailbox file.
+    pub smtp: Option<SmtpConfig>,
+    /// None: `mailbox.log` in the data directory.
+    pub mailbox: Option<PathBuf>,
+    /// The portal, as customers reach it.
+    pub public_url: url::Url,
+}
+
 /// The whole configuration of a server process.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -197,10 +253,15 @@ pub struct Config {
     pub kyc_allow_prebaked: bool,
     pub require_kyc: bool,
     pub network: NetworkConfig,
+    pub mail: MailConfig,
     pub renewal_tick: Option<Duration>,
     pub reconciliation_tick: Option<Duration>,
     pub order_stuck_after: Duration,
     pub reservation_ttl: Duration,
+    /// 0 keeps usage for ever.
+    pub usage_retention_months: u32,
+    /// 0 keeps events for ever.
+    pub event_retention_months: u32,
     pub number_quarantine_days: u32,
     pub msisdn_low_threshold: u32,
     pub profile: Profile,
@@ -250,6 +311,13 @@ impl Reader<'_> {
 
     fn flag(&mut self, name: &str) -> bool {
         self.parsed(name, "true or false (also 1, yes, on, 0, no, off)", flag)
+    }
+
+    /// The keys of usage are kept for 45 days: what they stand for must outlive them.
+    fn months(&mut self, name: &str) -> u32 {
+        self.parsed(name, "a number of months from 3 to 240, or 0", |text| {
+            text.parse().ok().filter(|months| *months == 0 || (3..=240).contains(months))
+        })
     }
 
     fn seconds(&mut self, name: &str) -> Duration {
@@ -310,10 +378,13 @@ impl Config {
             },
             require_kyc: r.flag("BSS_REQUIRE_KYC"),
             network: r.network(),
+            mail: r.mail(),
             renewal_tick: tick(r.seconds("BSS_RENEWAL_TICK_SECONDS")),
             reconciliation_tick: tick(r.seconds("BSS_RECONCILIATION_INTERVAL_SECONDS")),
             order_stuck_after: r.seconds("BSS_ORDER_STUCK_THRESHOLD_SECONDS"),
             reservation_ttl: r.seconds("BSS_RESERVATION_TTL_SECONDS"),
+            usage_retention_months: r.months("BSS_USAGE_RETENTION_MONTHS"),
+            event_retention_months: r.months("BSS_EVENT_RETENTION_MONTHS"),
             number_quarantine_days: r
                 .parsed("BSS_NUMBER_QUARANTINE_DAYS", "a whole number of days", |text| text.parse().ok()),
             msisdn_low_threshold: r
@@ -379,6 +450,63 @@ impl Reader<'_> {
             seed: self.parsed("BSS_NETWORK_SIM_SEED", "a whole number", |text| {
                 if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
             }),
+        }
+    }
+
+    fn mail(&mut self) -> MailConfig {
+        let smtp = self.parsed("BSS_PORTAL_EMAIL_PROVIDER", "logging or smtp", |text| match text {
+            "logging" => Some(false),
+            "smtp" => Some(true),
+            _ => None,
+        });
+        MailConfig {
+            smtp: smtp.then(|| self.smtp()),
+            mailbox: self.optional("BSS_PORTAL_DEV_MAILBOX_PATH").map(PathBuf::from),
+            public_url: self.parsed("BSS_PORTAL_PUBLIC_URL", "a URL such as https://my.example.test", |text| {
+                text.parse().ok().filter(|url: &url::Url| matches!(url.scheme(), "http" | "https"))
+            }),
+        }
+    }
+
+    fn smtp(&mut self) -> SmtpConfig {
+        for needed in ["BSS_PORTAL_EMAIL_SMTP_HOST", "BSS_PORTAL_EMAIL_FROM", "BSS_PORTAL_PUBLIC_URL"] {
+            if !self.environment.get(needed).is_some_and(|text| !text.is_empty()) {
+                self.faults.push(format!("{needed} is needed for BSS_PORTAL_EMAIL_PROVIDER=smtp"));
+            }
+        }
+        let host = self.text("BSS_PORTAL_EMAIL_SMTP_HOST");
+        let tls = self.parsed("BSS_PORTAL_EMAIL_SMTP_TLS", "starttls, implicit or none", |text| match text {
+            "starttls" => Some(SmtpTls::StartTls),
+            "implicit" => Some(SmtpTls::Implicit),
+            "none" => Some(SmtpTls::None),
+            _ => None,
+        });
+        if tls == SmtpTls::None && !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1") {
+            self.faults.push("BSS_PORTAL_EMAIL_SMTP_TLS=none is for a mail server on this machine only".into());
+        }
+        let usual = match tls {
+            SmtpTls::StartTls => 587,
+            SmtpTls::Implicit => 465,
+            SmtpTls::None => 25,
+        };
+        let password = self.optional("BSS_PORTAL_EMAIL_SMTP_PASSWORD").map(Secret::new);
+        let login = match (self.optional("BSS_PORTAL_EMAIL_SMTP_USER"), password) {
+            (Some(user), Some(password)) => Some((user, password)),
+            (None, None) => None,
+            _ => {
+                self.faults
+                    .push("BSS_PORTAL_EMAIL_SMTP_USER and BSS_PORTAL_EMAIL_SMTP_PASSWORD belong together".into());
+                None
+            }
+        };
+        SmtpConfig {
+            port: self.parsed("BSS_PORTAL_EMAIL_SMTP_PORT", "a port number", |text| {
+                if text.is_empty() { Some(usual) } else { text.parse().ok().filter(|port| *port > 0) }
+            }),
+            from: self.text("BSS_PORTAL_EMAIL_FROM"),
+            host,
+            tls,
+            login,
         }
     }
 
@@ -558,6 +686,26 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((config.profile.currency.as_str(), config.profile.number_length), ("EUR", 11));
+    }
+
+    #[test]
+    fn a_mail_server_needs_its_variables_and_tls() {
+        let smtp = |more: &[(&str, &str)]| {
+            let given = [
+                ("BSS_PORTAL_EMAIL_PROVIDER", "smtp"),
+                ("BSS_PORTAL_EMAIL_FROM", "BSS Mobile <hello@example.test>"),
+                ("BSS_PORTAL_PUBLIC_URL", "https://my.example.test"),
+            ];
+            read(&[&given[..], more].concat())
+        };
+        let config = smtp(&[("BSS_PORTAL_EMAIL_SMTP_HOST", "mail.example.test")]).unwrap().mail.smtp.unwrap();
+        assert_eq!((config.port, config.tls), (587, SmtpTls::StartTls));
+        assert_eq!(read(&[("BSS_PORTAL_EMAIL_PROVIDER", "smtp")]).unwrap_err().0.len(), 3, "each is named");
+        let open = [("BSS_PORTAL_EMAIL_SMTP_HOST", "mail.example.test"), ("BSS_PORTAL_EMAIL_SMTP_TLS", "none")];
+        assert!(smtp(&open).unwrap_err().to_string().contains("this machine only"));
+        let half = [("BSS_PORTAL_EMAIL_SMTP_HOST", "mail.example.test"), ("BSS_PORTAL_EMAIL_SMTP_USER", "bss")];
+        assert!(smtp(&half).unwrap_err().to_string().contains("belong together"));
+        assert!(read(&[("BSS_PORTAL_EMAIL_PROVIDER", "pigeon")]).unwrap_err().to_string().contains("logging or smtp"));
     }
 
     #[test]

@@ -31,6 +31,10 @@ pub const POINTS: &[&str] = &[
     "renewal.begin.after_commit",
     "vas.begin.before_commit",
     "vas.begin.after_commit",
+    "communication.send.before_call",
+    "communication.send.after_call",
+    "communication.send.before_commit",
+    "communication.send.after_commit",
     "usage.batch.before_commit",
     "usage.batch.after_commit",
 ];

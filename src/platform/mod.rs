@@ -22,6 +22,7 @@ pub mod paths;
 pub mod perimeter;
 pub mod replica;
 pub mod reset;
+pub mod retention;
 pub mod scheduler;
 pub mod telemetry;
 pub mod tmf;

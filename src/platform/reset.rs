@@ -35,7 +35,19 @@ const EMPTIED: &[(&str, &[&str])] = &[
     ("order_mgmt", &["order_state_history", "order_item", "product_order"]),
     ("payment", &["journal_line", "refund", "payment_attempt", "payment_method"]),
     ("mock_gateway", &["charge", "refund", "lost_call"]),
-    ("crm", &["interaction", "customer_identity", "customer", "contact_medium", "individual", "party"]),
+    (
+        "crm",
+        &[
+            "communication_message",
+            "communication_opt_out",
+            "interaction",
+            "customer_identity",
+            "customer",
+            "contact_medium",
+            "individual",
+            "party",
+        ],
+    ),
     ("platform", &["idempotency_key"]),
     ("audit", &["delivery", "delivery_history"]),
 ];

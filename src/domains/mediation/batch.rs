@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 
 use super::model::NewUsage;
 use super::policy;
-use super::port::{UsageId, UsageRejected, UsageState, UsageView};
+use super::port::{UsageId, UsageRejected, UsageState, UsageThresholdReached, UsageView};
 use super::store::{self, Key, NewRow};
 use super::strangers::Strangers;
+use super::thresholds::{self, Thresholds};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::rating::port::{Bucket, Verdict, rate};
 use crate::domains::subscription::port::{
@@ -144,6 +145,8 @@ struct Fresh {
     view: UsageView,
     applied: i64,
     exhausted: bool,
+    /// Shares of the allowance that it used up.
+    crossed: Thresholds,
 }
 
 /// What is left of one allowance while the batch goes on.
@@ -293,7 +296,8 @@ impl<'a> Batch<'a> {
         let line = &mut self.lines[at];
         let event_time = job.usage.event_time.unwrap_or(self.now).trunc_subsecs(6);
         let allowance = job.usage.usage_type.allowance(job.usage.roaming);
-        let mut fresh = Fresh { view: blank(job, line, event_time), applied: 0, exhausted: false };
+        let mut fresh =
+            Fresh { view: blank(job, line, event_time), applied: 0, exhausted: false, crossed: Thresholds::NONE };
         let view = &mut fresh.view;
         if let Err(rule) = policy::admit(line, event_time, self.now) {
             view.reason = Some(rule.id().to_owned());
@@ -314,6 +318,7 @@ impl<'a> Batch<'a> {
                 fresh.applied = served.applied;
                 fresh.exhausted = served.exhausts;
                 if let (Some(working), Some(remaining)) = (working, served.remaining) {
+                    fresh.crossed = thresholds::crossed(working.total, working.bucket.remaining, remaining);
                     working.bucket.remaining = remaining;
                 }
                 if served.exhausts {
@@ -349,6 +354,11 @@ impl<'a> Batch<'a> {
         for (n, fresh) in &fresh {
             if fresh.view.state == UsageState::Refused {
                 events.push(StagedRow::new(&self.jobs[*n].cx, self.now, &self.rejected(*n, Some(&fresh.view)))?);
+            }
+        }
+        for (n, fresh) in &fresh {
+            for percent in fresh.crossed.clone() {
+                events.push(StagedRow::new(&self.jobs[*n].cx, self.now, &self.reached(*n, fresh, percent))?);
             }
         }
         for (n, job) in self.jobs.iter().enumerate() {
@@ -403,6 +413,22 @@ impl<'a> Batch<'a> {
             })
         };
         fresh.iter().filter_map(exhausted).collect()
+    }
+
+    fn reached(&self, n: usize, fresh: &Fresh, percent: u8) -> UsageThresholdReached {
+        let view = &fresh.view;
+        let line = self.line_of(n);
+        let allowance = view.usage_allowance();
+        UsageThresholdReached {
+            subscription_id: view.subscription_id.clone(),
+            customer_id: view.customer_id.clone().into(),
+            allowance_type: allowance,
+            percent,
+            remaining: view.remaining.unwrap_or_default(),
+            total: self.balances[line][allowance as usize].map_or(0, |working| working.total),
+            period_index: self.lines[line].period_index,
+            usage_event_id: view.id.clone(),
+        }
     }
 
     fn rejected(&self, n: usize, stored: Option<&UsageView>) -> UsageRejected {

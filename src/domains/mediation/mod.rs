@@ -12,12 +12,16 @@
 mod audit;
 mod batch;
 mod batcher;
+mod consumption;
+mod explain;
 mod http;
 mod model;
 mod policy;
 pub mod port;
+mod retention;
 mod store;
 mod strangers;
+mod thresholds;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,9 +38,10 @@ use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
 use batcher::Batcher;
+pub use consumption::Consumption;
 pub use http::router;
 use model::NewUsage;
-use port::{Mediation, UsageFilter, UsageId, UsageView};
+use port::{Mediation, Recorded, UsageExplanation, UsageFilter, UsageId, UsageView};
 
 /// Mediation subscribes to nothing: usage is answered while the caller waits.
 pub const fn subscribe(subscribers: Subscribers) -> Subscribers {
@@ -79,6 +84,15 @@ impl Mediation for Service {
             usage.external_id = Some(request.key().to_owned());
         }
         self.batcher.submit(cx, usage).await
+    }
+
+    async fn record_all(&self, cx: &Context, usage: Vec<NewUsage>) -> Vec<Recorded> {
+        // In their order: those of one line share a lane, which keeps it.
+        futures::future::join_all(usage.into_iter().map(|usage| self.batcher.submit(cx, usage))).await
+    }
+
+    async fn explain(&self, cx: &Context, id: &UsageId) -> Result<UsageExplanation> {
+        self.explained(cx, id).await
     }
 
     async fn usage(&self, cx: &Context, id: &UsageId) -> Result<UsageView> {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domains::catalog::port::{AllowanceType, Unit};
-use crate::domains::crm::port::Msisdn;
+use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::domains::rating::port::UsageType;
 use crate::domains::subscription::port::SubscriptionId;
 use crate::id_type;
@@ -68,6 +68,97 @@ pub struct UsageView {
     pub reason: Option<String>,
 }
 
+impl UsageView {
+    /// The allowance that the event asks for, whether or not the line has it.
+    pub const fn usage_allowance(&self) -> AllowanceType {
+        self.event_type.allowance(self.roaming_indicator)
+    }
+}
+
+/// The answer to one of many events.
+pub type Recorded = Result<UsageView>;
+
+/// Why a usage event was answered as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageExplanation {
+    /// In one or two sentences.
+    pub summary: String,
+    pub usage: UsageView,
+    /// What the event costs by the plan that the line was on.
+    pub tariff: TariffView,
+    /// The allowance that was asked; null when the event was refused before.
+    pub bucket: Option<BucketView>,
+    pub refused_by: Option<RefusalView>,
+    /// Who took the line out of service, where that is why the event was refused and the event log still knows it.
+    pub blocked_by: Option<BlockerView>,
+    /// The event used the last of the home data.
+    pub blocks_the_line: bool,
+}
+
+/// The line of the tariff: everything is included, so an event takes quota and never money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TariffView {
+    pub offering_id: String,
+    pub event_type: UsageType,
+    pub roaming: bool,
+    /// The allowance that such an event uses.
+    pub allowance_type: AllowanceType,
+    pub unit: Unit,
+    /// Decimal text.
+    pub charge_amount: String,
+    pub currency: String,
+}
+
+/// An allowance around one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketView {
+    pub allowance_type: AllowanceType,
+    pub unit: Unit,
+    pub period_index: i32,
+    pub unlimited: bool,
+    /// Left before the event; null while unlimited, or when the line has no such allowance.
+    pub before: Option<i64>,
+    /// Taken off by the event.
+    pub taken: i64,
+    /// Left after it.
+    pub after: Option<i64>,
+    /// What was granted in the period, until now.
+    pub grants: Vec<GrantView>,
+}
+
+/// Quota that the line was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantView {
+    /// `activation`, `renewal`, `vas:<purchase>`.
+    pub source: String,
+    pub amount: i64,
+    pub at: DateTime<Utc>,
+}
+
+/// A rule that refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalView {
+    pub rule: String,
+    pub message: String,
+}
+
+/// What took a line out of service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockerView {
+    /// Of the line when the event came.
+    pub state: String,
+    pub reasons: Vec<String>,
+    /// Who did it; of a line that ran out of data: who sent the usage.
+    pub actor: String,
+    pub at: DateTime<Utc>,
+}
+
 /// Which usage to list.
 #[derive(Debug, Clone, Default)]
 pub struct UsageFilter {
@@ -91,13 +182,45 @@ pub trait Mediation: Send + Sync {
     /// or the line is held by somebody else for too long: the event may be sent again with the same external id.
     async fn record(&self, cx: &Context, usage: NewUsage) -> Result<UsageView>;
 
+    /// [`record`](Self::record) for many at once, answered in their order. Each stands for itself.
+    async fn record_all(&self, cx: &Context, usage: Vec<NewUsage>) -> Vec<Recorded>;
+
+    /// Why the event was answered as it was.
+    async fn explain(&self, cx: &Context, id: &UsageId) -> Result<UsageExplanation>;
+
     async fn usage(&self, cx: &Context, id: &UsageId) -> Result<UsageView>;
 
     /// Newest event first.
     async fn history(&self, cx: &Context, filter: UsageFilter) -> Result<Vec<UsageView>>;
 }
 
-/// Usage was refused. Usage that is served leaves no event: its row says everything.
+/// A share of an allowance is used: 50, 80 or 100 per cent of what was granted in the period. Each once; a top-up that takes
+/// the use below a share lets it be reached again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageThresholdReached {
+    pub subscription_id: SubscriptionId,
+    pub customer_id: CustomerId,
+    pub allowance_type: AllowanceType,
+    pub percent: u8,
+    /// Left after the event, in the unit of the allowance.
+    pub remaining: i64,
+    /// Granted in the period until now.
+    pub total: i64,
+    pub period_index: i32,
+    /// The event that reached it.
+    pub usage_event_id: UsageId,
+}
+
+impl Event for UsageThresholdReached {
+    const TYPE: &'static str = "usage.threshold_reached";
+    const AGGREGATE: &'static str = "subscription";
+    fn aggregate_id(&self) -> &str {
+        self.subscription_id.as_str()
+    }
+}
+
+/// Usage was refused. Usage that is served leaves no event of its own: its row says everything.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UsageRejected {

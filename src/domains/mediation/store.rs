@@ -9,6 +9,7 @@ use sqlx::{FromRow, PgConnection};
 use super::port::{UsageFilter, UsageId, UsageState, UsageView};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::rating::port::UsageType;
+use crate::domains::subscription::port::ClosedUse;
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db};
 use crate::platform::error::{Error, Result};
@@ -128,6 +129,90 @@ pub(super) async fn history(
     let statement =
         db::sql!(text, cx.tenant.as_ref(), lines, msisdn, event_type, filter.since, i64::from(filter.limit));
     Ok(UsageRow::find_by_statement(statement).all(db.connection()).await?)
+}
+
+/// What the row of an event says beside its answer.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct RatedAs {
+    pub(super) offering_id: String,
+    pub(super) period_index: i32,
+    pub(super) applied: i64,
+}
+
+pub(super) async fn rated_as(db: &Db, cx: &Context, id: &UsageId) -> Result<Option<RatedAs>> {
+    let statement = db::sql!(
+        "select offering_id, period_index, applied from mediation.usage_event where id = $1 and tenant_id = $2",
+        id,
+        cx.tenant.as_ref()
+    );
+    Ok(RatedAs::find_by_statement(statement).one(db.connection()).await?)
+}
+
+/// What took the line of a refused event out of service, as the event log has it.
+#[derive(Debug)]
+pub(super) struct Blocker {
+    pub(super) state: String,
+    pub(super) reasons: Vec<String>,
+    pub(super) actor: String,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// The last event before the refusal that says why the line was out of service. Both were staged under the line's lock, so
+/// their order in the log is that of the facts.
+pub(super) async fn blocker(db: &Db, cx: &Context, usage: &UsageView) -> Result<Option<Blocker>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        state: Option<String>,
+        reasons: Option<serde_json::Value>,
+        actor: String,
+        at: DateTime<Utc>,
+    }
+    let statement = db::sql!(
+        "select r.payload ->> 'state' as state, b.payload -> 'blockReasons' as reasons, b.actor, b.occurred_at as at
+         from audit.domain_event r
+         cross join lateral (
+             select e.payload, e.actor, e.occurred_at from audit.domain_event e
+             where e.aggregate_id = r.aggregate_id and e.tenant_id = r.tenant_id and e.id < r.id
+               and e.event_type in ('subscription.blocked', 'subscription.terminated', 'subscription.booked')
+             order by e.id desc limit 1) b
+         where r.aggregate_id = $1 and r.tenant_id = $2 and r.event_type = 'usage.rejected'
+           and r.payload ->> 'usageEventId' = $3 limit 1",
+        usage.subscription_id.as_str(),
+        cx.tenant.as_ref(),
+        usage.id.as_str()
+    );
+    let row = Row::find_by_statement(statement).one(db.connection()).await?;
+    Ok(row.map(|row| Blocker {
+        state: row.state.unwrap_or_default(),
+        reasons: row.reasons.and_then(|reasons| serde_json::from_value(reasons).ok()).unwrap_or_default(),
+        actor: row.actor,
+        at: row.at,
+    }))
+}
+
+/// The table of usage, partitioned by month of recording.
+pub(super) const USAGE_TABLE: &str = "mediation.usage_event";
+
+/// Begins to sum up what a partition's rows took off balances, by line, allowance and period. A cursor: a month of a large
+/// operator has more sums than fit in memory.
+pub(super) async fn begin_closing(connection: &mut PgConnection, partition: &str) -> Result<()> {
+    // The name was read from the catalog; an identifier cannot be bound.
+    let cursor = format!(
+        "declare closing no scroll cursor for
+         select subscription_id, tenant_id, allowance_type, period_index, sum(applied)::bigint as applied
+         from {partition} where applied > 0 group by 1, 2, 3, 4 order by 1, 3, 4"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(cursor)).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn next_uses(connection: &mut PgConnection, count: i64) -> Result<Vec<ClosedUse>> {
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!("fetch {count} from closing"))).fetch_all(connection).await?)
+}
+
+pub(super) async fn end_closing(connection: &mut PgConnection) -> Result<()> {
+    sqlx::query("close closing").execute(connection).await?;
+    Ok(())
 }
 
 /// Takes `count` numbers of usage ids.

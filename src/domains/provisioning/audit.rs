@@ -21,6 +21,8 @@ pub const CHECKS: &[Check] = &[
             select t.id, t.state || ' but no event says so'
             from provisioning.provisioning_task t
             where t.state in ('completed', 'failed', 'stuck')
+              -- Older events than the oldest one are gone by retention.
+              and t.updated_at > (select e.recorded_at from audit.domain_event e order by e.id limit 1)
               and not exists (
                   select 1 from audit.domain_event e
                   where e.aggregate_id = t.id and e.event_type = 'provisioning.task.' || t.state)",

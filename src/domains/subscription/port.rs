@@ -294,6 +294,9 @@ pub use crate::domains::subscription::usage::{
     lines_of_number, lock_lines,
 };
 
+/// What a line's allowance was given, and what is kept of usage whose rows go.
+pub use crate::domains::subscription::store::bucket::{ClosedUse, QuotaMove, close_uses, quota_moves};
+
 /// The line's data went from something to nothing; [`SubscriptionBlocked`] follows in the same transaction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
