@@ -1,10 +1,12 @@
-//! Crm: who the customer is, how to reach them, what was said and done, and the numbers and eSIM profiles one can hand out.
+//! Crm: who the customer is, how to reach them, what was said and done, what they are told, and the numbers and eSIM
+//! profiles one can hand out.
 //!
-//! Invariants are in the modules of the aggregates: [`customer`], [`interaction`], [`inventory`].
+//! Invariants are in the modules of the aggregates: [`customer`], [`interaction`], [`communication`], [`inventory`].
 //!
 //! Not here: lines (`subscription`), orders (`com`), cards (`payment`). Closing a customer asks `subscription` for open lines.
 
 mod audit;
+pub mod communication;
 mod customer;
 mod input;
 mod interaction;

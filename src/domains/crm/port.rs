@@ -1,13 +1,17 @@
-//! What others may ask crm: customers and their timeline ([`Customers`]), numbers and eSIM profiles ([`Inventory`]).
+//! What others may ask crm: customers and their timeline ([`Customers`]), messages to them ([`Communications`]), numbers and
+//! eSIM profiles ([`Inventory`]).
 
+mod communication;
 mod customer;
 mod inventory;
 
+pub use communication::*;
 pub use customer::*;
 pub use inventory::*;
 
 /// The rules of this domain that a caller may meet.
 pub mod rule {
+    pub use crate::domains::crm::communication::policy::{PREFERENCE_MANDATORY, RESEND_STILL_PENDING};
     pub use crate::domains::crm::customer::policy::{
         ALREADY_CLOSED, DOCUMENT_REQUIRED, DOCUMENT_UNIQUE, EMAIL_UNIQUE, HOLD_CLOSED, NO_ACTIVE_SUBSCRIPTIONS,
         REQUIRES_CONTACT_MEDIUM, SIGNATURE_INVALID, UNCORROBORATED, UPDATE_CLOSED,

@@ -22,11 +22,11 @@ macro_rules! customer_event {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CustomerCreated {
-    pub(super) customer_id: CustomerId,
-    pub(super) account_id: String,
-    pub(super) contact_medium_types: Vec<MediumType>,
-    pub(super) version: i64,
+pub(in crate::domains::crm) struct CustomerCreated {
+    pub(in crate::domains::crm) customer_id: CustomerId,
+    pub(in crate::domains::crm) account_id: String,
+    pub(in crate::domains::crm) contact_medium_types: Vec<MediumType>,
+    pub(in crate::domains::crm) version: i64,
 }
 customer_event!(CustomerCreated, "customer.created");
 

@@ -10,7 +10,7 @@ mod body;
 mod close;
 mod contact;
 mod create;
-mod events;
+pub(super) mod events;
 mod find;
 pub(super) mod http;
 mod model;

@@ -1,0 +1,283 @@
+//! Which events a customer is told of, and what. Each writes the message and stages its sending; the effect sends it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::Service;
+use super::events::{
+    MessageRequested, PlanChanged, PriceMigrationScheduled, RenewFailed, RenewalReminderDue, SubscriptionRenewed,
+    VasPurchased,
+};
+use super::notice::{Blocked, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp};
+use super::store;
+use crate::domains::crm::customer::events::CustomerCreated;
+use crate::domains::mediation::port::UsageThresholdReached;
+use crate::domains::subscription::port::{
+    BlockReason, SubscriptionActivated, SubscriptionBlocked, SubscriptionTerminated,
+};
+use crate::platform::context::Context;
+use crate::platform::db::Tx;
+use crate::platform::delivery::{Consumer, Effect, Failure, Handlers, Subscribers};
+use crate::platform::outbox::{self, Event};
+
+/// The share of an allowance, in per cent, of whose use a customer is told.
+const LOW_BALANCE_PERCENT: u8 = 80;
+
+/// An event that a customer may be told of.
+trait Telling: Event + DeserializeOwned + 'static {
+    /// Name of its consumer.
+    const CONSUMER: &'static str;
+
+    /// None: this one is not worth a message.
+    fn told(self) -> Option<Told>;
+}
+
+/// Writes the message that an event calls for.
+struct Tell<E>(Arc<Service>, PhantomData<fn(E)>);
+
+impl<E: Telling> Consumer for Tell<E> {
+    const NAME: &'static str = E::CONSUMER;
+    type Payload = E;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: E) -> Result<(), Failure> {
+        let Some(told) = event.told() else { return Ok(()) };
+        let id = self.0.platform.ids.short("MSG").into();
+        if !store::insert(tx, cx, &id, &told).await? {
+            return Ok(());
+        }
+        let requested = MessageRequested {
+            message_id: id,
+            customer_id: told.customer_id,
+            template: told.notice.template(),
+            send_number: 1,
+        };
+        outbox::stage(tx, cx, &requested).await?;
+        Ok(())
+    }
+}
+
+/// Sends the message that its row describes.
+struct SendMessage(Arc<Service>);
+
+impl Effect for SendMessage {
+    const NAME: &'static str = "crm.send_message";
+    type Payload = MessageRequested;
+
+    async fn perform(&self, cx: &Context, event: MessageRequested) -> Result<(), Failure> {
+        self.0.send(cx, &event).await
+    }
+}
+
+macro_rules! told_of {
+    ($($event:ty),* $(,)?) => {
+        pub(super) fn subscribe(subscribers: Subscribers) -> Subscribers {
+            subscribers.effect::<SendMessage>()$(.consumer::<Tell<$event>>())*
+        }
+
+        pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
+            Handlers::default()
+                .effect(SendMessage(Arc::clone(service)))
+                $(.consumer(Tell::<$event>(Arc::clone(service), PhantomData)))*
+        }
+    };
+}
+
+told_of!(
+    CustomerCreated,
+    SubscriptionActivated,
+    UsageThresholdReached,
+    SubscriptionBlocked,
+    VasPurchased,
+    SubscriptionRenewed,
+    RenewFailed,
+    RenewalReminderDue,
+    PriceMigrationScheduled,
+    PlanChanged,
+    SubscriptionTerminated,
+);
+
+impl Telling for CustomerCreated {
+    const CONSUMER: &'static str = "crm.tell_welcome";
+
+    fn told(self) -> Option<Told> {
+        Some(Told {
+            business_key: self.customer_id.to_string(),
+            customer_id: self.customer_id,
+            subscription_id: None,
+            notice: Notice::Welcome,
+        })
+    }
+}
+
+impl Telling for SubscriptionActivated {
+    const CONSUMER: &'static str = "crm.tell_activation";
+
+    fn told(self) -> Option<Told> {
+        let paid = Paid {
+            amount: self.amount_charged,
+            currency: self.currency,
+            period_start: self.period_start,
+            period_end: self.period_end,
+        };
+        Some(Told {
+            business_key: self.subscription_id.to_string(),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::Activation(paid),
+        })
+    }
+}
+
+impl Telling for UsageThresholdReached {
+    const CONSUMER: &'static str = "crm.tell_low_balance";
+
+    fn told(self) -> Option<Told> {
+        // With nothing left there is nothing to save: home data is then told of as blocked.
+        if self.percent != LOW_BALANCE_PERCENT || self.remaining == 0 {
+            return None;
+        }
+        let low = LowBalance {
+            allowance_type: self.allowance_type,
+            unit: self.allowance_type.unit(),
+            percent: self.percent,
+            remaining: self.remaining,
+            total: self.total,
+        };
+        Some(Told {
+            business_key: format!("{}:{}", self.usage_event_id, self.allowance_type.as_str()),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::LowBalance(low),
+        })
+    }
+}
+
+impl Telling for SubscriptionBlocked {
+    const CONSUMER: &'static str = "crm.tell_blocked";
+
+    fn told(self) -> Option<Told> {
+        // That a renewal failed has a message of its own, with the way to pay.
+        if self.reason == BlockReason::Payment {
+            return None;
+        }
+        Some(Told {
+            business_key: format!("{}:{}", self.subscription_id, self.version),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::Blocked(Blocked { reason: self.reason }),
+        })
+    }
+}
+
+impl Telling for VasPurchased {
+    const CONSUMER: &'static str = "crm.tell_top_up";
+
+    fn told(self) -> Option<Told> {
+        let top_up = TopUp {
+            offering: self.vas_offering_id.into(),
+            allowance_type: self.allowance_type,
+            unit: self.allowance_type.unit(),
+            added: self.allowance_added,
+            amount: self.amount_charged,
+            currency: self.currency,
+        };
+        Some(Told {
+            business_key: self.vas_purchase_id.to_string(),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::TopUpReceipt(top_up),
+        })
+    }
+}
+
+impl Telling for SubscriptionRenewed {
+    const CONSUMER: &'static str = "crm.tell_renewal";
+
+    fn told(self) -> Option<Told> {
+        let paid = Paid {
+            amount: self.amount_charged,
+            currency: self.price_snapshot.price_currency,
+            period_start: self.period_start,
+            period_end: self.period_end,
+        };
+        Some(Told {
+            business_key: format!("{}:{}", self.subscription_id, self.period_index),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::RenewalReceipt(paid),
+        })
+    }
+}
+
+impl Telling for RenewFailed {
+    const CONSUMER: &'static str = "crm.tell_renewal_failed";
+
+    fn told(self) -> Option<Told> {
+        Some(Told {
+            business_key: format!("{}:{}", self.subscription_id, self.version),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::RenewalFailed(RenewalFailed { reason: self.reason }),
+        })
+    }
+}
+
+impl Telling for RenewalReminderDue {
+    const CONSUMER: &'static str = "crm.tell_renewal_reminder";
+
+    fn told(self) -> Option<Told> {
+        Some(Told {
+            business_key: format!("{}:{}", self.subscription_id, self.period_end.timestamp()),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::RenewalReminder(Reminder { renews_at: self.period_end }),
+        })
+    }
+}
+
+impl Telling for PriceMigrationScheduled {
+    const CONSUMER: &'static str = "crm.tell_price_change";
+
+    fn told(self) -> Option<Told> {
+        let change = PriceChange {
+            old_amount: self.old_amount,
+            new_amount: self.new_amount,
+            currency: self.new_currency,
+            effective_at: self.effective_at,
+        };
+        Some(Told {
+            business_key: format!("{}:{}:{}", self.subscription_id, change.effective_at.timestamp(), change.new_amount),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::PriceChange(change),
+        })
+    }
+}
+
+impl Telling for PlanChanged {
+    const CONSUMER: &'static str = "crm.tell_plan_change";
+
+    fn told(self) -> Option<Told> {
+        Some(Told {
+            business_key: format!("{}:{}", self.subscription_id, self.version),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::PlanChange(PlanChange { offering: self.previous_offering_id.into() }),
+        })
+    }
+}
+
+impl Telling for SubscriptionTerminated {
+    const CONSUMER: &'static str = "crm.tell_termination";
+
+    fn told(self) -> Option<Told> {
+        Some(Told {
+            business_key: self.subscription_id.to_string(),
+            customer_id: self.customer_id,
+            subscription_id: Some(self.subscription_id),
+            notice: Notice::Termination,
+        })
+    }
+}

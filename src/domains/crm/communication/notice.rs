@@ -1,0 +1,123 @@
+//! What a message tells: the facts of one event, without personal data. What else its template needs (names, number, plan) is
+//! added when it is composed.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domains::catalog::port::{AllowanceType, Unit};
+use crate::domains::crm::port::{CustomerId, Template};
+use crate::domains::subscription::port::{BlockReason, SubscriptionId};
+
+/// One fact that a customer is to be told, as an event gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) customer_id: CustomerId,
+    /// None for what is about the customer as such.
+    pub(super) subscription_id: Option<SubscriptionId>,
+    /// Names the fact among all of its template.
+    pub(super) business_key: String,
+    pub(super) notice: Notice,
+}
+
+/// The typed context of each template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "template", rename_all = "snake_case")]
+pub(super) enum Notice {
+    Welcome,
+    Activation(Paid),
+    LowBalance(LowBalance),
+    Blocked(Blocked),
+    TopUpReceipt(TopUp),
+    RenewalReceipt(Paid),
+    RenewalFailed(RenewalFailed),
+    RenewalReminder(Reminder),
+    PriceChange(PriceChange),
+    PlanChange(PlanChange),
+    Termination,
+}
+
+impl Notice {
+    pub(super) const fn template(&self) -> Template {
+        match self {
+            Self::Welcome => Template::Welcome,
+            Self::Activation(_) => Template::Activation,
+            Self::LowBalance(_) => Template::LowBalance,
+            Self::Blocked(_) => Template::Blocked,
+            Self::TopUpReceipt(_) => Template::TopUpReceipt,
+            Self::RenewalReceipt(_) => Template::RenewalReceipt,
+            Self::RenewalFailed(_) => Template::RenewalFailed,
+            Self::RenewalReminder(_) => Template::RenewalReminder,
+            Self::PriceChange(_) => Template::PriceChange,
+            Self::PlanChange(_) => Template::PlanChange,
+            Self::Termination => Template::Termination,
+        }
+    }
+}
+
+/// A period that was paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Paid {
+    /// Decimal text.
+    pub(super) amount: String,
+    pub(super) currency: String,
+    pub(super) period_start: DateTime<Utc>,
+    pub(super) period_end: DateTime<Utc>,
+}
+
+/// What is left of an allowance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LowBalance {
+    pub(super) allowance_type: AllowanceType,
+    pub(super) unit: Unit,
+    pub(super) percent: u8,
+    pub(super) remaining: i64,
+    pub(super) total: i64,
+}
+
+/// Why the line is out of service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Blocked {
+    pub(super) reason: BlockReason,
+}
+
+/// A top-up that was paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TopUp {
+    /// What was bought: its name is looked up.
+    pub(super) offering: String,
+    pub(super) allowance_type: AllowanceType,
+    pub(super) unit: Unit,
+    /// -1 is unlimited.
+    pub(super) added: i64,
+    pub(super) amount: String,
+    pub(super) currency: String,
+}
+
+/// Why the next period was not paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RenewalFailed {
+    /// `payment_declined` or `no_payment_method`.
+    pub(super) reason: String,
+}
+
+/// When the next period will be charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reminder {
+    pub(super) renews_at: DateTime<Utc>,
+}
+
+/// Another price for the same plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PriceChange {
+    pub(super) old_amount: String,
+    pub(super) new_amount: String,
+    pub(super) currency: String,
+    pub(super) effective_at: DateTime<Utc>,
+}
+
+/// Another plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PlanChange {
+    /// The plan until now: its name is looked up.
+    pub(super) offering: String,
+}
