@@ -2,12 +2,18 @@
 //! registry of operations.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use serde_json::json;
 
+use crate::app::StartError;
+use crate::domains::crm::port::Mailer;
 use crate::domains::{catalog, com, crm, mediation, payment, provisioning, som, subscription};
+use crate::integrations::mailbox::Mailbox;
 use crate::integrations::mock_gateway::MockGateway;
 use crate::integrations::network_sim::NetworkSim;
+use crate::integrations::smtp::Smtp;
 use crate::operations::services::Services;
 use crate::operations::{self, Registry};
 use crate::platform::config::Profile;
@@ -15,13 +21,17 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::Result;
-use crate::platform::scheduler::Scheduler;
-use crate::platform::{Platform, audit, housekeeping};
+use crate::platform::scheduler::{Scheduler, Ticks};
+use crate::platform::{Platform, audit, clock, housekeeping, retention};
+
+/// How often history is looked at for what is past its time.
+const RETENTION_TICK: Duration = Duration::from_secs(3600);
 
 /// Who reacts to what: known before there is a database, since staging an event needs it.
 pub fn subscribers() -> Subscribers {
     let subscribers = Subscribers::default();
     let subscribers = crm::subscribe(subscribers);
+    let subscribers = crm::communication::subscribe(subscribers);
     let subscribers = payment::subscribe(subscribers);
     let subscribers = com::subscribe(subscribers);
     let subscribers = som::subscribe(subscribers);
@@ -44,16 +54,21 @@ pub struct App {
     pub registry: Arc<Registry<Services>>,
     catalog: Arc<catalog::Service>,
     crm: Arc<crm::Service>,
+    communication: Arc<crm::communication::Service>,
     payment: Arc<payment::Service>,
     com: Arc<com::Service>,
     som: Arc<som::Service>,
     provisioning: Arc<provisioning::Service>,
     subscription: Arc<subscription::Service>,
     mediation: Arc<mediation::Service>,
+    consumption: Arc<mediation::Consumption>,
 }
 
 /// Makes the services. Call inside a runtime: mediation starts its batcher.
-pub fn app(platform: &Platform) -> App {
+///
+/// # Errors
+/// When the mail server's configuration cannot be used.
+pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let gateway = Arc::new(MockGateway::new(platform.db.clone(), platform.ids.clone()));
     let faults = Arc::new(provisioning::StoredFaultRules(platform.db.clone()));
     let network_config = &platform.config.network;
@@ -70,6 +85,13 @@ pub fn app(platform: &Platform) -> App {
         payment.clone(),
     ));
     // These two are stood on by the lines and ask them back: closing a customer, removing the last card.
+    let communication = Arc::new(crm::communication::Service::new(
+        platform.clone(),
+        crm.clone(),
+        subscription.clone(),
+        catalog.clone(),
+        mailer(platform)?,
+    ));
     crm.attach_subscriptions(subscription.clone());
     payment.connect(subscription.clone());
     let com = Arc::new(com::Service::new(
@@ -84,6 +106,7 @@ pub fn app(platform: &Platform) -> App {
     let som =
         Arc::new(som::Service::new(platform.clone(), catalog.clone(), com.clone(), crm.clone(), provisioning.clone()));
     let mediation = Arc::new(mediation::Service::new(platform.clone()));
+    let consumption = Arc::new(mediation::Consumption::new(platform.clone(), subscription.clone()));
 
     let ticks = housekeeping::ticks(&platform.db)
         .merge(crm.ticks())
@@ -92,7 +115,8 @@ pub fn app(platform: &Platform) -> App {
         .merge(som.ticks())
         .merge(provisioning.ticks())
         .merge(subscription.ticks())
-        .merge(mediation.ticks());
+        .merge(mediation.ticks())
+        .merge(history(platform, &mediation));
     let scheduler = Arc::new(Scheduler::new(platform.db.clone(), platform.clock.clone(), platform.ids.clone(), ticks));
     let services = Arc::new(Services {
         platform: platform.clone(),
@@ -100,6 +124,7 @@ pub fn app(platform: &Platform) -> App {
         catalog: catalog.clone(),
         customers: crm.clone(),
         inventory: crm.clone(),
+        communications: communication.clone(),
         payments: payment.clone(),
         orders: com.clone(),
         service_orders: som.clone(),
@@ -108,18 +133,45 @@ pub fn app(platform: &Platform) -> App {
         usage: mediation.clone(),
         checks: checks(),
     });
-    App {
+    Ok(App {
         services,
         registry: Arc::new(registry()),
         catalog,
         crm,
+        communication,
         payment,
         com,
         som,
         provisioning,
         subscription,
         mediation,
+        consumption,
+    })
+}
+
+/// The tick `retention`: months of usage and of events that are past their time go.
+fn history(platform: &Platform, mediation: &Arc<mediation::Service>) -> Ticks {
+    let (platform, mediation) = (platform.clone(), Arc::clone(mediation));
+    Ticks::default().add(retention::TICK, Some(RETENTION_TICK), "system:retention", move |cx| {
+        let (platform, mediation) = (platform.clone(), Arc::clone(&mediation));
+        async move {
+            let now = clock::wall();
+            let usage = mediation.drop_expired_usage(&cx, now).await?;
+            let months = platform.config.event_retention_months;
+            let events = retention::drop_expired_events(&platform.db, months, now).await?;
+            Ok(json!({ "usage": usage, "events": events }))
+        }
+    })
+}
+
+/// How mail leaves this installation.
+fn mailer(platform: &Platform) -> std::result::Result<Arc<dyn Mailer>, StartError> {
+    let config = &platform.config;
+    if let Some(server) = &config.mail.smtp {
+        return Ok(Arc::new(Smtp::new(server)?));
     }
+    let file = config.mail.mailbox.clone().unwrap_or_else(|| config.data_dir.join("mailbox.log"));
+    Ok(Arc::new(Mailbox::new(file)))
 }
 
 /// Every operation of the product.
@@ -127,6 +179,7 @@ pub fn registry() -> Registry<Services> {
     let registry = operations::platform::register(Registry::default());
     let registry = operations::catalog::register(registry);
     let registry = operations::crm::register(registry);
+    let registry = operations::communication::register(registry);
     let registry = operations::inventory::register(registry);
     let registry = operations::payment::register(registry);
     let registry = operations::com::register(registry);
@@ -141,6 +194,7 @@ fn checks() -> Vec<audit::Check> {
     [
         audit::CHECKS,
         crm::CHECKS,
+        crm::communication::CHECKS,
         payment::CHECKS,
         com::CHECKS,
         som::CHECKS,
@@ -156,6 +210,7 @@ impl App {
     pub fn handlers(&self) -> Handlers {
         self.crm
             .handlers()
+            .merge(self.communication.handlers())
             .merge(self.payment.handlers())
             .merge(self.com.handlers())
             .merge(self.som.handlers())
@@ -169,9 +224,11 @@ impl App {
         operations::http::router(Arc::clone(&self.registry), Arc::clone(&self.services))
             .merge(catalog::router(self.catalog.clone()))
             .merge(crm::router(self.crm.clone()))
+            .merge(crm::communication::router(self.communication.clone()))
             .merge(payment::router(self.payment.clone()))
             .merge(com::router(self.com.clone()))
             .merge(som::router(self.som.clone()))
             .merge(mediation::router(self.mediation.clone()))
+            .merge(self.consumption.clone().router())
     }
 }

@@ -1,6 +1,7 @@
 //! Why the product does not start, with what to do about it.
 
 use crate::app::tokens::TokensError;
+use crate::integrations::smtp::SmtpError;
 use crate::platform::config::ConfigError;
 use crate::platform::db::embedded::EmbeddedError;
 use crate::platform::error::Error;
@@ -13,6 +14,8 @@ pub enum StartError {
     Perimeter(Vec<String>),
     #[error(transparent)]
     Cluster(#[from] EmbeddedError),
+    #[error(transparent)]
+    Mail(#[from] SmtpError),
     #[error(transparent)]
     Tokens(#[from] TokensError),
     #[error("the database cannot be used: {}", describe(.0))]
@@ -41,7 +44,12 @@ impl StartError {
     /// 2 for configuration, 7 for a database that is away, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Perimeter(_) | Self::HashKey | Self::SchemaBehind(_) | Self::SchemaAhead(_) => 2,
+            Self::Config(_)
+            | Self::Mail(_)
+            | Self::Perimeter(_)
+            | Self::HashKey
+            | Self::SchemaBehind(_)
+            | Self::SchemaAhead(_) => 2,
             Self::Database(error) if error.is_transient() => 7,
             Self::Cluster(_) | Self::Tokens(_) | Self::Database(_) | Self::Listen { .. } | Self::Io { .. } => 1,
         }

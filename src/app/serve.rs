@@ -68,7 +68,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // The first row of a month must find its partition.
     partitions::ensure(&platform.db, clock::wall()).await?;
-    let app = compose::app(platform);
+    let app = compose::app(platform)?;
     // Before the first claim: leases of a process that is not alive are taken away.
     replica::renew(&platform.db, platform.boot_id, config.role.as_str()).await?;
     tasks.spawn(replica::keep_alive(platform.db.clone(), platform.boot_id, config.role.as_str(), stop.clone()));

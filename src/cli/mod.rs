@@ -22,6 +22,7 @@ mod error;
 mod events;
 mod hints;
 mod inventory;
+mod message;
 mod op;
 pub mod operations;
 mod order;
@@ -29,6 +30,7 @@ mod payment;
 mod prov;
 mod quantity;
 mod queue;
+mod rating;
 mod scenario;
 mod server;
 mod session;
@@ -38,6 +40,7 @@ mod subscription;
 mod tests;
 mod tokens;
 mod usage;
+mod usage_import;
 mod worker;
 
 pub use server::{Role, ServeArgs, ServerCommand};
@@ -126,6 +129,12 @@ pub enum ClientCommand {
         after_help = "Examples:\n  bss customer create --name 'Ada Lovelace' --email ada@example.test\n  bss customer show ada@example.test"
     )]
     Customer(customer::CustomerCommand),
+    /// Messages to customers: what they were told, and what they want to be told
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  bss message list --customer CUST-0a1b2c3d4e5f\n  bss message resend MSG-0a1b2c3d4e5f"
+    )]
+    Message(message::MessageCommand),
     /// Cards on file, payment attempts, refunds
     #[command(
         subcommand,
@@ -153,6 +162,9 @@ pub enum ClientCommand {
         after_help = "Examples:\n  bss usage simulate --msisdn 90000042 --quantity 1GB\n  bss usage history --msisdn 90000042"
     )]
     Usage(usage::UsageCommand),
+    /// Why usage was answered as it was
+    #[command(subcommand, after_help = "Examples:\n  bss rating explain UE-000007")]
+    Rating(rating::RatingCommand),
     /// Numbers and eSIM profiles
     #[command(
         subcommand,
@@ -232,11 +244,13 @@ async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console
     let session = &mut Session::new(global, console)?;
     match command {
         ClientCommand::Customer(command) => customer::run(command, session).await,
+        ClientCommand::Message(command) => message::run(command, session).await,
         ClientCommand::Payment(command) => payment::run(command, session).await,
         ClientCommand::Catalog(command) => catalog::run(command, session).await,
         ClientCommand::Order(command) => order::run(command, session).await,
         ClientCommand::Subscription(command) => subscription::run(command, session).await,
         ClientCommand::Usage(command) => usage::run(command, session).await,
+        ClientCommand::Rating(command) => rating::run(command, session).await,
         ClientCommand::Inventory(command) => inventory::run(command, session).await,
         ClientCommand::Prov(command) => prov::run(command, session).await,
         ClientCommand::Som(command) => som::run(command, session).await,

@@ -35,6 +35,11 @@ operations! {
     CLOCK_FREEZE = "clock.freeze";
     CLOCK_NOW = "clock.now";
     CLOCK_UNFREEZE = "clock.unfreeze";
+    COMMUNICATION_GET = "communication.get";
+    COMMUNICATION_LIST = "communication.list";
+    COMMUNICATION_LIST_PREFERENCES = "communication.list_preferences";
+    COMMUNICATION_RESEND = "communication.resend";
+    COMMUNICATION_SET_PREFERENCE = "communication.set_preference";
     CUSTOMER_ADD_CONTACT_MEDIUM = "customer.add_contact_medium";
     CUSTOMER_ATTEST_KYC = "customer.attest_kyc";
     CUSTOMER_CLOSE = "customer.close";
@@ -75,6 +80,7 @@ operations! {
     QUEUE_REPLAY = "queue.replay";
     QUEUE_SHOW = "queue.show";
     QUEUE_STATUS = "queue.status";
+    RATING_EXPLAIN = "rating.explain";
     SERVICE_GET = "service.get";
     SERVICE_LIST_FOR_SUBSCRIPTION = "service.list_for_subscription";
     SERVICE_ORDER_GET = "service_order.get";
@@ -90,6 +96,7 @@ operations! {
     SUBSCRIPTION_TERMINATE = "subscription.terminate";
     USAGE_GET = "usage.get";
     USAGE_HISTORY = "usage.history";
+    USAGE_IMPORT_BATCH = "usage.import_batch";
     USAGE_SIMULATE = "usage.simulate";
     WORKER_LIST = "worker.list";
     WORKER_TICK = "worker.tick";

@@ -1,12 +1,15 @@
 //! `bss usage`: what was used.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Utc};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::operations as op;
 use super::quantity::{Quantity, UsageType, used};
 use super::session::{Outcome, Session};
+use super::usage_import;
 use crate::render;
 
 /// Commands about usage.
@@ -22,6 +25,17 @@ Examples:
 
 A bare number takes the unit of its type: MB, minutes or messages.")]
     Simulate(SimulateArgs),
+    /// Read usage records from a file of a network element
+    #[command(after_help = "\
+Examples:
+  bss usage import cdrs.csv
+  bss usage import cdrs.ndjson --reject-file rejects.ndjson
+
+CSV has a header: msisdn, eventType, quantity, externalId and, if wanted, unit, eventTime, roamingIndicator, source.
+NDJSON has an object with the same names on each line. Records are known by source and external id: one that was
+recorded before is answered as before and counted once. An import that was stopped goes on where it was, as long as
+FILE.bss-import stands beside the file. Records that were not served go to the reject file, with the reason.")]
+    Import(ImportArgs),
     /// Show one usage event
     #[command(after_help = "Examples:\n  bss usage show UE-000007")]
     Show {
@@ -59,6 +73,32 @@ pub struct SimulateArgs {
     external_id: Option<String>,
 }
 
+/// A file of usage.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file: .csv, or .ndjson or .jsonl
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// How it is written, when its name does not say
+    #[arg(long, value_enum)]
+    pub(super) format: Option<ImportFormat>,
+    /// Where records go that were not served; FILE.rejects.ndjson when not given
+    #[arg(long, value_name = "FILE")]
+    pub(super) reject_file: Option<PathBuf>,
+    /// Begin at the beginning, whatever a former import has done
+    #[arg(long)]
+    pub(super) restart: bool,
+}
+
+/// How a file of usage is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ImportFormat {
+    /// Comma-separated, with a header.
+    Csv,
+    /// A JSON object on each line.
+    Ndjson,
+}
+
 /// Which usage.
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
@@ -90,6 +130,7 @@ pub(super) async fn run(command: UsageCommand, session: &mut Session<'_>) -> Out
             let usage = session.call(op::USAGE_SIMULATE, event).await?;
             session.show(&usage, render::usage::page)
         }
+        UsageCommand::Import(args) => usage_import::run(args, session).await,
         UsageCommand::Show { usage } => {
             let usage = session.call(op::USAGE_GET, json!({"usageId": usage})).await?;
             session.show(&usage, render::usage::page)

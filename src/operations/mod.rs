@@ -6,6 +6,7 @@
 
 pub mod catalog;
 pub mod com;
+pub mod communication;
 pub mod crm;
 pub mod document;
 pub mod http;

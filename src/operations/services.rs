@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domains::catalog::port::Catalog;
 use crate::domains::com::port::Orders;
-use crate::domains::crm::port::{Customers, Inventory};
+use crate::domains::crm::port::{Communications, Customers, Inventory};
 use crate::domains::mediation::port::Mediation;
 use crate::domains::payment::port::Payments;
 use crate::domains::provisioning::port::Provisioning;
@@ -21,6 +21,7 @@ pub struct Services {
     pub catalog: Arc<dyn Catalog>,
     pub customers: Arc<dyn Customers>,
     pub inventory: Arc<dyn Inventory>,
+    pub communications: Arc<dyn Communications>,
     pub payments: Arc<dyn Payments>,
     pub orders: Arc<dyn Orders>,
     pub service_orders: Arc<dyn ServiceOrders>,

@@ -9,6 +9,7 @@ pub(crate) mod customer;
 pub(crate) mod data;
 pub(crate) mod generic;
 pub(crate) mod inventory;
+pub(crate) mod message;
 pub(crate) mod operation;
 pub(crate) mod order;
 pub(crate) mod page;
@@ -40,9 +41,8 @@ impl Style {
     /// A state, in the colour of how much it asks for attention.
     pub(crate) fn state(self, state: &str) -> String {
         match state {
-            "active" | "activated" | "approved" | "available" | "completed" | "done" | "ok" | "rated" | "verified" => {
-                self.paint("32", state)
-            }
+            "active" | "activated" | "approved" | "available" | "completed" | "done" | "ok" | "rated" | "sent"
+            | "verified" => self.paint("32", state),
             "blocked" | "declined" | "errored" | "failed" | "parked" | "refused" | "rejected" | "stuck" => {
                 self.paint("31", state)
             }

@@ -42,6 +42,45 @@ pub(crate) fn page(usage: &Value, style: Style) -> String {
         .finish()
 }
 
+const GRANTS: &[Column] =
+    &[Column::time("WHEN", "at"), Column::field("SOURCE", "source"), Column::number("AMOUNT", "amount")];
+
+/// Why an event was answered as it was.
+pub(crate) fn explanation(answer: &Value, style: Style) -> String {
+    let (usage, bucket) = (&answer["usage"], &answer["bucket"]);
+    let tariff = format!(
+        "{}: {}, charged {}",
+        text::field(answer, "tariff.offeringId"),
+        text::field(answer, "tariff.allowanceType"),
+        text::money(&answer["tariff"], "chargeAmount", "currency")
+    );
+    let left = |field: &str| {
+        if bucket["unlimited"] == true { "unlimited".to_owned() } else { text::quantity(bucket, field, "unit") }
+    };
+    let blocked_by = if answer["blockedBy"].is_null() {
+        String::new()
+    } else {
+        let reasons = text::field(answer, "blockedBy.reasons");
+        format!("{} at {} ({reasons})", text::field(answer, "blockedBy.actor"), text::time(answer, "blockedBy.at"))
+    };
+    let heading = [&*text::field(usage, "id"), &*text::field(usage, "eventType")];
+    Page::new(style, &heading, &text::field(usage, "state"))
+        .facts(&[
+            ("why", text::field(answer, "summary")),
+            ("line", text::field(usage, "subscriptionId")),
+            ("tariff", tariff),
+            ("bucket", text::field(bucket, "allowanceType")),
+            ("period", text::field(bucket, "periodIndex")),
+            ("left before", left("before")),
+            ("taken", text::quantity(bucket, "taken", "unit")),
+            ("left after", left("after")),
+            ("rule", text::field(answer, "refusedBy.rule")),
+            ("blocked by", blocked_by),
+        ])
+        .section("Granted in the period", &table(Page::inner(style), GRANTS, text::rows(&bucket["grants"])))
+        .finish()
+}
+
 fn refused(usage: &Value) -> String {
     if usage["refusedQuantity"] == 0 { String::new() } else { text::quantity(usage, "refusedQuantity", "unit") }
 }
@@ -52,6 +91,49 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_explanation_shows_the_bucket_and_who_blocked() {
+        let view = json!({
+            "summary": "130 mb of data: 100 served and 30 refused, data went from 100 to 0 mb.",
+            "usage": {"id": "UE-000007", "subscriptionId": "SUB-0042", "eventType": "data", "state": "rated"},
+            "tariff": {"offeringId": "PLAN_S", "allowanceType": "data", "chargeAmount": "0.00", "currency": "SGD"},
+            "bucket": {"allowanceType": "data", "unit": "mb", "periodIndex": 2, "unlimited": false, "before": 100, "taken": 100,
+                       "after": 0, "grants": [{"source": "renewal", "amount": 5120, "at": "2026-04-11T10:00:00Z"}]},
+            "refusedBy": null, "blockedBy": null, "blocksTheLine": true,
+        });
+        assert_snapshot!(explanation(&view, Style::default()), @"
+        UE-000007  data  rated
+          why          130 mb of data: 100 served and 30 refused, data went from 100 to 0 mb.
+          line         SUB-0042
+          tariff       PLAN_S: data, charged 0.00 SGD
+          bucket       data
+          period       2
+          left before  100 MB
+          taken        100 MB
+          left after   0 MB
+
+        Granted in the period
+          WHEN                  SOURCE   AMOUNT
+          2026-04-11T10:00:00Z  renewal    5120
+        ");
+        let refused = json!({
+            "summary": "1 mb of data: refused. The line is not active. It was blocked for requested, by cli-user.",
+            "usage": {"id": "UE-000008", "subscriptionId": "SUB-0042", "eventType": "data", "state": "refused"},
+            "tariff": {"offeringId": "PLAN_S", "allowanceType": "data", "chargeAmount": "0.00", "currency": "SGD"},
+            "bucket": null, "refusedBy": {"rule": "usage.record.subscription_must_be_active", "message": ""},
+            "blockedBy": {"state": "blocked", "reasons": ["requested"], "actor": "cli-user", "at": "2026-04-11T10:00:00Z"},
+            "blocksTheLine": false,
+        });
+        assert_snapshot!(explanation(&refused, Style::default()), @"
+        UE-000008  data  refused
+          why         1 mb of data: refused. The line is not active. It was blocked for requested, by cli-user.
+          line        SUB-0042
+          tariff      PLAN_S: data, charged 0.00 SGD
+          rule        usage.record.subscription_must_be_active
+          blocked by  cli-user at 2026-04-11T10:00:00Z (requested)
+        ");
+    }
 
     #[test]
     fn an_event_beyond_the_allowance_shows_what_was_given_and_refused() {

@@ -74,6 +74,20 @@ const RESOURCES: &[Resource] = &[
         collection: "/payment/v4/payment",
         methods: &[List, Create, Retrieve],
     },
+    Resource {
+        api: "TMF677",
+        version: "v4.0.0",
+        name: "QueryUsageConsumption",
+        collection: "/tmf-api/usageConsumption/v4/queryUsageConsumption",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF681",
+        version: "v4.0.0",
+        name: "CommunicationMessage",
+        collection: "/tmf-api/communicationManagement/v4/communicationMessage",
+        methods: &[List, Retrieve],
+    },
 ];
 
 pub(super) fn add(draft: &mut Draft) {

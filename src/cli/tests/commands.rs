@@ -21,6 +21,12 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("customer kyc CUST-1", &["customer.attest_kyc"]),
     ("customer add-contact CUST-1 --type email --value a@example.test", &["customer.add_contact_medium"]),
     ("customer close CUST-1 --yes", &["customer.close"]),
+    ("message list --customer CUST-1 --state failed", &["communication.list"]),
+    ("message show MSG-1", &["communication.get"]),
+    ("message resend MSG-1", &["communication.resend"]),
+    ("message preferences CUST-1", &["communication.list_preferences"]),
+    ("message opt-out CUST-1 low_balance", &["communication.set_preference"]),
+    ("message opt-in CUST-1 low_balance", &["communication.set_preference"]),
     ("payment add-card --customer CUST-1 --card visa", &["payment.add_card"]),
     ("payment list-methods --customer CUST-1", &["payment.list_methods"]),
     ("payment set-default PM-0001", &["payment.set_default_method"]),
@@ -51,8 +57,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("subscription history SUB-0001", &["subscription.history"]),
     ("subscription esim SUB-0001", &["subscription.get_esim_activation"]),
     ("usage simulate --msisdn 90000042", &["usage.simulate"]),
+    ("rating explain UE-000001", &["rating.explain"]),
     ("usage show UE-000001", &["usage.get"]),
     ("usage history --msisdn 90000042", &["usage.history"]),
+    ("usage import src/cli/tests/usage.csv --restart", &["usage.import_batch"]),
     ("inventory msisdn list", &["inventory.msisdn.list"]),
     ("inventory msisdn show 90000042", &["inventory.msisdn.get"]),
     ("inventory msisdn count", &["inventory.msisdn.count"]),
@@ -88,7 +96,20 @@ const COMMANDS: &[(&str, &[&str])] = &[
 
 #[tokio::test]
 async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
-    let stub = Stub::always(json!({"id": "X-0001", "ok": true, "state": "active"})).await;
+    let stub = Stub::answering(|operation, arguments| {
+        let records = arguments["records"].as_array().map_or(0, Vec::len);
+        let outcomes = vec![json!({"outcome": "rated", "usageId": "UE-000001"}); records];
+        let import = operation == "usage.import_batch";
+        (
+            200,
+            if import {
+                json!({ "outcomes": outcomes })
+            } else {
+                json!({"id": "X-0001", "ok": true, "state": "active"})
+            },
+        )
+    })
+    .await;
     let mut called = BTreeSet::new();
     for (line, expected) in COMMANDS {
         for format in ["table", "json", "yaml"] {

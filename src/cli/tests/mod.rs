@@ -3,6 +3,7 @@
 mod commands;
 mod gates;
 mod help;
+mod import;
 mod output;
 mod scenario;
 
