@@ -28,8 +28,13 @@ async fn shared() -> &'static Shared {
     SHARED.get_or_init(start).await
 }
 
+/// What this run leaves on the disk until it ends.
+fn folder() -> PathBuf {
+    std::env::temp_dir().join(format!("bss-tests-{}", std::process::id()))
+}
+
 async fn start() -> Shared {
-    let top = std::env::temp_dir().join(format!("bss-tests-{}", std::process::id()));
+    let top = folder();
     std::fs::create_dir_all(&top).expect("a folder of this run");
     std::fs::set_permissions(&top, std::fs::Permissions::from_mode(0o755)).expect("our folder");
     let data_dir = top.join("data");
@@ -87,6 +92,10 @@ pub(crate) fn test_config(changes: &[(&str, &str)]) -> Config {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
+    // Each process under test has a mailbox of its own, in the folder of this run.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let mailbox = folder().join(format!("mailbox-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
+    environment.insert("BSS_PORTAL_DEV_MAILBOX_PATH".to_owned(), mailbox.to_string_lossy().into_owned());
     environment.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Config::read(&environment).expect("the test's configuration is valid")
 }

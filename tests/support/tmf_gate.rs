@@ -45,11 +45,24 @@ pub(crate) enum Api {
     Tmf641,
     /// Payment Management
     Tmf676,
+    /// Usage Consumption Management
+    Tmf677,
+    /// Communication Management
+    Tmf681,
 }
 
 impl Api {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Tmf620, Self::Tmf622, Self::Tmf629, Self::Tmf635, Self::Tmf638, Self::Tmf641, Self::Tmf676];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Tmf620,
+        Self::Tmf622,
+        Self::Tmf629,
+        Self::Tmf635,
+        Self::Tmf638,
+        Self::Tmf641,
+        Self::Tmf676,
+        Self::Tmf677,
+        Self::Tmf681,
+    ];
 
     /// `TMF620` and so on, as the documents name it.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -58,7 +71,7 @@ impl Api {
 
     /// The official file, parsed.
     pub(crate) fn definition(self) -> &'static Value {
-        static DEFINITIONS: LazyLock<[Value; 7]> = LazyLock::new(|| {
+        static DEFINITIONS: LazyLock<[Value; 9]> = LazyLock::new(|| {
             Api::ALL.map(|api| serde_json::from_str(api.text()).expect("the official definition is JSON"))
         });
         &DEFINITIONS[self as usize]
@@ -78,6 +91,8 @@ impl Api {
             Self::Tmf638 => include_str!("../tmf/TMF638-ServiceInventory-v4.0.0.swagger.json"),
             Self::Tmf641 => include_str!("../tmf/TMF641-ServiceOrdering-v4.1.0.swagger.json"),
             Self::Tmf676 => include_str!("../tmf/TMF676-Payment-v4.0.0.swagger.json"),
+            Self::Tmf677 => include_str!("../tmf/TMF677-UsageConsumption-v4.0.0.swagger.json"),
+            Self::Tmf681 => include_str!("../tmf/TMF681-Communication-v4.0.0.swagger.json"),
         }
     }
 }

@@ -1,0 +1,343 @@
+//! What customers are told, on the running product: one message per fact, sent once whatever happens, and never in the log.
+
+use bss::domains::crm::port::Template;
+use bss::platform::context::Context;
+use bss::platform::outbox::{self, Event};
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
+
+use crate::support::app::TestApp;
+use crate::support::tmf_gate::{Api, validate};
+
+/// Messages of a customer, oldest first, once none is pending.
+async fn messages(app: &TestApp, customer: &str) -> Vec<Value> {
+    app.settle().await;
+    let list = app.op("communication.list", json!({"customerId": customer, "limit": 100})).await.ok();
+    let mut list = list.as_array().expect("a list").clone();
+    list.reverse();
+    list
+}
+
+fn kinds(messages: &[Value]) -> Vec<&str> {
+    let mut kinds: Vec<&str> = messages.iter().map(|m| m["template"].as_str().expect("a template")).collect();
+    kinds.sort_unstable();
+    kinds
+}
+
+fn of<'a>(messages: &'a [Value], template: &str) -> &'a Value {
+    let mut found = messages.iter().filter(|message| message["template"] == template);
+    let one = found.next().unwrap_or_else(|| panic!("no {template} in {messages:#?}"));
+    assert!(found.next().is_none(), "two of {template}");
+    one
+}
+
+async fn text(app: &TestApp, message: &Value) -> String {
+    let shown = app.op("communication.get", json!({"messageId": message["id"]})).await.ok();
+    shown["text"].as_str().unwrap_or_default().to_owned()
+}
+
+fn mailbox(app: &TestApp) -> String {
+    let path = app.platform.config.mail.mailbox.clone().expect("each test has a mailbox");
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+fn id(view: &Value) -> &str {
+    view["id"].as_str().expect("an id")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_life_of_a_line_is_told_step_by_step() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let customer = line["customerId"].as_str().unwrap().to_owned();
+    let number = line["msisdn"].as_str().unwrap().to_owned();
+    assert_eq!(kinds(&messages(&app, &customer).await), ["activation", "welcome"]);
+
+    app.op("usage.simulate", json!({"msisdn": number, "eventType": "data", "quantity": 4200})).await.ok();
+    let told = messages(&app, &customer).await;
+    assert!(text(&app, of(&told, "low_balance")).await.contains("920 MB"), "{told:#?}");
+    app.op("usage.simulate", json!({"msisdn": number, "eventType": "data", "quantity": 920})).await.ok();
+    app.op("subscription.purchase_vas", json!({"subscriptionId": id(&line), "vasOfferingId": "VAS_DATA_1GB"}))
+        .await
+        .ok();
+    app.op("subscription.renew_now", json!({"subscriptionId": id(&line)})).await.ok();
+    app.op("subscription.terminate", json!({"subscriptionId": id(&line), "reason": "moved away"})).await.ok();
+
+    let told = messages(&app, &customer).await;
+    let expected =
+        ["activation", "blocked", "low_balance", "renewal_receipt", "termination", "top_up_receipt", "welcome"];
+    assert_eq!(kinds(&told), expected);
+    assert!(told.iter().all(|message| message["state"] == "sent"), "{told:#?}");
+    assert!(text(&app, of(&told, "blocked")).await.contains("data of your line"));
+    assert!(text(&app, of(&told, "top_up_receipt")).await.contains("SGD 3.00"));
+    assert!(text(&app, of(&told, "renewal_receipt")).await.contains("SGD 10.00"));
+    let mail = mailbox(&app);
+    assert_eq!(mail.matches("\nMessage-ID: <MSG-").count(), expected.len(), "{mail}");
+    assert!(mail.contains(&format!("Subject: Your line {number} is active")));
+
+    // Neither content nor address is in an event, and the domain alone is in the row.
+    let leaked: i64 = app
+        .number(
+            "select count(*) from audit.domain_event e
+             where e.event_type like 'communication.%' and (e.payload::text like '%@%' or e.payload::text like '%Ada%')",
+        )
+        .await;
+    assert_eq!(leaked, 0);
+    assert_eq!(of(&told, "welcome")["recipientDomain"], "example.test");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_renewal_says_how_to_pay_and_nothing_else() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_M").await;
+    let customer = line["customerId"].as_str().unwrap().to_owned();
+    let declined = app.op("payment.add_card", json!({"customerId": customer, "cardNumber": "4000000000000341"})).await;
+    let method = declined.ok();
+    app.op("payment.set_default_method", json!({"paymentMethodId": method["id"]})).await.ok();
+    app.op("subscription.renew_now", json!({"subscriptionId": id(&line)})).await.ok();
+    let told = messages(&app, &customer).await;
+    assert_eq!(kinds(&told), ["activation", "renewal_failed", "welcome"], "no second message for the block");
+    let words = text(&app, of(&told, "renewal_failed")).await;
+    assert!(words.contains("Pay now: http://localhost:9001") && words.contains("SGD 25.00"), "{words}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_the_law_allows_can_be_opted_out_of() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let customer = line["customerId"].as_str().unwrap().to_owned();
+    for template in Template::ALL {
+        let wish = json!({"customerId": customer, "template": template, "wanted": false});
+        let answer = app.op("communication.set_preference", wish).await;
+        if template.is_optional() {
+            answer.ok();
+        } else {
+            answer.violates("communication.preference.mandatory");
+        }
+    }
+    app.op("usage.simulate", json!({"msisdn": line["msisdn"], "eventType": "data", "quantity": 4200})).await.ok();
+    let told = messages(&app, &customer).await;
+    let low = of(&told, "low_balance");
+    assert_eq!((&low["state"], &low["stateReason"]), (&json!("suppressed"), &json!("opted_out")));
+
+    app.op("communication.set_preference", json!({"customerId": customer, "template": "low_balance", "wanted": true}))
+        .await
+        .ok();
+    app.op("communication.resend", json!({"messageId": low["id"]})).await.ok();
+    assert_eq!(of(&messages(&app, &customer).await, "low_balance")["state"], "sent");
+    let all = app.op("communication.list_preferences", json!({"customerId": customer})).await.ok();
+    let unwanted: Vec<&Value> = all.as_array().unwrap().iter().filter(|p| p["wanted"] == false).collect();
+    assert_eq!(unwanted.len(), 1);
+    assert_eq!(app.op("communication.list_preferences", json!({"customerId": "CUST-none"})).await.status, 404);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_sent_again_on_demand_to_the_address_of_today() {
+    let app = TestApp::new().await;
+    let customer = app.customer("4242424242424242").await;
+    let welcome = of(&messages(&app, &customer).await, "welcome").clone();
+    let moved =
+        json!({"customerId": customer, "mediumType": "email", "value": "ada@elsewhere.test", "isPrimary": true});
+    app.op("customer.add_contact_medium", moved).await.ok();
+    let again = json!({"messageId": welcome["id"]});
+    let key = [("idempotency-key", "once")];
+    for _ in 0..2 {
+        app.send_with(Method::POST, "/ops/v1/communication.resend", &again, &key).await.ok();
+    }
+    let sent = of(&messages(&app, &customer).await, "welcome").clone();
+    assert_eq!((&sent["sendNumber"], &sent["recipientDomain"]), (&json!(2), &json!("elsewhere.test")));
+    assert_eq!(sent["contentHash"], welcome["contentHash"], "it says what it said");
+    let mail = mailbox(&app);
+    assert_eq!(mail.matches("To: ada@elsewhere.test").count(), 1, "{mail}");
+    app.op("communication.resend", json!({"messageId": "MSG-none"})).await;
+    assert_eq!(app.op("communication.get", json!({"messageId": "MSG-none"})).await.status, 404);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_without_an_address_is_not_written_to() {
+    let app = TestApp::new().await;
+    let phone = app.op("customer.create", json!({"name": "Bob", "phone": "+6590000001"})).await.ok();
+    let nothing = app.op("customer.create", json!({"name": "Eve"})).await.ok();
+    for customer in [id(&phone), id(&nothing)] {
+        let welcome = of(&messages(&app, customer).await, "welcome").clone();
+        assert_eq!((&welcome["state"], &welcome["stateReason"]), (&json!("suppressed"), &json!("no_address")));
+    }
+    app.finish().await;
+}
+
+/// An event as another domain stages it.
+#[derive(Serialize)]
+struct Staged<'a> {
+    #[serde(skip)]
+    line: &'a str,
+    #[serde(flatten)]
+    payload: Value,
+}
+
+macro_rules! staged {
+    ($name:ident, $type:literal) => {
+        #[derive(Serialize)]
+        #[serde(transparent)]
+        struct $name<'a>(Staged<'a>);
+        impl Event for $name<'_> {
+            const TYPE: &'static str = $type;
+            const AGGREGATE: &'static str = "subscription";
+            fn aggregate_id(&self) -> &str {
+                self.0.line
+            }
+        }
+    };
+}
+staged!(ReminderDue, "subscription.renewal_reminder_due");
+staged!(PriceScheduled, "subscription.price_migration_scheduled");
+staged!(PlanChanged, "subscription.plan_changed");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reminders_and_changes_are_told_once_however_often_their_event_comes() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_M").await;
+    let customer = line["customerId"].as_str().unwrap().to_owned();
+    let event = |more: Value| {
+        let mut payload = json!({"subscriptionId": line["id"], "customerId": customer, "version": 7});
+        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Staged { line: id(&line), payload }
+    };
+    for _ in 0..2 {
+        let cx = Context::system("test", "r-1".into(), app.platform.clock.now().await.unwrap());
+        let tx = app.platform.db.begin().await.unwrap();
+        let reminder = ReminderDue(event(json!({"periodEnd": "2026-06-04T17:00:00Z"})));
+        outbox::stage(&tx, &cx, &reminder).await.unwrap();
+        let price = PriceScheduled(event(json!({
+            "oldAmount": "25.00", "newAmount": "27.00", "newCurrency": "SGD", "effectiveAt": "2026-07-04T17:00:00Z",
+        })));
+        outbox::stage(&tx, &cx, &price).await.unwrap();
+        outbox::stage(&tx, &cx, &PlanChanged(event(json!({"previousOfferingId": "PLAN_S"})))).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let told = messages(&app, &customer).await;
+    assert_eq!(kinds(&told), ["activation", "plan_change", "price_change", "renewal_reminder", "welcome"]);
+    assert!(text(&app, of(&told, "price_change")).await.contains("SGD 27.00"));
+    assert!(of(&told, "renewal_reminder")["subject"].as_str().unwrap().contains("5 Jun 2026"), "{told:#?}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tmf681_shows_what_was_said_without_the_address() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_M").await;
+    let customer = line["customerId"].as_str().unwrap().to_owned();
+    app.settle().await;
+    let path = "/tmf-api/communicationManagement/v4/communicationMessage";
+    let list = app.get(&format!("{path}?receiver.id={customer}&state=completed")).await;
+    assert_eq!(list.headers["x-total-count"], "2");
+    for message in list.ok().as_array().unwrap() {
+        validate(Api::Tmf681, "CommunicationMessage", message).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        assert!(!message.to_string().contains("@example.test"), "{message:#}");
+        let one = app.get(message["href"].as_str().unwrap()).await;
+        assert!(one.headers.contains_key("etag"));
+        assert_eq!(one.ok(), *message);
+    }
+    let nobody = app.op("customer.create", json!({"name": "Eve"})).await.ok();
+    app.settle().await;
+    let cancelled = app.get(&format!("{path}?receiver.id={}", id(&nobody))).await.ok();
+    validate(Api::Tmf681, "CommunicationMessage", &cancelled[0]).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(cancelled[0]["state"], "cancelled");
+    assert_eq!(app.get(&format!("{path}?state=lost")).await.status, 400);
+    assert_eq!(app.get(&format!("{path}/MSG-none")).await.status, 404);
+    assert_eq!(app.send(Method::POST, path, &json!({})).await.status, 405);
+    app.finish().await;
+}
+
+/// A mail server that takes what it is told to: answers the mails it got, and the codes for `RCPT TO`.
+async fn mail_server(answers: &'static [&'static str]) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("a bound listener").port();
+    let (got, mails) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut answers = answers.iter().chain(std::iter::repeat(&"250 fine"));
+        while let Ok((stream, _)) = listener.accept().await {
+            let (reader, mut writer) = stream.into_split();
+            let mut lines = BufReader::new(reader).lines();
+            let mut say = async |text: &str| writer.write_all(format!("{text}\r\n").as_bytes()).await.is_ok();
+            say("220 mail.example.test").await;
+            while let Ok(Some(line)) = lines.next_line().await {
+                let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
+                let answer = match verb.as_str() {
+                    "EHLO" => "250 mail.example.test",
+                    "RCPT" => answers.next().copied().unwrap_or("250 fine"),
+                    "DATA" => {
+                        say("354 go on").await;
+                        let mut mail = String::new();
+                        while let Ok(Some(line)) = lines.next_line().await {
+                            if line == "." {
+                                break;
+                            }
+                            mail.push_str(&line);
+                            mail.push('\n');
+                        }
+                        let _ = got.send(mail);
+                        "250 taken"
+                    }
+                    "QUIT" => {
+                        say("221 bye").await;
+                        break;
+                    }
+                    _ => "250 fine",
+                };
+                if !say(answer).await {
+                    break;
+                }
+            }
+        }
+    });
+    (port, mails)
+}
+
+async fn app_with_smtp(port: u16) -> TestApp {
+    TestApp::with(&[
+        ("BSS_PORTAL_EMAIL_PROVIDER", "smtp"),
+        ("BSS_PORTAL_EMAIL_FROM", "BSS Mobile <hello@operator.test>"),
+        ("BSS_PORTAL_EMAIL_SMTP_HOST", "127.0.0.1"),
+        ("BSS_PORTAL_EMAIL_SMTP_TLS", "none"),
+        ("BSS_PORTAL_EMAIL_SMTP_PORT", &port.to_string()),
+        ("BSS_PORTAL_PUBLIC_URL", "https://my.operator.test"),
+    ])
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mail_server_gets_text_and_html_and_a_repetition_has_the_same_id() {
+    // Busy at first: the same message comes again, under the same id.
+    let (port, mut mails) = mail_server(&["451 try again later"]).await;
+    let app = app_with_smtp(port).await;
+    let customer = app.customer("4242424242424242").await;
+    let welcome = of(&messages(&app, &customer).await, "welcome").clone();
+    assert_eq!((&welcome["state"], &welcome["attempts"]), (&json!("sent"), &json!(2)));
+    let mail = mails.recv().await.expect("the mail");
+    assert!(mail.contains(&format!("Message-ID: <{}-r0@operator.test>", id(&welcome))), "{mail}");
+    assert!(mail.contains("multipart/alternative") && mail.contains("text/plain") && mail.contains("text/html"));
+    assert!(mail.contains("From: \"BSS Mobile\" <hello@operator.test>") && mail.contains("@example.test"), "{mail}");
+    assert!(mails.try_recv().is_err(), "once");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_refused_is_an_outcome_and_a_server_that_is_away_is_waited_for() {
+    let (port, mut mails) = mail_server(&["550 no such user <ada@example.test>"]).await;
+    let app = app_with_smtp(port).await;
+    let customer = app.customer("4242424242424242").await;
+    let refused = of(&messages(&app, &customer).await, "welcome").clone();
+    assert_eq!(refused["state"], "failed");
+    assert_eq!(refused["stateReason"], "the mail server answered 550", "its words hold the address");
+    app.op("communication.resend", json!({"messageId": refused["id"]})).await.ok();
+    assert_eq!(of(&messages(&app, &customer).await, "welcome")["state"], "sent");
+    assert!(mails.recv().await.is_some_and(|mail| mail.contains("-r1@operator.test")));
+    app.finish().await;
+}
