@@ -17,6 +17,9 @@ const STEPS: &[(&str, &str)] = &[
     ("0008_provisioning", include_str!("../sql/0008_provisioning.sql")),
     ("0009_subscription", include_str!("../sql/0009_subscription.sql")),
     ("0010_mediation", include_str!("../sql/0010_mediation.sql")),
+    ("0023_tmf", include_str!("../sql/0023_tmf.sql")),
+    ("0024_tmf_resources", include_str!("../sql/0024_tmf_resources.sql")),
+    ("0025_hub", include_str!("../sql/0025_hub.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.
