@@ -289,6 +289,7 @@ mod tests {
             event_time: None,
             source: "test".to_owned(),
             external_id: None,
+            attributes: None,
         }
     }
 

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::{Map, Value};
 
 use super::{money, word};
 use crate::domains::payment::model::{Attempt, Outcome, gateway_key};
 use crate::domains::payment::port::{AttemptId, AttemptStatus, ChargeRequest, PaymentMethodId, Purpose};
 use crate::platform::context::Context;
-use crate::platform::db::{Tx, sql};
+use crate::platform::db::{Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 
 /// Of the table under the name `a`.
@@ -126,6 +127,25 @@ pub(in crate::domains::payment) async fn insert(
     );
     let row = Row::find_by_statement(statement).one(&**tx).await?;
     row.map(Attempt::try_from).transpose()
+}
+
+/// Keeps what the caller of a manual payment said beyond what we use.
+pub(in crate::domains::payment) async fn keep_attributes(
+    tx: &Tx,
+    cx: &Context,
+    id: &AttemptId,
+    attributes: Map<String, Value>,
+) -> Result<()> {
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    let statement = sql!(
+        "update payment.payment_attempt set attributes = $3 where tenant_id = $1 and id = $2",
+        cx.tenant.as_ref(),
+        id,
+        Value::Object(attributes)
+    );
+    execute(&**tx, statement).await.map(drop)
 }
 
 pub(in crate::domains::payment) async fn find(
