@@ -13,6 +13,7 @@ pub mod error;
 pub mod events;
 pub mod housekeeping;
 pub mod http;
+pub mod hub;
 pub mod idempotency;
 pub mod ids;
 pub mod money;

@@ -36,7 +36,7 @@ const EMPTIED: &[(&str, &[&str])] = &[
     ("payment", &["journal_line", "refund", "payment_attempt", "payment_method"]),
     ("mock_gateway", &["charge", "refund", "lost_call"]),
     ("crm", &["interaction", "customer_identity", "customer", "contact_medium", "individual", "party"]),
-    ("platform", &["idempotency_key"]),
+    ("platform", &["idempotency_key", "hub"]),
     ("audit", &["delivery", "delivery_history"]),
 ];
 

@@ -133,25 +133,34 @@ impl Runner {
                 crash::point("consumer.after_commit");
                 Ok(())
             }
+            Some(Handler::Hub(tell)) => {
+                tell(cx, claimed.notice()).await?;
+                self.effect_done(claimed).await
+            }
             Some(Handler::Effect(perform)) => {
                 perform(cx, claimed.payload.clone()).await?;
                 crash::point("effect.before_done");
-                // Not waiting for the disk is safe: performed again, a settled effect does nothing.
-                sqlx::query(
-                    "with setting as materialized (select set_config('synchronous_commit', 'off', true))
-                     update audit.delivery set state = 'done', finished_at = clock_timestamp(), attempts = attempts + 1,
-                            leased_by = null
-                     from setting where event_id = $1 and consumer = $2 and state = 'pending'",
-                )
-                .bind(claimed.event_id)
-                .bind(&claimed.consumer)
-                .execute(self.db.pool())
-                .await
-                .map_err(Error::from)?;
+                self.effect_done(claimed).await?;
                 crash::point("effect.after_done");
                 Ok(())
             }
         }
+    }
+
+    async fn effect_done(&self, claimed: &Claimed) -> Result<(), Failure> {
+        // Not waiting for the disk is safe: performed again, a settled effect does nothing.
+        sqlx::query(
+            "with setting as materialized (select set_config('synchronous_commit', 'off', true))
+             update audit.delivery set state = 'done', finished_at = clock_timestamp(), attempts = attempts + 1,
+                    leased_by = null
+             from setting where event_id = $1 and consumer = $2 and state = 'pending'",
+        )
+        .bind(claimed.event_id)
+        .bind(&claimed.consumer)
+        .execute(self.db.pool())
+        .await
+        .map_err(Error::from)?;
+        Ok(())
     }
 
     /// Who caused the event also causes what follows from it: actor, channel and identity go along.
