@@ -16,6 +16,7 @@ pub mod audit;
 mod book;
 mod consumers;
 mod events;
+mod http;
 mod ledger;
 mod model;
 mod period;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use audit::CHECKS;
+pub use http::router;
 use port::{BalanceView, Booking, RenewalReport, StateChangeView, SubscriptionId, SubscriptionView, Subscriptions};
 
 use crate::domains::catalog::port::{Catalog, VasId};

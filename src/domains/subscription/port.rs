@@ -19,6 +19,7 @@ use crate::platform::money::Money;
 use crate::platform::outbox::Event;
 
 id_type!(pub SubscriptionId, "subscription (a customer's line), SUB-…");
+id_type!(pub BucketId, "bucket of a line, such as SUB-0042:data");
 id_type!(pub VasPurchaseId, "purchase of a top-up, VP-…");
 
 /// The state of a line.

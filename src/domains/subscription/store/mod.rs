@@ -4,6 +4,7 @@
 //! read under that lock is read by a statement of its own: one that had to wait for the lock would see the others' tables
 //! as they were before it waited.
 
+pub(super) mod listing;
 pub(super) mod period;
 pub(super) mod purchase;
 pub(super) mod quota;
