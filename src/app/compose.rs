@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 
+use crate::app::hubs;
+use crate::app::topics::TOPICS;
 use crate::domains::{catalog, com, crm, mediation, payment, provisioning, som, subscription};
 use crate::integrations::mock_gateway::MockGateway;
 use crate::integrations::network_sim::NetworkSim;
@@ -15,6 +17,7 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::Result;
+use crate::platform::hub::{Hubs, Sender};
 use crate::platform::scheduler::Scheduler;
 use crate::platform::{Platform, audit, housekeeping};
 
@@ -106,6 +109,7 @@ pub fn app(platform: &Platform) -> App {
         provisioning: provisioning.clone(),
         subscriptions: subscription.clone(),
         usage: mediation.clone(),
+        hubs: Hubs::new(platform.clone(), TOPICS),
         checks: checks(),
     });
     App {
@@ -133,6 +137,7 @@ pub fn registry() -> Registry<Services> {
     let registry = operations::som::register(registry);
     let registry = operations::provisioning::register(registry);
     let registry = operations::subscription::register(registry);
+    let registry = operations::hub::register(registry);
     operations::usage::register(registry)
 }
 
@@ -162,6 +167,7 @@ impl App {
             .merge(self.provisioning.handlers())
             .merge(self.subscription.handlers())
             .merge(self.mediation.handlers())
+            .hub(Sender::new(self.services.platform.clone(), TOPICS))
     }
 
     /// All routes behind the perimeter.
@@ -172,6 +178,8 @@ impl App {
             .merge(payment::router(self.payment.clone()))
             .merge(com::router(self.com.clone()))
             .merge(som::router(self.som.clone()))
+            .merge(hubs::router(&self.services.hubs))
+            .merge(subscription::router(self.subscription.clone()))
             .merge(mediation::router(self.mediation.clone()))
     }
 }

@@ -29,6 +29,15 @@ enum What {
     /// Read a plan and a customer by id, in turn, at the TMF paths
     #[command(after_help = "Examples:\n  bss bench read --connections 32 --seconds 10")]
     Read(LoadArgs),
+    /// List customers at the TMF path: filters, fields, counts, pages near and far, in turn
+    #[command(after_help = "Examples:\n  bss bench list --customers 100000 --connections 8")]
+    List {
+        #[command(flatten)]
+        load: LoadArgs,
+        /// Customers that there are to be; those that are missing are made first
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        customers: u32,
+    },
     /// Customer, identity check, card, order, active line: the whole sign-up, one after the other
     #[command(after_help = "Examples:\n  bss bench signup --seconds 20")]
     Signup {
@@ -95,6 +104,7 @@ impl What {
     const fn wants_json(&self) -> bool {
         match self {
             Self::Read(LoadArgs { time, .. })
+            | Self::List { load: LoadArgs { time, .. }, .. }
             | Self::Signup { time, .. }
             | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
             Self::Renewal { json, .. } => *json,
@@ -123,6 +133,7 @@ pub async fn run(args: BenchArgs, base_url: &str, token: &str, out: &mut dyn Wri
 async fn measure(what: What, target: &Target) -> Result<Report, Fault> {
     match what {
         What::Read(args) => read(target, args.time.load(args.connections)).await,
+        What::List { load, customers } => list(target, load.time.load(load.connections), customers.into()).await,
         What::Signup { connections, time } => signup(target, time.load(connections)).await,
         What::Usage { load, lines } => usage(target, load.time.load(load.connections), lines.into()).await,
         What::Renewal { lines, .. } => renewal(target, lines.into()).await,
@@ -154,6 +165,25 @@ impl load::Worker for Reading {
         self.turn += 1;
         self.connection.send(&self.requests[self.turn % self.requests.len()]).await?.ok().map(drop)
     }
+}
+
+async fn list(target: &Target, load: Load, count: u64) -> Result<Report, Fault> {
+    let one = prepare::customers(target, count).await?;
+    let collection = "/tmf-api/customerManagement/v4/customer";
+    let paths = [
+        format!("{collection}?limit=20"),
+        format!("{collection}?limit=20&offset={}", count / 2),
+        format!("{collection}?status=active&limit=20&fields=name,status"),
+        format!("{collection}?status=suspended&limit=20"),
+        format!("{collection}?contactMedium.characteristic.emailAddress={one}&fields=name"),
+        format!("{collection}?name=Bench%20Customer&limit=20&fields=name"),
+        format!("{collection}?validFor.startDateTime.gt=2020-01-01T00:00:00Z&sort=-validFor.startDateTime&limit=20"),
+    ];
+    let workers = load.connect(target).await?.into_iter().enumerate().map(|(n, connection)| {
+        let requests = paths.iter().map(|path| target.request("GET", path, &[])).collect();
+        Reading { connection, requests, turn: n }
+    });
+    load.drive("list", workers.collect()).await
 }
 
 async fn signup(target: &Target, load: Load) -> Result<Report, Fault> {

@@ -9,6 +9,7 @@ pub mod com;
 pub mod crm;
 pub mod document;
 pub mod http;
+pub mod hub;
 pub mod inventory;
 pub mod payment;
 pub mod platform;

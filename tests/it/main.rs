@@ -6,13 +6,16 @@
 mod support;
 
 mod bad_input;
+mod catalog;
 mod crm;
 mod delivery;
 mod embedded_cluster;
 mod fail_points;
+mod hub;
 mod inventory;
 mod kill;
 mod mediation;
+mod official;
 mod openapi;
 mod orders;
 mod outage;
@@ -20,6 +23,8 @@ mod payment;
 mod perimeter;
 mod races;
 mod refused_start;
+mod resources;
 mod subscription;
 mod tidy;
 mod tmf_gate;
+mod tmf_table;

@@ -129,7 +129,26 @@ fn every_documented_payload_passes() {
         assert!(verdict.is_ok(), "{api:?} {method:?} {resource}: {:#?}", verdict.unwrap_err());
     }
     let served: BTreeSet<&str> = samples.iter().map(|sample| sample.resource).collect();
-    let all = ["Customer", "Error", "Payment", "ProductOffering", "ProductOrder", "Service", "ServiceOrder", "Usage"];
+    let all = [
+        "Bucket",
+        "Category",
+        "Customer",
+        "Error",
+        "Individual",
+        "PartyInteraction",
+        "Payment",
+        "PaymentMethod",
+        "Product",
+        "ProductOffering",
+        "ProductOfferingPrice",
+        "ProductOrder",
+        "ProductSpecification",
+        "Resource",
+        "Service",
+        "ServiceOrder",
+        "TopupBalance",
+        "Usage",
+    ];
     assert_eq!(served.into_iter().collect::<Vec<_>>(), all);
 }
 

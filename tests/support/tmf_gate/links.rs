@@ -29,7 +29,7 @@ pub(crate) fn is_official(method: &str, path: &str) -> bool {
 }
 
 /// The resource's own `href`, and every link inside it: `href` beside `id`, `serviceOrderHref` beside
-/// `serviceOrderId`. A link that begins with a scheme is somebody else's and only echoed.
+/// `serviceOrderId`. A link that begins with a scheme is somebody else's and only echoed, a `urn:` is a name.
 pub(super) fn check(api: Api, resource: &str, value: &Value, faults: &mut Vec<String>) {
     if RULES.iter().any(|rules| rules.api == api && rules.resource == resource) {
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -50,6 +50,7 @@ fn walk(value: &Value, pointer: &str, faults: &mut Vec<String>) {
                 let beside = if name == "href" { Some("id".to_owned()) } else { beside };
                 if let (Some(beside), Value::String(link)) = (beside, below)
                     && !link.contains("://")
+                    && !link.starts_with("urn:")
                     && !leads_to(link, attributes.get(&beside).and_then(Value::as_str).unwrap_or_default())
                 {
                     faults.push(format!("{at}: {link} is not a resource that we serve with the {beside} beside it"));
