@@ -241,7 +241,9 @@ fn another_way_to_write_a_time_a_state_a_type_or_a_link_is_noticed() {
             }
             if name == "href" || name.ends_with("Href") {
                 mutations.try_one("link to another id", &pointer, |v| *v = json!(format!("{text}0")));
-                mutations.try_one("link to an old path", &pointer, |v| *v = json!(text.replace("/v4/", "/v1/")));
+                if !text.starts_with("urn:") {
+                    mutations.try_one("link to an old path", &pointer, |v| *v = json!(text.replace("/v4/", "/v1/")));
+                }
             }
         }
         if mutations.sample.resource != "Error" {

@@ -130,7 +130,6 @@ mod tests {
             "ftp://example.test",
             "https://u:p@example.test",
             "https://example.test/#a",
-            "http:///x",
             "http://127.0.0.1/x",
             "http://[::1]/x",
             "http://2130706433/",

@@ -50,7 +50,6 @@ fn walk(value: &Value, pointer: &str, faults: &mut Vec<String>) {
                 let beside = if name == "href" { Some("id".to_owned()) } else { beside };
                 if let (Some(beside), Value::String(link)) = (beside, below)
                     && !link.contains("://")
-                    && !link.starts_with("urn:")
                     && !leads_to(link, attributes.get(&beside).and_then(Value::as_str).unwrap_or_default())
                 {
                     faults.push(format!("{at}: {link} is not a resource that we serve with the {beside} beside it"));
@@ -66,6 +65,9 @@ fn walk(value: &Value, pointer: &str, faults: &mut Vec<String>) {
 }
 
 fn leads_to(link: &str, id: &str) -> bool {
+    if let Some(name) = link.strip_prefix("urn:bss:") {
+        return name.split_once(':').is_some_and(|(_, name)| name == id);
+    }
     !id.is_empty() && RULES.iter().any(|rules| link == format!("{}/{id}", collection(rules.api, rules.resource)))
 }
 

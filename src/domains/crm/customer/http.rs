@@ -24,7 +24,7 @@ use crate::platform::tmf::{shape, time};
 const COLLECTION: &str = "/tmf-api/customerManagement/v4/customer";
 
 /// The routes of TMF629 that we serve.
-pub fn router(service: Arc<Service>) -> Router {
+pub(in crate::domains::crm) fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route(COLLECTION, get(list).post(create))
         .route("/tmf-api/customerManagement/v4/customer/{id}", get(retrieve).patch(patch))

@@ -46,7 +46,7 @@ pub(super) struct NewLine {
 
 impl Service {
     /// Adds a line that somebody else has a record of. The surface is the one that they name.
-    pub(super) async fn add_line(&self, cx: &Context, new: NewLine) -> Result<store::Line> {
+    async fn add_line(&self, cx: &Context, new: NewLine) -> Result<store::Line> {
         if let Some(id) = idempotency::replayed::<String>(&self.platform.db, cx).await? {
             let line = store::find(&self.platform.db, cx, &id).await?;
             return line.ok_or_else(|| Error::not_found("interaction", &id));
