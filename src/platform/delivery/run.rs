@@ -160,6 +160,12 @@ impl Runner {
                 crash::point("consumer.after_commit");
                 Ok(())
             }
+            Some(Handler::Hub(tell)) => {
+                tell(cx, claimed.notice()).await?;
+                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
+                self.performed.ask((claimed.event_id, claimed.consumer.clone())).await?;
+                Ok(())
+            }
             Some(Handler::Effect(perform)) => {
                 perform(cx, claimed.payload.clone()).await?;
                 self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
