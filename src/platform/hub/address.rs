@@ -58,11 +58,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let first = address.segments()[0];
-    let embedded = first == 0x2002 || (first == 0x0064 && address.segments()[1] == 0xff9b);
-    let documentation = first == 0x2001 && address.segments()[1] == 0x0db8;
-    // Global unicast is 2000::/3. Ranges that wrap an IPv4 address could wrap a private one.
-    first & 0xe000 == 0x2000 && !embedded && !documentation && !(first == 0x2001 && address.segments()[1] < 0x0200)
+    let [first, second, ..] = address.segments();
+    // Ranges that wrap an IPv4 address could wrap a private one.
+    let wraps = first == 0x2002 || (first == 0x0064 && second == 0xff9b);
+    let reserved = first == 0x2001 && (second < 0x0200 || second == 0x0db8);
+    let global_unicast = (0x2000..0x4000).contains(&first);
+    global_unicast && !wraps && !reserved
 }
 
 /// Resolves names, and gives only addresses that may be called.

@@ -54,8 +54,8 @@ impl Service {
             if closes { "Customer closed".to_owned() } else { format!("Customer updated: {}", fields.join(", ")) };
         self.note_interaction(&tx, cx, id, direction_of(cx.channel), &summary).await?;
         if closes {
-            let closed = CustomerClosed { customer_id: id.clone(), version: customer.version };
-            outbox::stage(&tx, cx, &closed).await?;
+            let event = CustomerClosed { customer_id: id.clone(), version: customer.version };
+            outbox::stage(&tx, cx, &event).await?;
         } else {
             let updated =
                 CustomerUpdated { customer_id: id.clone(), fields_updated: fields, version: customer.version };
