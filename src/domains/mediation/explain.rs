@@ -4,8 +4,8 @@
 use super::Service;
 use super::policy;
 use super::port::{
-    Mediation as _,
-    BlockerView, BucketView, GrantView, RefusalView, TariffView, UsageExplanation, UsageId, UsageState, UsageView,
+    BlockerView, BucketView, GrantView, Mediation as _, RefusalView, TariffView, UsageExplanation, UsageId, UsageState,
+    UsageView,
 };
 use super::store::{self, Blocker, RatedAs};
 use crate::domains::catalog::port::AllowanceType;

@@ -6,7 +6,7 @@ use crate::domains::com::port::{OrderCancelled, OrderFailed, OrderInProgress};
 use crate::domains::provisioning::port::{TaskAbandoned, TaskCompleted, TaskFailed, TaskStuck};
 use crate::domains::som::Service;
 use crate::domains::subscription::port::{
-    SubscriptionActivated, SubscriptionBlocked, PlanChanged, SubscriptionTerminated, SubscriptionUnblocked,
+    PlanChanged, SubscriptionActivated, SubscriptionBlocked, SubscriptionTerminated, SubscriptionUnblocked,
 };
 use crate::platform::context::Context;
 use crate::platform::db::Tx;

@@ -13,7 +13,7 @@ use crate::domains::som::model::{Graph, Network, OrderTrigger, ServiceOrder};
 use crate::domains::som::port::{NetworkState, ServiceId, ServiceOrderKind, ServiceOrderState, ServiceState};
 use crate::domains::som::{Service, store};
 use crate::domains::subscription::port::{
-    SubscriptionBlocked, SubscriptionId, PlanChanged, SubscriptionTerminated, SubscriptionUnblocked,
+    PlanChanged, SubscriptionBlocked, SubscriptionId, SubscriptionTerminated, SubscriptionUnblocked,
 };
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -22,12 +22,8 @@ use crate::platform::events::{self, Logged};
 use crate::platform::outbox::{self, Event};
 
 /// The events of a line that the network hears of.
-const FOLLOWED: [&str; 4] = [
-    SubscriptionBlocked::TYPE,
-    SubscriptionUnblocked::TYPE,
-    PlanChanged::TYPE,
-    SubscriptionTerminated::TYPE,
-];
+const FOLLOWED: [&str; 4] =
+    [SubscriptionBlocked::TYPE, SubscriptionUnblocked::TYPE, PlanChanged::TYPE, SubscriptionTerminated::TYPE];
 
 /// Events that one delivery follows; each event has a delivery of its own, so the rest is not lost.
 const EVENTS_MAX: u32 = 100;
