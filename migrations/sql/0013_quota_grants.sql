@@ -1,9 +1,9 @@
 -- Quota with an end of its own, and unlimited allowances with a fair-use limit.
 
 alter table catalog.bundle_allowance
-    add column fair_use_quantity bigint check (fair_use_quantity > 0 and quantity = -1); -- null: no limit, or not unlimited
+    add column fair_use_quantity bigint check (fair_use_quantity is null or fair_use_quantity > 0 and quantity = -1); -- null: no limit, or not unlimited
 alter table subscription.allowance_snapshot
-    add column fair_use_quantity bigint check (fair_use_quantity > 0 and quantity = -1);
+    add column fair_use_quantity bigint check (fair_use_quantity is null or fair_use_quantity > 0 and quantity = -1);
 
 alter table subscription.bundle_balance
     add column fair_use     boolean not null default false, -- sold as unlimited; total is the fair-use limit of the period

@@ -82,7 +82,8 @@ impl Service {
         Ok((ended.len() as u64, step.is_some()))
     }
 
-    async fn tell_expired(&self, tx: &Tx, cx: &Context, line: &Line, grant: &Grant) -> Result<()> {
+    /// Tells that a grant of the line has ended.
+    pub(super) async fn tell_expired(&self, tx: &Tx, cx: &Context, line: &Line, grant: &Grant) -> Result<()> {
         let purchase = store::purchase::find(&**tx, cx, &grant.purchase_id).await?;
         let summary = format!("{} of line {} has ended", purchase.vas_id, line.id);
         self.note(tx, cx, &line.customer_id, &summary).await?;

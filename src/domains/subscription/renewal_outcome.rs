@@ -49,6 +49,7 @@ impl Service {
         let (step, entered) =
             line.renew(ledger.period, &terms, plan.unwrap_or(line.period_kind.plan()), cx.now, zone)?;
         let allowances = store::quota::offered(tx, cx, &line.id, entered.index).await?;
+        let ended = ledger.expire(cx.now);
         ledger.renew(entered.index, entered.period, &allowances, cx.now);
         store::save(tx, cx, &mut line, Some(step)).await?;
         if terms.pivot.is_some() || line.pending_plan != before.pending_plan {
@@ -61,6 +62,9 @@ impl Service {
             format!("Line {} renewed for {amount}; the period ends {}", line.id, entered.period.end.date_naive());
         self.note(tx, cx, &line.customer_id, &summary).await?;
         outbox::stage(tx, cx, &renewed(&line, entered, paid.attempt_id, amount)).await?;
+        for grant in &ended {
+            self.tell_expired(tx, cx, &line, grant).await?;
+        }
         self.tell_pivot(tx, cx, &before, &line, &terms, entered).await?;
         self.tell_unblocked(tx, cx, &line, step, "renewed").await
     }
