@@ -34,7 +34,7 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Read plans and customers by id, in turn, at the TMF paths
-    #[command(after_help = "Examples:\n  bss bench read --connections 32 --server-pid $(pgrep -f 'bss serve')")]
+    #[command(after_help = "Examples:\n  bss bench read --connections 32 --server-pid 4242")]
     Read(LoadArgs),
     /// Read pages of 20 of plans, customers and usage, in turn, at the TMF paths
     #[command(after_help = "Examples:\n  bss bench list --connections 32")]

@@ -25,8 +25,8 @@ macro_rules! operations {
 operations! {
     AUDIT_COUNT_BY_IDENTITY = "audit.count_by_identity";
     AUDIT_EVENTS_BY_IDENTITY = "audit.events_by_identity";
-    AUDIT_FINDINGS = "audit.findings";
     AUDIT_FIND_ORPHANS = "audit.find_orphans";
+    AUDIT_FINDINGS = "audit.findings";
     AUDIT_VERIFY = "audit.verify";
     CATALOG_GET_OFFERING = "catalog.get_offering";
     CATALOG_GET_VAS = "catalog.get_vas";

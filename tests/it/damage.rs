@@ -336,6 +336,49 @@ const DAMAGES: &[Damage] = &[
         "delete from subscription.quota_entry where source like 'vas:%'",
         "select id from subscription.vas_purchase where state = 'applied'",
     ),
+    damage(
+        "subscription.change_begins_with_its_period",
+        "insert into subscription.contract_change (subscription_id, kind, state, former_offering_id, former_price_amount_minor,
+             offering_id, price_offering_price_id, price_amount_minor, price_currency, effective_at, scheduled_at, scheduled_by,
+             ended_at, period_index)
+         values ('SUB-0001', 'plan_change', 'applied', 'PLAN_M', 2500, 'PLAN_L', 'PRICE_PLAN_L', 4500, 'SGD', now(), now(),
+             'nobody', now(), 2)",
+        "select 'SUB-0001/'",
+    ),
+    damage(
+        "subscription.discount_counts_down",
+        "update subscription.subscription set discount_periods_remaining = 3 where id = 'SUB-0001'",
+        ADA,
+    ),
+    damage(
+        "subscription.grants_end",
+        "update subscription.bundle_balance set unlimited_until = now() + interval '1 day'
+         where subscription_id = 'SUB-0001' and allowance_type = 'sms'",
+        "select 'SUB-0001/sms'",
+    ),
+    damage(
+        "subscription.pending_change_is_booked",
+        "update subscription.subscription set pending_offering_id = 'PLAN_L' where id = 'SUB-0001'",
+        ADA,
+    ),
+    damage(
+        "subscription.period_is_what_was_charged_for",
+        "update subscription.period_contract set amount_minor = amount_minor + 1
+         where subscription_id = 'SUB-0001' and period_index = 1",
+        "select 'SUB-0001/1'",
+    ),
+    damage(
+        "communication.pending_message_is_on_its_way",
+        "update crm.communication_message set state = 'pending'
+         where id = (select min(id) from crm.communication_message where state = 'sent')",
+        "select id from crm.communication_message where state = 'pending'",
+    ),
+    damage(
+        "communication.owed_message_is_not_opted_out",
+        "insert into crm.communication_opt_out (customer_id, template, opted_out_at)
+         select customer_id, 'welcome', now() from subscription.subscription where id = 'SUB-0001'",
+        ADAS_CUSTOMER,
+    ),
 ];
 
 /// A business with a bit of everything, at rest; answers its database.

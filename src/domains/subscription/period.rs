@@ -149,6 +149,8 @@ impl Renewal {
         }
         let start = kind.latest(current.end, now, zone);
         let kind = kind.carried_to(plan, start, zone);
+        // Counted the other way the period may have passed already: a February is shorter than thirty days.
+        let start = kind.latest(start, now, zone);
         (Period { start, end: kind.after(start, zone) }, kind)
     }
 
