@@ -60,8 +60,8 @@ pub struct Runner {
     pub(super) boot_id: Uuid,
     clock: Clock,
     pub(super) handlers: Handlers,
-    /// Marks effects as done, together those that end at the same time.
-    performed: Gather<(Uuid, String), ()>,
+    /// Marks effects as done, together those that end at the same time. It answers nothing of them.
+    performed: Gather<(Uuid, String), bool>,
     backoff: [Duration; 5],
     chaos: Option<Chaos>,
 }
@@ -266,7 +266,7 @@ impl Runner {
 }
 
 /// Not waiting for the disk is safe: performed again, a settled effect does nothing.
-async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), ()>> {
+async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), bool>> {
     let (events, consumers): (Vec<Uuid>, Vec<String>) = performed.into_iter().unzip();
     sqlx::query(
         "with setting as materialized (select set_config('synchronous_commit', 'off', true))
