@@ -363,7 +363,8 @@ const DAMAGES: &[Damage] = &[
     ),
     damage(
         "subscription.period_is_what_was_charged_for",
-        "update subscription.period_contract set amount_minor = amount_minor + 1
+        "update subscription.period_contract
+         set price_amount_minor = price_amount_minor + 1, amount_minor = amount_minor + 1
          where subscription_id = 'SUB-0001' and period_index = 1",
         "select 'SUB-0001/1'",
     ),
