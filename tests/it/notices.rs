@@ -205,7 +205,7 @@ async fn reminders_and_changes_are_told_once_however_often_their_event_comes() {
     let line = app.line("PLAN_M").await;
     let customer = line["customerId"].as_str().unwrap().to_owned();
     let event = |more: Value| {
-        let mut payload = json!({"subscriptionId": line["id"], "customerId": customer, "version": 7});
+        let mut payload = json!({"subscriptionId": line["id"], "customerId": customer, "cfsServiceId": line["cfsServiceId"], "version": 7});
         payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         Staged { line: id(&line), payload }
     };
