@@ -218,7 +218,12 @@ async fn reminders_and_changes_are_told_once_however_often_their_event_comes() {
             "oldAmount": "25.00", "newAmount": "27.00", "newCurrency": "SGD", "effectiveAt": "2026-07-04T17:00:00Z",
         })));
         outbox::stage(&tx, &cx, &price).await.unwrap();
-        outbox::stage(&tx, &cx, &PlanChanged(event(json!({"previousOfferingId": "PLAN_S"})))).await.unwrap();
+        let plan = PlanChanged(event(json!({
+            "msisdn": line["msisdn"], "previousOfferingId": "PLAN_S", "newOfferingId": "PLAN_M", "newPriceAmount": "25.00",
+            "newPriceCurrency": "SGD", "newPriceOfferingPriceId": line["priceOfferingPriceId"], "discountEnded": false,
+            "periodIndex": 1, "periodStart": line["currentPeriodStart"], "periodEnd": line["currentPeriodEnd"],
+        })));
+        outbox::stage(&tx, &cx, &plan).await.unwrap();
         tx.commit().await.unwrap();
     }
     let told = messages(&app, &customer).await;
