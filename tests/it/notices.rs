@@ -239,7 +239,9 @@ async fn tmf681_shows_what_was_said_without_the_address() {
     assert_eq!(list.headers["x-total-count"], "2");
     for message in list.ok().as_array().unwrap() {
         validate(Api::Tmf681, "CommunicationMessage", message).unwrap_or_else(|faults| panic!("{faults:#?}"));
-        assert!(!message.to_string().contains("@example.test"), "{message:#}");
+        // Every mail names where to ask; nothing else in it is an address.
+        let words = message.to_string().replace("support@example.test", "");
+        assert!(!words.contains("@example.test"), "{message:#}");
         let one = app.get(message["href"].as_str().unwrap()).await;
         assert!(one.headers.contains_key("etag"));
         assert_eq!(one.ok(), *message);
