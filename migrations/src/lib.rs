@@ -26,6 +26,9 @@ const STEPS: &[(&str, &str)] = &[
     ("0018_service_tasks", include_str!("../sql/0018_service_tasks.sql")),
     ("0019_communication", include_str!("../sql/0019_communication.sql")),
     ("0020_closed_usage", include_str!("../sql/0020_closed_usage.sql")),
+    ("0023_tmf", include_str!("../sql/0023_tmf.sql")),
+    ("0024_tmf_resources", include_str!("../sql/0024_tmf_resources.sql")),
+    ("0025_hub", include_str!("../sql/0025_hub.sql")),
     ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
 ];
 

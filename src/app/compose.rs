@@ -8,6 +8,8 @@ use axum::Router;
 use serde_json::json;
 
 use crate::app::StartError;
+use crate::app::hubs;
+use crate::app::topics::TOPICS;
 use crate::domains::crm::port::Mailer;
 use crate::domains::provisioning::port::Network;
 use crate::domains::{catalog, com, crm, mediation, payment, provisioning, som, subscription};
@@ -23,6 +25,7 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::Result;
+use crate::platform::hub::{Hubs, Sender};
 use crate::platform::scheduler::{Scheduler, Ticks};
 use crate::platform::{Platform, audit, clock, housekeeping, retention};
 
@@ -131,6 +134,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
         provisioning: provisioning.clone(),
         subscriptions: subscription.clone(),
         usage: mediation.clone(),
+        hubs: Hubs::new(platform.clone(), TOPICS),
         checks: checks(),
     });
     Ok(App {
@@ -201,6 +205,7 @@ pub fn registry() -> Registry<Services> {
     let registry = operations::som::register(registry);
     let registry = operations::provisioning::register(registry);
     let registry = operations::subscription::register(registry);
+    let registry = operations::hub::register(registry);
     operations::usage::register(registry)
 }
 
@@ -232,6 +237,7 @@ impl App {
             .merge(self.provisioning.handlers())
             .merge(self.subscription.handlers())
             .merge(self.mediation.handlers())
+            .hub(Sender::new(self.services.platform.clone(), TOPICS))
     }
 
     /// All routes behind the perimeter.
@@ -243,6 +249,8 @@ impl App {
             .merge(payment::router(self.payment.clone()))
             .merge(com::router(self.com.clone()))
             .merge(som::router(self.som.clone()))
+            .merge(hubs::router(&self.services.hubs))
+            .merge(subscription::router(self.subscription.clone()))
             .merge(mediation::router(self.mediation.clone()))
             .merge(self.consumption.clone().router())
     }

@@ -4,10 +4,12 @@ pub mod command;
 pub mod compose;
 mod doctor;
 mod error;
+mod hubs;
 pub mod metrics;
 pub mod open;
 pub mod openapi;
 pub mod serve;
 mod tokens;
+mod topics;
 
 pub use error::StartError;

@@ -39,6 +39,15 @@ enum What {
     /// Read pages of 20 of plans, customers and usage, in turn, at the TMF paths
     #[command(after_help = "Examples:\n  bss bench list --connections 32")]
     List(LoadArgs),
+    /// Search customers at the TMF path: filters, fields, counts, pages near and far, in turn
+    #[command(after_help = "Examples:\n  bss bench search --customers 100000 --connections 8")]
+    Search {
+        #[command(flatten)]
+        load: LoadArgs,
+        /// Customers that there are to be; those that are missing are made first
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        customers: u32,
+    },
     /// Read by id with nothing else going on, find the usage maximum, and read again at half of it
     #[command(after_help = "Examples:\n  bss bench mixed --readers 4 --connections 128")]
     Mixed {
@@ -137,6 +146,7 @@ impl What {
         match self {
             Self::Read(LoadArgs { time, .. })
             | Self::List(LoadArgs { time, .. })
+            | Self::Search { load: LoadArgs { time, .. }, .. }
             | Self::Mixed { load: LoadArgs { time, .. }, .. }
             | Self::Signup { time, .. }
             | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
@@ -178,6 +188,7 @@ async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
     let report = match what {
         What::Read(args) => reading::by_id(target, args.load()).await?,
         What::List(args) => reading::lists(target, args.load()).await?,
+        What::Search { load, customers } => reading::search(target, load.load(), customers.into()).await?,
         What::Mixed { readers, load, lines } => {
             return reading::beside_usage(target, readers.into(), load.load(), lines.count()).await;
         }

@@ -4,9 +4,12 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::domains::catalog::port::{NO_ACTIVE_PRICE, OfferingId, OfferingView, PriceView, VasId, VasView};
+use crate::domains::catalog::port::{
+    AddOffering, AddPrice, AddedPrice, NO_ACTIVE_PRICE, OfferingId, OfferingView, PriceView, RetireOffering,
+    RetirePrice, VasId, VasView, WindowOffering, rule,
+};
 use crate::operations::services::Services;
-use crate::operations::{Effect, Operation, Registry};
+use crate::operations::{Audience, Effect, Operation, Registry};
 use crate::platform::context::Context;
 use crate::platform::error::{Result, Rule};
 
@@ -19,6 +22,11 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<GetActivePrice>()
         .with::<ListVas>()
         .with::<GetVas>()
+        .with::<AddOffering>()
+        .with::<AddPrice>()
+        .with::<WindowOffering>()
+        .with::<RetirePrice>()
+        .with::<RetireOffering>()
 }
 
 /// List all plans, whether on sale or not, with every price row.
@@ -119,5 +127,77 @@ impl Operation<Services> for GetVas {
     type Output = VasView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.catalog.vas_offering(cx, &self.vas_offering_id).await
+    }
+}
+
+impl Operation<Services> for AddOffering {
+    const NAME: &'static str = "catalog.add_offering";
+    const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
+    const RULES: &'static [Rule] = &[
+        rule::ADMIN_ONLY,
+        rule::CURRENCY,
+        rule::AMOUNT,
+        rule::WINDOW,
+        rule::QUANTITY,
+        rule::SPECIFICATION_NOT_FOUND,
+        rule::OFFERING_EXISTS,
+        rule::PRICE_EXISTS,
+    ];
+    const EXAMPLE: &'static str =
+        r#"{"offeringId": "PLAN_XS", "name": "Extra Lite", "amount": "5.00", "dataMb": 1024}"#;
+    type Output = OfferingView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.catalog.add_offering(cx, self).await
+    }
+}
+
+impl Operation<Services> for AddPrice {
+    const NAME: &'static str = "catalog.add_price";
+    const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
+    const RULES: &'static [Rule] =
+        &[rule::ADMIN_ONLY, rule::CURRENCY, rule::AMOUNT, rule::WINDOW, rule::OFFERING_NOT_FOUND, rule::PRICE_EXISTS];
+    const EXAMPLE: &'static str = r#"{"offeringId": "PLAN_M", "priceId": "PRICE_PLAN_M_CNY", "amount": "20.00",
+        "validFrom": "2026-02-10T00:00:00Z", "validTo": "2026-02-24T00:00:00Z"}"#;
+    type Output = AddedPrice;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.catalog.add_price(cx, self).await
+    }
+}
+
+impl Operation<Services> for WindowOffering {
+    const NAME: &'static str = "catalog.window_offering";
+    const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
+    const RULES: &'static [Rule] = &[rule::ADMIN_ONLY, rule::WINDOW, rule::OFFERING_NOT_FOUND];
+    const EXAMPLE: &'static str = r#"{"offeringId": "PLAN_S", "validTo": "2027-01-01T00:00:00Z"}"#;
+    type Output = OfferingView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.catalog.window_offering(cx, self).await
+    }
+}
+
+impl Operation<Services> for RetirePrice {
+    const NAME: &'static str = "catalog.retire_price";
+    const EFFECT: Effect = Effect::Destructive;
+    const AUDIENCE: Audience = Audience::Admin;
+    const RULES: &'static [Rule] = &[rule::ADMIN_ONLY, rule::WINDOW, rule::PRICE_NOT_FOUND];
+    const EXAMPLE: &'static str = r#"{"priceId": "PRICE_PLAN_M_CNY"}"#;
+    type Output = PriceView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.catalog.retire_price(cx, self).await
+    }
+}
+
+impl Operation<Services> for RetireOffering {
+    const NAME: &'static str = "catalog.retire_offering";
+    const EFFECT: Effect = Effect::Destructive;
+    const AUDIENCE: Audience = Audience::Admin;
+    const RULES: &'static [Rule] = &[rule::ADMIN_ONLY, rule::LIFECYCLE, rule::OFFERING_NOT_FOUND];
+    const EXAMPLE: &'static str = r#"{"offeringId": "PLAN_XS"}"#;
+    type Output = OfferingView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.catalog.retire_offering(cx, &self.offering_id).await
     }
 }

@@ -10,6 +10,7 @@ pub mod communication;
 pub mod crm;
 pub mod document;
 pub mod http;
+pub mod hub;
 pub mod inventory;
 pub mod payment;
 pub mod platform;

@@ -12,6 +12,7 @@ use crate::domains::som::port::ServiceOrders;
 use crate::domains::subscription::port::Subscriptions;
 use crate::platform::Platform;
 use crate::platform::audit::Check;
+use crate::platform::hub::Hubs;
 use crate::platform::scheduler::Scheduler;
 
 /// See the module.
@@ -28,6 +29,7 @@ pub struct Services {
     pub provisioning: Arc<dyn Provisioning>,
     pub subscriptions: Arc<dyn Subscriptions>,
     pub usage: Arc<dyn Mediation>,
+    pub hubs: Hubs,
     /// Every statement about the books, of all domains.
     pub checks: Vec<Check>,
 }

@@ -102,6 +102,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     ("BSS_NUMBER_QUARANTINE_DAYS", "90", "how long the number of a terminated line rests"),
     ("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "50", "pool_low is raised when this many numbers are left"),
+    (
+        "BSS_HUB_ALLOW_PRIVATE",
+        "false",
+        "callbacks of registered listeners may be private addresses; for listeners on this machine or its network",
+    ),
     ("BSS_OPERATOR_NAME", "BSS Mobile", "brand"),
     ("BSS_OPERATOR_SUPPORT_EMAIL", "support@example.test", "support address"),
     ("BSS_OPERATOR_COUNTRY", "SG", "ISO 3166-1 alpha-2 country"),
@@ -297,6 +302,7 @@ pub struct Config {
     pub event_retention_months: u32,
     pub number_quarantine_days: u32,
     pub msisdn_low_threshold: u32,
+    pub hub_allow_private: bool,
     pub profile: Profile,
     pub log: LogConfig,
     pub crash_point: Option<(String, u32)>,
@@ -428,6 +434,7 @@ impl Config {
                 .parsed("BSS_NUMBER_QUARANTINE_DAYS", "a whole number of days", |text| text.parse().ok()),
             msisdn_low_threshold: r
                 .parsed("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "a whole number", |text| text.parse().ok()),
+            hub_allow_private: r.flag("BSS_HUB_ALLOW_PRIVATE"),
             profile: r.profile(),
             log: r.log(),
             crash_point: r.crash_point(),
@@ -535,7 +542,7 @@ impl Reader<'_> {
 
     fn smtp(&mut self) -> SmtpConfig {
         for needed in ["BSS_PORTAL_EMAIL_SMTP_HOST", "BSS_PORTAL_EMAIL_FROM", "BSS_PORTAL_PUBLIC_URL"] {
-            if !self.environment.get(needed).is_some_and(|text| !text.is_empty()) {
+            if self.environment.get(needed).is_none_or(|text| text.is_empty()) {
                 self.faults.push(format!("{needed} is needed for BSS_PORTAL_EMAIL_PROVIDER=smtp"));
             }
         }

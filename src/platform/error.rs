@@ -99,6 +99,16 @@ impl Error {
         Self::Unavailable { message: message.into(), context: Map::new() }
     }
 
+    /// Passes when the caller's `If-Match` names the version that the row has, or names none.
+    pub fn unless_version(current: i64, expected: Option<i64>) -> Result<()> {
+        match expected {
+            Some(expected) if expected != current => Err(Self::PreconditionFailed(format!(
+                "The current version is \"{current}\", not \"{expected}\"; read it again"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     pub fn violation(&self) -> Option<&Violation> {
         match self {
             Self::Policy(violation) => Some(violation),

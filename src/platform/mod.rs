@@ -14,6 +14,7 @@ pub mod events;
 pub mod gather;
 pub mod housekeeping;
 pub mod http;
+pub mod hub;
 pub mod idempotency;
 pub mod ids;
 pub mod money;

@@ -1,5 +1,6 @@
 //! A committed fact and its event are one transaction: [`stage`] writes the event row, and one delivery row for each of its
-//! subscribers, in the unit of work of the change. There is no publish step that could be forgotten.
+//! subscribers, in the unit of work of the change. There is no publish step that could be forgotten. Listeners outside that
+//! are registered for the event ([`hub`](crate::platform::hub)) get theirs from the same statement.
 
 use std::future::Future;
 
@@ -85,7 +86,10 @@ async fn insert(tx: &Tx, cx: &Context, row: Row) -> Result<Uuid> {
          delivery as (
              insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, tenant_id)
              select e.event_id, s.name, s.kind, e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
-             from event e, unnest($14::text[], $15::text[]) as s (name, kind))
+             from event e, unnest($14::text[], $15::text[]) as s (name, kind)
+             union all
+             select e.event_id, 'hub.' || h.id, 'hub', e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
+             from event e join platform.hub h on h.tenant_id = e.tenant_id and e.event_type = any(h.event_types))
          select event_id from event",
         row.event_type,
         row.schema_version,
@@ -212,7 +216,10 @@ pub async fn stage_rows(
              returning id, event_id, recorded_at, event_type, aggregate_id, tenant_id)
          insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, tenant_id)
          select e.event_id, s.name, s.kind, e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
-         from event e join unnest($14::text[], $15::text[], $16::text[]) as s (event_type, name, kind) using (event_type)",
+         from event e join unnest($14::text[], $15::text[], $16::text[]) as s (event_type, name, kind) using (event_type)
+         union all
+         select e.event_id, 'hub.' || h.id, 'hub', e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
+         from event e join platform.hub h on h.tenant_id = e.tenant_id and e.event_type = any(h.event_types)",
     )
     .bind(column(events, |e| e.row.event_type))
     .bind(column(events, |e| e.row.schema_version))
@@ -240,6 +247,7 @@ impl Kind {
         match self {
             Self::Consumer => "consumer",
             Self::Effect => "effect",
+            Self::Hub => "hub",
         }
     }
 }

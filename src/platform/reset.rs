@@ -56,7 +56,7 @@ const EMPTIED: &[(&str, &[&str])] = &[
             "party",
         ],
     ),
-    ("platform", &["idempotency_key"]),
+    ("platform", &["idempotency_key", "hub"]),
     ("audit", &["delivery", "delivery_history", "finding", "nightly_run"]),
 ];
 

@@ -98,7 +98,7 @@ async fn tmf_routes_are_official() {
     for route in &tmf {
         assert!(is_official(route.method.as_str(), &route.path), "{} {} is not official", route.method, route.path);
     }
-    assert_eq!(tmf.len(), 24, "the table of docs/TMF.md");
+    assert!(tmf.len() > 60, "the table of docs/TMF.md is made from them: {}", tmf.len());
     app.stop().await;
 }
 

@@ -284,7 +284,13 @@ fn every_variable_that_is_named_is_known() {
 /// Operations that the command line has no command of its own for, and why. All of them can be called with `bss op`.
 const WITHOUT_A_COMMAND: &[(&str, &str)] = &[
     ("admin.reset_operational_data", "for tests and scenarios, deliberately awkward by hand"),
+    ("catalog.add_offering", "plans are edited over TMF620 and in the cockpit; by hand with bss op"),
+    ("catalog.add_price", "prices are edited over TMF620 and in the cockpit; by hand with bss op"),
     ("catalog.get_active_price", "the price is part of every offering that is shown"),
+    ("catalog.retire_offering", "deliberately awkward by hand: it does not come back"),
+    ("catalog.retire_price", "deliberately awkward by hand"),
+    ("catalog.window_offering", "plans are edited over TMF620 and in the cockpit; by hand with bss op"),
+    ("hub.list", "listeners are kept at the /hub of each API; looked at with bss op"),
     ("interaction.log", "every command writes its own line; a note by hand comes with the cases"),
     ("inventory.esim.add_batch", "profiles come from a provider; by hand only where there is none"),
     ("inventory.msisdn.list_available", "bss inventory msisdn list --state available"),

@@ -37,31 +37,52 @@ pub(crate) enum Api {
     Tmf622,
     /// Customer Management
     Tmf629,
+    /// Party Management
+    Tmf632,
     /// Usage Management
     Tmf635,
+    /// Product Inventory Management
+    Tmf637,
     /// Service Inventory Management
     Tmf638,
+    /// Resource Inventory Management
+    Tmf639,
     /// Service Ordering Management
     Tmf641,
+    /// Prepay Balance Management
+    Tmf654,
+    /// Payment Method Management
+    Tmf670,
     /// Payment Management
     Tmf676,
     /// Usage Consumption Management
     Tmf677,
     /// Communication Management
     Tmf681,
+    /// Party Interaction Management
+    Tmf683,
+    /// Event Management
+    Tmf688,
 }
 
 impl Api {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Tmf620,
         Self::Tmf622,
         Self::Tmf629,
+        Self::Tmf632,
         Self::Tmf635,
+        Self::Tmf637,
         Self::Tmf638,
+        Self::Tmf639,
         Self::Tmf641,
+        Self::Tmf654,
+        Self::Tmf670,
         Self::Tmf676,
         Self::Tmf677,
         Self::Tmf681,
+        Self::Tmf683,
+        Self::Tmf688,
     ];
 
     /// `TMF620` and so on, as the documents name it.
@@ -71,7 +92,7 @@ impl Api {
 
     /// The official file, parsed.
     pub(crate) fn definition(self) -> &'static Value {
-        static DEFINITIONS: LazyLock<[Value; 9]> = LazyLock::new(|| {
+        static DEFINITIONS: LazyLock<[Value; 16]> = LazyLock::new(|| {
             Api::ALL.map(|api| serde_json::from_str(api.text()).expect("the official definition is JSON"))
         });
         &DEFINITIONS[self as usize]
@@ -87,12 +108,19 @@ impl Api {
             Self::Tmf620 => include_str!("../tmf/TMF620-ProductCatalog-v4.1.0.swagger.json"),
             Self::Tmf622 => include_str!("../tmf/TMF622-ProductOrdering-v4.0.0.swagger.json"),
             Self::Tmf629 => include_str!("../tmf/TMF629-Customer-v4.0.0.swagger.json"),
+            Self::Tmf632 => include_str!("../tmf/TMF632-Party-v4.0.0.swagger.json"),
             Self::Tmf635 => include_str!("../tmf/TMF635-Usage-v4.0.0.swagger.json"),
+            Self::Tmf637 => include_str!("../tmf/TMF637-ProductInventory-v4.0.0.swagger.json"),
             Self::Tmf638 => include_str!("../tmf/TMF638-ServiceInventory-v4.0.0.swagger.json"),
+            Self::Tmf639 => include_str!("../tmf/TMF639-ResourceInventory-v4.0.0.swagger.json"),
             Self::Tmf641 => include_str!("../tmf/TMF641-ServiceOrdering-v4.1.0.swagger.json"),
+            Self::Tmf654 => include_str!("../tmf/TMF654-PrepayBalance-v4.0.0.swagger.json"),
+            Self::Tmf670 => include_str!("../tmf/TMF670-PaymentMethod-v4.0.0.swagger.json"),
             Self::Tmf676 => include_str!("../tmf/TMF676-Payment-v4.0.0.swagger.json"),
             Self::Tmf677 => include_str!("../tmf/TMF677-UsageConsumption-v4.0.0.swagger.json"),
             Self::Tmf681 => include_str!("../tmf/TMF681-Communication-v4.0.0.swagger.json"),
+            Self::Tmf683 => include_str!("../tmf/TMF683-PartyInteraction-v4.0.0.swagger.json"),
+            Self::Tmf688 => include_str!("../tmf/TMF688-Event-v4.0.0.swagger.json"),
         }
     }
 }

@@ -54,6 +54,7 @@ pub(super) fn headers() -> Value {
         "RequestId": header("The request's id: the caller's if it gave one, else a new one", "string"),
         "RetryAfter": header("Seconds", "integer"),
         "ETag": header("The version, for If-Match", "string"),
+        "HubSecret": header("Signs what the listener is sent (HMAC-SHA-256); shown this once", "string"),
         "Location": header("Path of the new resource", "string"),
         "TotalCount": header("Resources that the filters let through", "integer"),
         "ResultCount": header("Resources in this answer", "integer"),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Draft, parts};
+use crate::app::topics::HUBS;
 
 /// One official resource.
 struct Resource {
@@ -20,17 +21,39 @@ enum Method {
     Retrieve,
     Create,
     Update,
+    Delete,
 }
 
-use Method::{Create, List, Retrieve, Update};
+use Method::{Create, Delete, List, Retrieve, Update};
 
 const RESOURCES: &[Resource] = &[
     Resource {
         api: "TMF620",
         version: "v4.1.0",
+        name: "Category",
+        collection: "/tmf-api/productCatalogManagement/v4/category",
+        methods: &[List, Create, Retrieve, Update],
+    },
+    Resource {
+        api: "TMF620",
+        version: "v4.1.0",
         name: "ProductOffering",
         collection: "/tmf-api/productCatalogManagement/v4/productOffering",
-        methods: &[List, Retrieve],
+        methods: &[List, Create, Retrieve, Update],
+    },
+    Resource {
+        api: "TMF620",
+        version: "v4.1.0",
+        name: "ProductOfferingPrice",
+        collection: "/tmf-api/productCatalogManagement/v4/productOfferingPrice",
+        methods: &[List, Create, Retrieve, Update],
+    },
+    Resource {
+        api: "TMF620",
+        version: "v4.1.0",
+        name: "ProductSpecification",
+        collection: "/tmf-api/productCatalogManagement/v4/productSpecification",
+        methods: &[List, Create, Retrieve, Update],
     },
     Resource {
         api: "TMF622",
@@ -44,7 +67,14 @@ const RESOURCES: &[Resource] = &[
         version: "v4.0.0",
         name: "Customer",
         collection: "/tmf-api/customerManagement/v4/customer",
-        methods: &[List, Create, Retrieve],
+        methods: &[List, Create, Retrieve, Update],
+    },
+    Resource {
+        api: "TMF632",
+        version: "v4.0.0",
+        name: "Individual",
+        collection: "/tmf-api/party/v4/individual",
+        methods: &[List, Retrieve],
     },
     Resource {
         api: "TMF635",
@@ -54,10 +84,24 @@ const RESOURCES: &[Resource] = &[
         methods: &[List, Create, Retrieve],
     },
     Resource {
+        api: "TMF637",
+        version: "v4.0.0",
+        name: "Product",
+        collection: "/tmf-api/productInventory/v4/product",
+        methods: &[List, Retrieve],
+    },
+    Resource {
         api: "TMF638",
         version: "v4.0.0",
         name: "Service",
         collection: "/tmf-api/serviceInventory/v4/service",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF639",
+        version: "v4.0.0",
+        name: "Resource",
+        collection: "/tmf-api/resourceInventoryManagement/v4/resource",
         methods: &[List, Retrieve],
     },
     Resource {
@@ -66,6 +110,27 @@ const RESOURCES: &[Resource] = &[
         name: "ServiceOrder",
         collection: "/tmf-api/serviceOrdering/v4/serviceOrder",
         methods: &[List, Create, Retrieve],
+    },
+    Resource {
+        api: "TMF654",
+        version: "v4.0.0",
+        name: "Bucket",
+        collection: "/tmf-api/prepayBalanceManagement/v4/bucket",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF654",
+        version: "v4.0.0",
+        name: "TopupBalance",
+        collection: "/tmf-api/prepayBalanceManagement/v4/topupBalance",
+        methods: &[List, Create, Retrieve],
+    },
+    Resource {
+        api: "TMF670",
+        version: "v4.0.0",
+        name: "PaymentMethod",
+        collection: "/tmf-api/paymentMethod/v4/paymentMethod",
+        methods: &[List, Retrieve, Update, Delete],
     },
     Resource {
         api: "TMF676",
@@ -88,6 +153,13 @@ const RESOURCES: &[Resource] = &[
         collection: "/tmf-api/communicationManagement/v4/communicationMessage",
         methods: &[List, Retrieve],
     },
+    Resource {
+        api: "TMF683",
+        version: "v4.0.0",
+        name: "PartyInteraction",
+        collection: "/tmf-api/partyInteraction/v4/partyInteraction",
+        methods: &[List, Create, Retrieve],
+    },
 ];
 
 pub(super) fn add(draft: &mut Draft) {
@@ -106,8 +178,70 @@ pub(super) fn add(draft: &mut Draft) {
                     draft.schemas.insert(resource.schema("_Update"), resource.request("_Update"));
                     draft.add("patch", &item, resource.update());
                 }
+                Delete => draft.add("delete", &item, resource.delete()),
             }
         }
+    }
+    hubs(draft);
+}
+
+/// Registration of listeners, the same for every API.
+fn hubs(draft: &mut Draft) {
+    draft.schemas.insert(
+        "EventSubscriptionInput".into(),
+        json!({
+            "type": "object",
+            "properties": {
+                "callback": { "type": "string", "format": "uri", "maxLength": 500 },
+                "query": { "type": "string", "description": "eventType=CustomerCreateEvent,CustomerStateChangeEvent" },
+            },
+            "required": ["callback"],
+            "additionalProperties": false,
+        }),
+    );
+    draft.schemas.insert(
+        "EventSubscription".into(),
+        json!({
+            "type": "object",
+            "properties": {
+                "id": { "type": "string" },
+                "callback": { "type": "string" },
+                "query": { "type": "string" },
+            },
+            "required": ["id", "callback"],
+        }),
+    );
+    for (api, path) in HUBS {
+        let mut created = parts::json_body("#/components/schemas/EventSubscription");
+        created["headers"] = json!({
+            "Location": parts::reference("headers", "Location"),
+            "X-BSS-Hub-Secret": parts::reference("headers", "HubSecret"),
+        });
+        let body = json!({ "schema": { "$ref": "#/components/schemas/EventSubscriptionInput" } });
+        let errors = with(&[409, 413, 415]);
+        draft.add(
+            "post",
+            path,
+            json!({
+                "operationId": format!("registerListener{api}"),
+                "tags": [api],
+                "summary": format!("Register a listener for the events of {api}"),
+                "parameters": parts::caller_parameters(),
+                "requestBody": { "required": true, "content": { "application/json": body } },
+                "responses": parts::responses(&[(201, "Registered", created)], &errors),
+            }),
+        );
+        draft.add(
+            "delete",
+            &format!("{path}/{{id}}"),
+            json!({
+                "operationId": format!("unregisterListener{api}"),
+                "tags": [api],
+                "summary": format!("Unregister a listener of {api}"),
+                "parameters": parts::with_parameters(&["Id"]),
+                "responses": parts::responses(&[(204, "Gone", json!({}))], &with(&[404])),
+            }),
+        );
     }
 }
 
@@ -128,7 +262,8 @@ impl Resource {
             "properties": {
                 "id": { "type": "string" },
                 "href": { "type": "string" },
-                "@type": { "const": self.name },
+                // A card is a TokenizedCard, which is built on PaymentMethod.
+                "@type": if self.name == "PaymentMethod" { json!({ "type": "string" }) } else { json!({ "const": self.name }) },
             },
             "required": ["id", "href", "@type"],
         })
@@ -178,6 +313,11 @@ impl Resource {
         let patch = json!({ "schema": { "$ref": self.reference("_Update") } });
         let body = json!({ "application/merge-patch+json": patch, "application/json": patch });
         self.route("patch", "Change", parts::with_parameters(&["Id", "IfMatch"]), Some(body), responses)
+    }
+
+    fn delete(&self) -> Value {
+        let responses = parts::responses(&[(204, "Gone", json!({}))], &with(&[404, 409, 422]));
+        self.route("delete", "Delete", parts::with_parameters(&["Id"]), None, responses)
     }
 
     fn tagged(&self) -> Value {

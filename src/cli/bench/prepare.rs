@@ -46,6 +46,45 @@ pub(super) async fn customer(connection: &mut Connection) -> Result<String, Faul
     Ok(id)
 }
 
+/// Sees to it that there are `count` customers; answers the address of one of them.
+pub(super) async fn customers(target: &Target, count: u64) -> Result<String, Fault> {
+    let mut connection = target.connect().await?;
+    let unique = unique();
+    let address = format!("{unique}@example.test");
+    connection.op("customer.create", &json!({ "name": "Bench Customer", "email": address })).await?;
+    let offset = count.saturating_sub(1);
+    let last = connection.op("customer.list", &json!({ "limit": 1, "offset": offset })).await?;
+    if last.as_array().is_some_and(|found| !found.is_empty()) {
+        return Ok(address);
+    }
+    let mut there = 0;
+    let mut step = count;
+    // How many there are, by halves: no operation counts them.
+    while step > 0 {
+        let probe = json!({ "limit": 1, "offset": there + step - 1 });
+        let found = connection.op("customer.list", &probe).await?;
+        if found.as_array().is_some_and(|found| !found.is_empty()) {
+            there += step;
+        }
+        step /= 2;
+    }
+    let missing = count.saturating_sub(there);
+    let missing = usize::try_from(missing).unwrap_or(usize::MAX);
+    let made = share(target, missing, |mut connection, mine| {
+        let unique = unique.clone();
+        async move {
+            for n in mine {
+                let customer =
+                    json!({ "name": format!("Nadia{n} Ong"), "email": format!("{unique}-{n}@example.test") });
+                connection.op("customer.create", &customer).await?;
+            }
+            Ok(())
+        }
+    });
+    made.await?;
+    Ok(address)
+}
+
 /// The whole sign-up: a new customer's line, in service.
 pub(super) async fn line(connection: &mut Connection, plan: &str) -> Result<Line, Fault> {
     let customer = customer(connection).await?;

@@ -5,12 +5,20 @@
 //! - Of several recurring prices in force at an instant the lowest wins (then the lowest id); none is an error, never a
 //!   silent fallback.
 //!
+//! - Whoever writes has the scope `admin` and a name, and what was and what is stand in the event log.
+//!
 //! Not here: what a line pays (its own snapshot, `subscription`), who may use a promotion.
 
+mod category;
+mod events;
 mod http;
+mod model;
+mod offering;
 mod policy;
 pub mod port;
+mod price;
 mod seed;
+mod specification;
 mod store;
 
 use std::sync::Arc;
@@ -24,7 +32,10 @@ use crate::platform::error::{Error, Result};
 use crate::platform::gather::ById;
 
 pub use http::router;
-use port::{Catalog, OfferingId, OfferingView, PriceId, PriceView, ServiceMapping, VasId, VasView};
+use port::{
+    AddOffering, AddPrice, AddedPrice, Catalog, OfferingId, OfferingView, PriceId, PriceView, RetirePrice,
+    ServiceMapping, VasId, VasView, WindowOffering,
+};
 pub use seed::seed;
 use store::OfferingRow;
 
@@ -90,5 +101,29 @@ impl Catalog for Service {
     async fn service_mapping(&self, cx: &Context, id: &OfferingId) -> Result<ServiceMapping> {
         let mapping = store::service_mapping(&self.platform.db, cx, id).await?;
         mapping.ok_or_else(|| Error::not_found("service mapping of product offering", id))
+    }
+
+    async fn add_offering(&self, cx: &Context, command: AddOffering) -> Result<OfferingView> {
+        let new = self.new_offering(command)?;
+        self.create_offering(cx, new).await?.view(cx.now)
+    }
+
+    async fn window_offering(&self, cx: &Context, command: WindowOffering) -> Result<OfferingView> {
+        let id = command.offering_id.clone();
+        self.window_plan(cx, command).await?;
+        self.offering(cx, &id).await
+    }
+
+    async fn retire_offering(&self, cx: &Context, id: &OfferingId) -> Result<OfferingView> {
+        self.retire_plan(cx, id).await?;
+        self.offering(cx, id).await
+    }
+
+    async fn add_price(&self, cx: &Context, command: AddPrice) -> Result<AddedPrice> {
+        self.price_plan(cx, command).await
+    }
+
+    async fn retire_price(&self, cx: &Context, command: RetirePrice) -> Result<PriceView> {
+        self.end_price(cx, command).await
     }
 }

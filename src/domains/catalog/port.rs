@@ -1,5 +1,7 @@
 //! What others may ask the catalog.
 
+mod commands;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -10,10 +12,13 @@ use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::money::Money;
 
-pub use super::policy::NO_ACTIVE_PRICE;
+pub use super::policy::{NO_ACTIVE_PRICE, rule};
+pub use commands::*;
 
 id_type!(pub OfferingId, "product offering, such as PLAN_M");
 id_type!(pub PriceId, "product offering price, such as PRICE_PLAN_M");
+id_type!(pub SpecificationId, "product specification, such as SPEC_MOBILE_PREPAID");
+id_type!(pub CategoryId, "product category, CAT-…");
 id_type!(pub VasId, "value added service offering, such as VAS_DATA_1GB");
 
 /// What an allowance counts.
@@ -230,4 +235,19 @@ pub trait Catalog: Send + Sync {
 
     /// Not found when the plan has no mapping: such a plan cannot be fulfilled.
     async fn service_mapping(&self, cx: &Context, id: &OfferingId) -> Result<ServiceMapping>;
+
+    /// Adds a plan with its price, allowances and services.
+    async fn add_offering(&self, cx: &Context, command: AddOffering) -> Result<OfferingView>;
+
+    /// Moves the window in which a plan is on sale.
+    async fn window_offering(&self, cx: &Context, command: WindowOffering) -> Result<OfferingView>;
+
+    /// Takes a plan off sale for good. Repeating it changes nothing.
+    async fn retire_offering(&self, cx: &Context, id: &OfferingId) -> Result<OfferingView>;
+
+    /// Adds a price to a plan, and ends the current one where that is asked for.
+    async fn add_price(&self, cx: &Context, command: AddPrice) -> Result<AddedPrice>;
+
+    /// Ends a price; repeating it with the same instant changes nothing.
+    async fn retire_price(&self, cx: &Context, command: RetirePrice) -> Result<PriceView>;
 }

@@ -1,12 +1,18 @@
-//! The catalog's tables. Reads only, but for the seed.
+//! The catalog's tables. Here the reads of plans, prices and top-ups; the aggregates that are written have files of their own.
+
+pub(super) mod category;
+pub(super) mod offering;
+pub(super) mod price;
+pub(super) mod specification;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{FromQueryResult, Statement};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::model::{Lifecycle, Window};
 use super::policy;
 use super::port::{
     AllowanceType, AllowanceView, OfferingId, OfferingView, PlanPeriod, PriceId, PriceView, ServiceMapping,
@@ -22,14 +28,16 @@ use crate::platform::tmf::query::ListQuery;
 /// An offering with its prices and allowances in one row: one round trip per read.
 const SELECT: &str =
     "o.id, o.name, o.spec_id, s.name as spec_name, o.is_bundle, o.is_sellable, o.lifecycle_status, o.valid_from,
-    o.valid_to, o.period_kind, o.version, o.updated_at,
+    o.valid_to, o.period_kind, o.version, o.updated_at, o.attributes,
     (select coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'type', p.price_type, 'length', p.recurring_period_length,
             'period', p.recurring_period_type, 'amount', p.amount_minor, 'currency', p.currency, 'from', p.valid_from,
-            'to', p.valid_to) order by p.id), '[]')
+            'to', p.valid_to, 'name', p.name, 'attributes', p.attributes) order by p.id), '[]')
      from catalog.product_offering_price p where p.offering_id = o.id) as prices,
     (select coalesce(jsonb_agg(jsonb_build_object('type', a.allowance_type, 'quantity', a.quantity,
             'fair_use', a.fair_use_quantity) order by a.id), '[]')
-     from catalog.bundle_allowance a where a.offering_id = o.id) as allowances";
+     from catalog.bundle_allowance a where a.offering_id = o.id) as allowances,
+    (select coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'name', c.name) order by c.id), '[]')
+     from catalog.category_offering m join catalog.category c on c.id = m.category_id where m.offering_id = o.id) as categories";
 const FROM: &str =
     "catalog.product_offering o join catalog.product_specification s on s.id = o.spec_id where o.tenant_id = $1";
 
@@ -37,7 +45,7 @@ const FROM: &str =
 const OFFERINGS_MAX: usize = 1_000;
 
 /// `lifecycle_status` as TMF620 writes it.
-pub(super) const LIFECYCLE: &[(&str, &[&str])] = &[
+const LIFECYCLE: &[(&str, &[&str])] = &[
     ("In study", &["in_study"]),
     ("In design", &["in_design"]),
     ("In test", &["in_test"]),
@@ -59,6 +67,16 @@ const LISTING: Listing = Listing {
         Attribute { path: "validFor.startDateTime", column: Column::timestamp("o.valid_from") },
         Attribute { path: "validFor.endDateTime", column: Column::timestamp("o.valid_to") },
         Attribute { path: "productSpecification.id", column: Column::text("o.spec_id") },
+        Attribute {
+            path: "productOfferingPrice.id",
+            column: Column::text("p.id")
+                .within("select 1 from catalog.product_offering_price p where p.offering_id = o.id"),
+        },
+        Attribute {
+            path: "category.id",
+            column: Column::text("m.category_id")
+                .within("select 1 from catalog.category_offering m where m.offering_id = o.id"),
+        },
     ],
     default_order: "o.id",
     tiebreak: "o.id",
@@ -78,8 +96,10 @@ pub(super) struct OfferingRow {
     period_kind: String,
     pub(super) version: i64,
     pub(super) updated_at: DateTime<Utc>,
+    attributes: Value,
     prices: Value,
     allowances: Value,
+    categories: Value,
 }
 
 /// A price as the row aggregates it.
@@ -94,11 +114,24 @@ pub(super) struct PriceColumn {
     currency: String,
     pub(super) from: Option<DateTime<Utc>>,
     pub(super) to: Option<DateTime<Utc>>,
+    pub(super) name: Option<String>,
+    pub(super) attributes: Map<String, Value>,
+}
+
+/// Something that is referred to.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    pub(super) id: String,
+    pub(super) name: String,
 }
 
 impl PriceColumn {
     pub(super) fn money(&self) -> Result<Money> {
         money(self.amount, &self.currency)
+    }
+
+    pub(super) const fn window(&self) -> Window {
+        Window { valid_from: self.from, valid_to: self.to }
     }
 }
 
@@ -124,7 +157,32 @@ fn decoded<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T> {
     T::deserialize(value).map_err(|e| Error::Internal(format!("an aggregated catalog row cannot be read: {e}")))
 }
 
+/// Attributes that are stored and echoed, as a row has them.
+fn attributes(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+fn lifecycle(text: &str) -> Result<Lifecycle> {
+    Lifecycle::parse(text).ok_or_else(|| Error::Internal(format!("the catalog holds the lifecycle status {text}")))
+}
+
 impl OfferingRow {
+    pub(super) fn lifecycle(&self) -> Result<Lifecycle> {
+        lifecycle(&self.lifecycle_status)
+    }
+
+    pub(super) const fn window(&self) -> Window {
+        Window { valid_from: self.valid_from, valid_to: self.valid_to }
+    }
+
+    pub(super) fn attributes(&self) -> Map<String, Value> {
+        attributes(&self.attributes)
+    }
+
+    pub(super) fn categories(&self) -> Result<Vec<Named>> {
+        decoded(&self.categories)
+    }
+
     pub(super) fn prices(&self) -> Result<Vec<PriceColumn>> {
         decoded(&self.prices)
     }
@@ -204,7 +262,7 @@ pub(super) async fn price(db: &Db, cx: &Context, id: &PriceId) -> Result<Option<
     }
     let statement = sql!(
         "select id, offering_id, amount_minor, currency, valid_from, valid_to from catalog.product_offering_price
-         where tenant_id = $1 and id = $2",
+         where tenant_id = $1 and id = $2 and offering_id is not null",
         cx.tenant.as_ref(),
         id
     );

@@ -15,7 +15,18 @@ pub mod port;
 mod seed;
 mod service;
 
+use std::sync::Arc;
+
+use axum::Router;
+
 pub use audit::CHECKS;
-pub use customer::http::router;
 pub use seed::seed;
 pub use service::{Service, subscribe};
+
+/// The routes of TMF629, TMF632, TMF683 and TMF639.
+pub fn router(service: Arc<Service>) -> Router {
+    customer::http::router(Arc::clone(&service))
+        .merge(customer::individual::router(Arc::clone(&service)))
+        .merge(interaction::http::router(Arc::clone(&service)))
+        .merge(inventory::http::router(service))
+}

@@ -343,7 +343,9 @@ impl<'a> Batch<'a> {
             .collect();
         let mut events = Vec::new();
         if !fresh.is_empty() {
-            store::insert(connection, &self.rows(&fresh), recorded_at).await?;
+            let rows = self.rows(&fresh);
+            store::insert(connection, &rows, recorded_at).await?;
+            store::keep_attributes(connection, &rows, recorded_at).await?;
             lines::apply(connection, &self.remainders()).await?;
             events = lines::block_exhausted(connection, &self.exhausted(&fresh), self.now).await?;
         }
@@ -498,6 +500,7 @@ fn blank(job: &Job, line: &UsageLine, event_time: DateTime<Utc>) -> UsageView {
         refused_quantity: usage.quantity,
         remaining: None,
         reason: None,
+        attributes: usage.attributes.clone(),
     }
 }
 

@@ -304,6 +304,7 @@ mod tests {
             event_time: None,
             source: "test".to_owned(),
             external_id: None,
+            attributes: None,
         }
     }
 

@@ -146,6 +146,7 @@ mod tests {
             refused_quantity: 30,
             remaining: Some(0),
             reason: None,
+            attributes: None,
         }
     }
 

@@ -1,8 +1,10 @@
 //! TMF635 Usage Management: `usage`.
 
+mod extended;
+
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -21,7 +23,8 @@ use crate::domains::crm::port::Msisdn;
 use crate::domains::rating::port::UsageType;
 use crate::platform::context::{Context, Scope};
 use crate::platform::error::{Error, Result};
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::extract::{parse_json, read_body};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::time;
 
@@ -43,14 +46,22 @@ pub fn router(service: Arc<Service>) -> Router {
 async fn create(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    headers: HeaderMap,
-    ApiJson(body): ApiJson<CreateBody>,
+    request: Request,
 ) -> Result<Response, ApiError> {
     cx.require(Scope::Write)?;
-    let usage = body.usage(&cx, idempotency_key(&headers)?)?;
+    let key = idempotency_key(request.headers())?;
+    let bytes = read_body(request).await?;
+    let usage = match parse_json::<CreateBody>(&bytes) {
+        Ok(body) => body.usage(&cx, key)?,
+        // More than what is rated, or something that is wrong: neither is the hot path.
+        Err(_) => extended::usage(&cx, parse_json(&bytes)?, key)?,
+    };
     let view = service.record(&cx, usage).await?;
     let location = HeaderValue::from_str(&href(&view)).map_err(|e| Error::Internal(e.to_string()))?;
     let headers = [(header::LOCATION, location), (header::ETAG, HeaderValue::from_static("\"1\""))];
+    if view.attributes.is_some() {
+        return Ok((StatusCode::CREATED, headers, Json(service.body(&view)?)).into_response());
+    }
     let currency = service.platform.config.profile.currency;
     Ok((StatusCode::CREATED, headers, Json(UsageBody::of(&view, currency.as_str()))).into_response())
 }
@@ -79,7 +90,12 @@ async fn list(
 impl Service {
     fn body(&self, view: &UsageView) -> Result<Value> {
         let currency = self.platform.config.profile.currency;
-        serde_json::to_value(UsageBody::of(view, currency.as_str())).map_err(|e| Error::Internal(e.to_string()))
+        let body = serde_json::to_value(UsageBody::of(view, currency.as_str()));
+        let mut body = body.map_err(|e| Error::Internal(e.to_string()))?;
+        if let Some(kept) = &view.attributes {
+            extended::echo(&mut body, kept);
+        }
+        Ok(body)
     }
 }
 

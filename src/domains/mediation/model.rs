@@ -32,6 +32,8 @@ pub struct NewUsage {
     pub source: String,
     /// None: the event cannot be sent again; its usage id stands for it.
     pub external_id: Option<String>,
+    /// Official TMF635 attributes that we only store and echo.
+    pub attributes: Option<Box<serde_json::Value>>,
 }
 
 impl NewUsage {
@@ -95,6 +97,7 @@ impl Draft {
             event_time: self.event_time,
             source: self.source,
             external_id: self.external_id,
+            attributes: None,
         })
     }
 }

@@ -66,6 +66,9 @@ pub struct UsageView {
     pub remaining: Option<i64>,
     /// The rule that refused it.
     pub reason: Option<String>,
+    /// Official TMF635 attributes that we only store and echo; mostly none.
+    #[serde(skip)]
+    pub attributes: Option<Box<serde_json::Value>>,
 }
 
 impl UsageView {

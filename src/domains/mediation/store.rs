@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
+use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 
 use super::port::{UsageFilter, UsageId, UsageState, UsageView};
@@ -41,7 +42,7 @@ const LISTING: Listing = Listing {
 };
 
 const COLUMNS: &str = "u.id, u.subscription_id, u.customer_id, u.msisdn, u.source, u.external_id, u.event_type, u.event_time,
-    u.quantity, u.roaming_indicator, u.state, u.allowance_type, u.rated_quantity, u.refused_quantity, u.remaining, u.reason";
+    u.quantity, u.roaming_indicator, u.state, u.allowance_type, u.rated_quantity, u.refused_quantity, u.remaining, u.reason, u.attributes";
 
 /// A stored event as everybody may see it.
 #[derive(Debug, Clone, FromQueryResult, FromRow)]
@@ -62,6 +63,7 @@ pub(super) struct UsageRow {
     refused_quantity: i64,
     remaining: Option<i64>,
     reason: Option<String>,
+    attributes: Option<Value>,
 }
 
 impl UsageRow {
@@ -90,6 +92,7 @@ impl UsageRow {
             refused_quantity: self.refused_quantity,
             remaining: self.remaining,
             reason: self.reason,
+            attributes: self.attributes.map(Box::new),
         })
     }
 }
@@ -333,6 +336,31 @@ pub(super) async fn insert(
     .bind(column(rows, |row| row.cx.channel.as_str()))
     .bind(column(rows, |row| row.cx.service_identity.as_ref()))
     .bind(column(rows, |row| row.cx.request_id.as_ref()))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Keeps what callers said beyond what is rated. A statement of its own, since hardly any event has such attributes.
+pub(super) async fn keep_attributes(
+    connection: &mut PgConnection,
+    rows: &[NewRow<'_>],
+    recorded_at: DateTime<Utc>,
+) -> Result<()> {
+    let rows: Vec<(&UsageView, &Value)> =
+        rows.iter().filter_map(|row| row.view.attributes.as_deref().map(|kept| (row.view, kept))).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update mediation.usage_event u set attributes = k.attributes
+         from unnest($2::text[], $3::text[], $4::jsonb[]) as k (subscription_id, id, attributes)
+         where u.subscription_id = k.subscription_id and u.id = k.id and u.recorded_at = $1",
+    )
+    .bind(recorded_at)
+    .bind(column(&rows, |(view, _)| view.subscription_id.as_str()))
+    .bind(column(&rows, |(view, _)| view.id.as_str()))
+    .bind(column(&rows, |(_, kept)| *kept))
     .execute(connection)
     .await?;
     Ok(())

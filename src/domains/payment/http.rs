@@ -1,27 +1,27 @@
-//! TMF676 Payment Management: `payment`, read and made by hand.
+//! TMF676 Payment Management: `payment`, read and made by hand. TMF670, the cards, has a file of its own.
+
+mod methods;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Service;
 use super::manual::ManualPayment;
 use super::port::{AttemptId, AttemptStatus, PaymentMethodId, Purpose};
 use super::store::listing::{self, Payment, STATUS};
-use crate::domains::crm::port::CustomerId;
-use crate::platform::context::{Context, Scope};
+use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
-use crate::platform::http::extract::{parse_json, read_body};
+use crate::platform::http::extract::Submission;
 use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::idempotency::IdempotencyRequest;
+use crate::platform::ids;
 use crate::platform::tmf::money::TmfMoney;
 use crate::platform::tmf::query::{ListQuery, Paging};
-use crate::platform::tmf::{money, time};
+use crate::platform::tmf::{merge, money, official, time};
 
 const COLLECTION: &str = "/payment/v4/payment";
 
@@ -32,8 +32,12 @@ const CREATE: &str = "POST /payment/v4/payment";
 const CORRELATOR_LENGTH_MAX: usize = 100;
 const DESCRIPTION_LENGTH_MAX: usize = 500;
 
-/// The routes of TMF676 that we serve.
+/// The routes of TMF676 and TMF670 that we serve.
 pub fn router(service: Arc<Service>) -> Router {
+    methods::router(Arc::clone(&service)).merge(payments(service))
+}
+
+fn payments(service: Arc<Service>) -> Router {
     Router::new()
         .route(COLLECTION, get(list).post(create))
         .route("/payment/v4/payment/{id}", get(retrieve))
@@ -47,7 +51,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, payments) = listing::page(&service.platform.db, &cx, &query).await?;
-    let items = payments.iter().map(body).collect();
+    let items = payments.iter().map(body_of).collect();
     Ok(resource::listed(COLLECTION, &pairs, &query, total, items))
 }
 
@@ -59,95 +63,85 @@ async fn retrieve(
 ) -> Result<Response, ApiError> {
     let payment = listing::payment(&service.platform.db, &cx, &id).await?;
     let payment = payment.ok_or_else(|| Error::not_found("payment", &id))?;
-    resource::item(&pairs, body(&payment), Some(payment.attempt.version))
+    resource::item(&pairs, body_of(&payment), Some(payment.attempt.version))
 }
 
 async fn create(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
-    let (mut parts, body_of_request) = request.into_parts();
-    let mut cx = Context::from_request_parts(&mut parts, &()).await?;
-    cx.require(Scope::Write)?;
-    let key = parts.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
-    let bytes = read_body(Request::from_parts(parts, body_of_request)).await?;
-    if let Some(key) = key {
-        cx.idempotency = Some(Arc::new(IdempotencyRequest::new(&key, CREATE, &bytes)?));
-    }
-    let wanted = service.read(&cx, parse_json(&bytes)?).await?;
+    let Submission { cx, body } = Submission::of(CREATE, request).await?;
+    let wanted = service.read(&cx, body).await?;
     let payment = service.pay(&cx, wanted).await?;
-    Ok(resource::created(body(&payment), Some(payment.attempt.version)))
-}
-
-/// What a caller may send.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CreateBody {
-    correlator_id: Option<String>,
-    description: Option<String>,
-    account: Reference<String>,
-    payer: Option<Reference<CustomerId>>,
-    payment_method: Reference<PaymentMethodId>,
-    total_amount: TmfMoney,
-    #[serde(rename = "@type")]
-    at_type: Option<String>,
-}
-
-/// A reference of which only the id decides; the rest is what we ourselves write beside it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Reference<T> {
-    id: T,
-    #[expect(dead_code, reason = "accepted, says nothing new")]
-    href: Option<String>,
-    #[expect(dead_code, reason = "accepted, says nothing new")]
-    name: Option<String>,
-    #[expect(dead_code, reason = "accepted, says nothing new")]
-    role: Option<String>,
-    #[expect(dead_code, reason = "accepted, says nothing new")]
-    #[serde(rename = "@type")]
-    at_type: Option<String>,
-    #[expect(dead_code, reason = "accepted, says nothing new")]
-    #[serde(rename = "@referredType")]
-    at_referred_type: Option<String>,
+    Ok(resource::created(body_of(&payment), Some(payment.attempt.version)))
 }
 
 impl Service {
-    async fn read(&self, cx: &Context, body: CreateBody) -> Result<ManualPayment> {
-        if body.at_type.is_some_and(|name| name != "Payment") {
+    /// Reads the body of a POST: what we use is taken out, the official rest is kept and echoed.
+    async fn read(&self, cx: &Context, body: Value) -> Result<ManualPayment> {
+        let mut body = official::created(body, "TMF676.Payment_Create")?;
+        if body.remove("@type").is_some_and(|name| name != "Payment") {
             return Err(Error::invalid("/@type", "must be Payment"));
         }
-        let correlator = text("/correlatorId", body.correlator_id, CORRELATOR_LENGTH_MAX)?;
-        let description = text("/description", body.description, DESCRIPTION_LENGTH_MAX)?;
-        let amount = body.total_amount.read("/totalAmount")?;
+        merge::refuse(&body, &["name", "authorizationCode", "paymentItem"])?;
+        let correlator = text("/correlatorId", body.remove("correlatorId"), CORRELATOR_LENGTH_MAX)?;
+        let description = text("/description", body.remove("description"), DESCRIPTION_LENGTH_MAX)?;
+        let total: TmfMoney = body
+            .remove("totalAmount")
+            .and_then(|total| serde_json::from_value(total).ok())
+            .ok_or_else(|| Error::invalid("/totalAmount", "must have unit and value"))?;
+        let amount = total.read("/totalAmount")?;
         let currency = self.platform.config.profile.currency;
         if amount.currency != currency {
             return Err(Error::invalid("/totalAmount/unit", format!("must be {currency}")));
         }
-        let account_id = body.account.id;
+        let account_id = reference(&mut body, "account")?;
+        let account_id = account_id.ok_or_else(|| Error::invalid("/account/id", "is required"))?;
+        let method_id = reference(&mut body, "paymentMethod")?;
+        let method_id = method_id.ok_or_else(|| Error::invalid("/paymentMethod/id", "is required here"))?;
+        let payer_id = reference(&mut body, "payer")?;
         let customer_id = listing::payer(&self.platform.db, cx, &account_id).await?;
         let customer_id = customer_id.ok_or_else(|| Error::invalid("/account/id", "There is no such account"))?;
-        if body.payer.is_some_and(|payer| payer.id != customer_id) {
+        if payer_id.is_some_and(|payer| payer != customer_id.as_str()) {
             return Err(Error::invalid("/payer/id", "is not the customer of the account"));
         }
+        let method_id = method_id.parse::<PaymentMethodId>();
         Ok(ManualPayment {
             customer_id,
             account_id,
-            method_id: body.payment_method.id,
+            method_id: method_id.map_err(|e| Error::invalid("/paymentMethod/id", e.to_string()))?,
             amount,
             correlator,
             description,
+            attributes: body,
         })
     }
 }
 
+/// Takes the id out of a reference. What else it says stays, but for what we ourselves write beside the id.
+fn reference(body: &mut Map<String, Value>, name: &str) -> Result<Option<String>> {
+    let Some(Value::Object(reference)) = body.get_mut(name) else { return Ok(None) };
+    let id = reference.shift_remove("id");
+    let id = id.as_ref().and_then(Value::as_str).map(str::to_owned);
+    if id.as_ref().is_some_and(|id| ids::check(id).is_err()) {
+        return Err(Error::invalid(format!("/{name}/id"), ids::MalformedId.to_string()));
+    }
+    for ours in ["href", "name", "role", "@type", "@referredType"] {
+        reference.shift_remove(ours);
+    }
+    if reference.is_empty() {
+        body.shift_remove(name);
+    }
+    Ok(id)
+}
+
 /// Optional text: not empty, bounded, without control characters.
-fn text(pointer: &str, given: Option<String>, length_max: usize) -> Result<Option<String>> {
-    let Some(text) = given else { return Ok(None) };
+fn text(pointer: &str, given: Option<Value>, length_max: usize) -> Result<Option<String>> {
+    let Some(Value::String(text)) = given else { return Ok(None) };
     if text.trim().is_empty() || text.chars().count() > length_max || text.chars().any(char::is_control) {
         return Err(Error::invalid(pointer, format!("must be 1 to {length_max} printable characters")));
     }
     Ok(Some(text))
 }
 
-fn body(payment: &Payment) -> Value {
+fn body_of(payment: &Payment) -> Value {
     let attempt = &payment.attempt;
     let amount = money::write(attempt.amount);
     let mut body = json!({
@@ -186,7 +180,8 @@ fn body(payment: &Payment) -> Value {
     });
     body["paymentMethod"] = match (&attempt.method_id, &payment.card) {
         (Some(id), Some(card)) => {
-            json!({ "id": id, "name": card, "@type": "PaymentMethodRef", "@referredType": "TokenizedCard" })
+            let href = format!("/tmf-api/paymentMethod/v4/paymentMethod/{id}");
+            json!({ "id": id, "href": href, "name": card, "@type": "PaymentMethodRef", "@referredType": "TokenizedCard" })
         }
         (None, _) | (_, None) => json!({ "name": "none", "@type": "PaymentMethod" }),
     };
@@ -196,6 +191,7 @@ fn body(payment: &Payment) -> Value {
         "item": item(&attempt.subject_id),
         "@type": "PaymentItem",
     }]);
+    merge::echo(&mut body, &payment.attributes);
     body["@type"] = json!("Payment");
     body
 }

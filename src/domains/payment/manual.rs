@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Service;
 use super::policy;
@@ -26,6 +27,8 @@ pub(super) struct ManualPayment {
     /// The caller's own key: one pending or approved payment at a time has it.
     pub(super) correlator: Option<String>,
     pub(super) description: Option<String>,
+    /// Official TMF676 attributes that we only store and echo.
+    pub(super) attributes: Map<String, Value>,
 }
 
 /// What a kept `Idempotency-Key` remembers: the outcome is not known yet when it is written.
@@ -68,6 +71,7 @@ impl Service {
                 None => Error::Conflict("A payment with this correlatorId has just ended; try again".into()),
             });
         }
+        attempts::keep_attributes(&tx, cx, &id, payment.attributes).await?;
         let begun = Begun { id };
         idempotency::keep(&tx, cx, begun.id.as_str(), &begun).await?;
         tx.commit().await?;

@@ -64,17 +64,23 @@ impl Service {
     }
 
     /// See [`Payments::set_default_method`](super::port::Payments::set_default_method).
-    pub(super) async fn choose_default(&self, cx: &Context, id: &PaymentMethodId) -> Result<MethodView> {
+    pub(super) async fn choose_default(
+        &self,
+        cx: &Context,
+        id: &PaymentMethodId,
+        expected: Option<i64>,
+    ) -> Result<Method> {
         let tx = self.platform.db.begin().await?;
         let method = lock_owner_and_read(&tx, cx, id).await?;
+        Error::unless_version(method.version, expected)?;
         policy::set_default(&method, cx.now, self.platform.config.profile.time_zone)?;
         if method.is_default {
-            return Ok(method.into());
+            return Ok(method);
         }
         let method = methods::make_default(&tx, cx, &method.customer_id, id).await?;
         outbox::stage(&tx, cx, &MethodDefaultChanged::from(&method)).await?;
         tx.commit().await?;
-        Ok(method.into())
+        Ok(method)
     }
 
     /// See [`Payments::remove_method`](super::port::Payments::remove_method).

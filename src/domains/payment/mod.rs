@@ -136,7 +136,7 @@ impl Payments for Service {
     }
 
     async fn set_default_method(&self, cx: &Context, method_id: &PaymentMethodId) -> Result<MethodView> {
-        self.choose_default(cx, method_id).await
+        Ok(self.choose_default(cx, method_id, None).await?.into())
     }
 
     async fn remove_method(&self, cx: &Context, method_id: &PaymentMethodId) -> Result<MethodView> {

@@ -20,6 +20,7 @@ mod book;
 mod consumers;
 mod events;
 mod expire;
+mod http;
 mod ledger;
 mod migrate_price;
 mod model;
@@ -47,6 +48,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use audit::CHECKS;
+pub use http::router;
 use port::{
     BalanceView, Booking, HoldReason, MigratePrice, PriceMigrationView, RenewalReport, StateChangeView, SubscriptionId,
     SubscriptionView, Subscriptions, TimelineEntry,

@@ -28,6 +28,7 @@ pub use events::{
 pub use views::{MigratePrice, PendingChange, PriceMigrationView, TimelineEntry, TimelineKind};
 
 id_type!(pub SubscriptionId, "subscription (a customer's line), SUB-…");
+id_type!(pub BucketId, "bucket of a line, such as SUB-0042:data");
 id_type!(pub VasPurchaseId, "purchase of a top-up, VP-…");
 id_type!(pub PriceMigrationId, "move of a plan's lines to a new price, MIG-…");
 

@@ -25,8 +25,19 @@ struct Begun {
 impl Service {
     /// See [`Subscriptions::purchase_vas`](super::port::Subscriptions::purchase_vas).
     pub(super) async fn top_up(&self, cx: &Context, id: &SubscriptionId, vas_id: &VasId) -> Result<SubscriptionView> {
+        let purchase_id = self.begin_top_up(cx, id, vas_id).await?;
+        self.top_up_settled(cx, id, &purchase_id).await
+    }
+
+    /// Books a purchase and its charge; a repetition with the same `Idempotency-Key` finds the first.
+    pub(super) async fn begin_top_up(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        vas_id: &VasId,
+    ) -> Result<VasPurchaseId> {
         if let Some(begun) = idempotency::replayed::<Begun>(&self.platform.db, cx).await? {
-            return self.top_up_settled(cx, id, &begun.vas_purchase_id).await;
+            return Ok(begun.vas_purchase_id);
         }
         let seen = store::show(&self.platform.db, cx, id).await?;
         policy::can_top_up(&seen.line)?;
@@ -68,7 +79,7 @@ impl Service {
         crash::point("vas.begin.before_commit");
         tx.commit().await?;
         crash::point("vas.begin.after_commit");
-        self.top_up_settled(cx, id, &begun.vas_purchase_id).await
+        Ok(begun.vas_purchase_id)
     }
 
     /// None for a top-up that does not exist or is not on sale now.
@@ -80,7 +91,8 @@ impl Service {
         }
     }
 
-    async fn top_up_settled(
+    /// Waits for the outcome of a purchase.
+    pub(super) async fn top_up_settled(
         &self,
         cx: &Context,
         id: &SubscriptionId,

@@ -3,6 +3,7 @@
 //! SQL is written as SQL, with `$n` parameters that are always bound; [`sql!`] makes the statement, `FromQueryResult` reads
 //! the rows. Only `store.rs` files of the domains and the stores of the platform use it.
 
+mod counts;
 pub mod embedded;
 pub mod schema;
 
@@ -67,6 +68,32 @@ pub async fn list<T: FromQueryResult>(
     Ok((total.unsigned_abs(), rows))
 }
 
+/// [`list`] for rows that are wide or joined: only those of the page are put together, however far it is. `lean` has the
+/// rows and what the filter needs and no more, `key` is their primary key under the alias that all of it uses.
+pub async fn list_wide<T: FromQueryResult>(
+    db: &Db,
+    select: &str,
+    from: &str,
+    lean: &str,
+    key: &str,
+    tenant: &str,
+    filter: &SqlFilter,
+) -> Result<(u64, Vec<T>)> {
+    let with_tenant = |values: Vec<sea_orm::Value>| std::iter::once(tenant.into()).chain(values);
+    let count = format!("select count(*) as total from {lean} and ({})", filter.conditions());
+    let count = Statement::from_sql_and_values(DbBackend::Postgres, count, with_tenant(filter.values().collect()));
+    let total = db.counts.of(db.connection(), count).await?;
+    let order = filter.order_by();
+    let page = format!(
+        "select {select} from {from} and {key} in (select {key} from {lean} and ({}) order by {order} {}) order by {order}",
+        filter.conditions(),
+        filter.page()
+    );
+    let page = Statement::from_sql_and_values(DbBackend::Postgres, page, with_tenant(filter.page_values().collect()));
+    let rows = T::find_by_statement(page).all(db.connection()).await?;
+    Ok((total, rows))
+}
+
 /// Bounds of the pool. Statement, lock and idle times are enforced by the server, acquire time by the pool.
 #[derive(Debug, Clone)]
 pub struct PoolConfig {
@@ -112,6 +139,7 @@ pub struct Db {
     work: DatabaseConnection,
     wake: Wake,
     subscribers: Arc<Subscribers>,
+    counts: Arc<counts::Counts>,
 }
 
 impl Db {
@@ -155,6 +183,7 @@ impl Db {
             work: pool(work, by_key),
             wake: Wake::default(),
             subscribers: Arc::new(subscribers),
+            counts: Arc::default(),
         })
     }
 

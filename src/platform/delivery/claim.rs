@@ -1,10 +1,12 @@
 //! Taking due deliveries: row locks with SKIP LOCKED, a lease in the row, no lock kept. Any number of replicas may claim.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::platform::db::Db;
 use crate::platform::delivery::Kind;
 use crate::platform::error::Result;
+use crate::platform::hub::{CONSUMER_PREFIX, Notice};
 
 /// How long a claimed delivery is left alone. A dead replica's leases are freed as soon as its own lease ends.
 const LEASE_SECONDS: i32 = 30;
@@ -17,6 +19,7 @@ pub(super) struct Claimed {
     pub(super) attempts: i16,
     pub(super) event_type: String,
     pub(super) aggregate_id: String,
+    pub(super) occurred_at: DateTime<Utc>,
     pub(super) actor: String,
     pub(super) channel: String,
     pub(super) service_identity: String,
@@ -26,7 +29,21 @@ pub(super) struct Claimed {
     pub(super) payload: serde_json::Value,
 }
 
-/// Leases up to `limit` due deliveries of the known consumers, oldest event first.
+impl Claimed {
+    /// As a listener outside is told of it.
+    pub(super) fn notice(&self) -> Notice {
+        Notice {
+            hub_id: self.consumer.trim_start_matches(CONSUMER_PREFIX).to_owned(),
+            event_id: self.event_id,
+            event_type: self.event_type.clone(),
+            aggregate_id: self.aggregate_id.clone(),
+            occurred_at: self.occurred_at,
+            payload: self.payload.clone(),
+        }
+    }
+}
+
+/// Leases up to `limit` due deliveries of the known consumers, oldest event first. The listeners outside are known to all.
 ///
 /// The claim does not wait for the disk: losing a lease in a database crash only means that somebody claims again. To plan
 /// it takes longer than to run it.
@@ -35,7 +52,8 @@ pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], 
         "with setting as materialized (select set_config('synchronous_commit', 'off', true)),
               due as (
                   select d.event_id, d.consumer from audit.delivery d, setting
-                  where d.state = 'pending' and d.kind = $1 and d.next_attempt_at <= clock_timestamp() and d.consumer = any($2)
+                  where d.state = 'pending' and d.kind = $1 and d.next_attempt_at <= clock_timestamp()
+                    and (d.consumer = any($2) or $1 = 'hub')
                   order by d.next_attempt_at, d.event_seq
                   limit $3
                   for update of d skip locked),
@@ -44,7 +62,7 @@ pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], 
                   set leased_by = $4, next_attempt_at = clock_timestamp() + make_interval(secs => $5)
                   from due where d.event_id = due.event_id and d.consumer = due.consumer
                   returning d.event_id, d.consumer, d.attempts, d.event_seq, d.recorded_at)
-         select c.event_id, c.consumer, c.attempts, e.event_type, e.aggregate_id, e.actor, e.channel,
+         select c.event_id, c.consumer, c.attempts, e.event_type, e.aggregate_id, e.occurred_at, e.actor, e.channel,
                 e.service_identity, e.tenant_id, e.request_id, e.trace_id, e.payload
          from claimed c join audit.domain_event e on e.id = c.event_seq and e.recorded_at = c.recorded_at
          order by c.event_seq",

@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+use crate::platform::hub::{CONSUMER_PREFIX, Notice, Sender};
 use crate::platform::outbox::Event;
 
 pub use claim::free_orphans;
@@ -37,6 +38,8 @@ pub use worker::{Concurrency, run_workers};
 pub enum Kind {
     Consumer,
     Effect,
+    /// A listener outside; a lane of its own, so that a slow one keeps nobody waiting.
+    Hub,
 }
 
 /// Why a handler did not succeed, and whether trying again can help.
@@ -133,12 +136,15 @@ type Handled<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>
 enum Handler {
     Consumer(Box<dyn Fn(Arc<Tx>, Context, Value) -> Handled<'static> + Send + Sync>),
     Effect(Box<dyn Fn(Context, Value) -> Handled<'static> + Send + Sync>),
+    Hub(Box<dyn Fn(Context, Notice) -> Handled<'static> + Send + Sync>),
 }
 
 /// The subscribers' code, by name.
 #[derive(Default)]
 pub struct Handlers {
     by_name: BTreeMap<&'static str, Handler>,
+    /// For the deliveries of every listener.
+    hub: Option<Handler>,
 }
 
 impl std::fmt::Debug for Handlers {
@@ -176,15 +182,28 @@ impl Handlers {
         self
     }
 
+    /// What tells the listeners outside.
+    #[must_use]
+    pub fn hub(mut self, sender: Sender) -> Self {
+        let sender = Arc::new(sender);
+        let handler = move |cx: Context, notice: Notice| -> Handled<'static> {
+            let sender = Arc::clone(&sender);
+            Box::pin(async move { sender.send(&cx, notice).await })
+        };
+        self.hub = Some(Handler::Hub(Box::new(handler)));
+        self
+    }
+
     /// Joins the handlers of another domain.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.by_name.extend(other.by_name);
+        self.hub = self.hub.or(other.hub);
         self
     }
 
     fn get(&self, name: &str) -> Option<&Handler> {
-        self.by_name.get(name)
+        if name.starts_with(CONSUMER_PREFIX) { self.hub.as_ref() } else { self.by_name.get(name) }
     }
 
     fn names(&self) -> Vec<String> {

@@ -60,8 +60,8 @@ pub struct Runner {
     pub(super) boot_id: Uuid,
     clock: Clock,
     pub(super) handlers: Handlers,
-    /// Marks effects as done, together those that end at the same time.
-    performed: Gather<(Uuid, String), ()>,
+    /// Marks effects as done, together those that end at the same time. It answers nothing of them.
+    performed: Gather<(Uuid, String), bool>,
     backoff: [Duration; 5],
     chaos: Option<Chaos>,
 }
@@ -158,6 +158,12 @@ impl Runner {
                 let tx = Arc::into_inner(tx).ok_or_else(|| Failure::park("a handler kept its transaction"))?;
                 tx.commit().await?;
                 crash::point("consumer.after_commit");
+                Ok(())
+            }
+            Some(Handler::Hub(tell)) => {
+                tell(cx, claimed.notice()).await?;
+                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
+                self.performed.ask((claimed.event_id, claimed.consumer.clone())).await?;
                 Ok(())
             }
             Some(Handler::Effect(perform)) => {
@@ -260,7 +266,7 @@ impl Runner {
 }
 
 /// Not waiting for the disk is safe: performed again, a settled effect does nothing.
-async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), ()>> {
+async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), bool>> {
     let (events, consumers): (Vec<Uuid>, Vec<String>) = performed.into_iter().unzip();
     sqlx::query(
         "with setting as materialized (select set_config('synchronous_commit', 'off', true))

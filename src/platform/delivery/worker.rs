@@ -26,11 +26,13 @@ pub struct Concurrency {
     pub consumers: usize,
     /// Effects hold no database connection while they wait for the outside, so more of them may run.
     pub effects: usize,
+    /// Calls to listeners outside.
+    pub hubs: usize,
 }
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { consumers: 8, effects: 32 }
+        Self { consumers: 8, effects: 32, hubs: 8 }
     }
 }
 
@@ -39,7 +41,9 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Starts the workers; they end when `stop` is cancelled and what they hold is done.
 pub fn run_workers(runner: &Arc<Runner>, concurrency: Concurrency, stop: &CancellationToken, tasks: &TaskTracker) {
-    for (kind, at_once) in [(Kind::Consumer, concurrency.consumers), (Kind::Effect, concurrency.effects)] {
+    let lanes =
+        [(Kind::Consumer, concurrency.consumers), (Kind::Effect, concurrency.effects), (Kind::Hub, concurrency.hubs)];
+    for (kind, at_once) in lanes {
         tasks.spawn(supervise(Arc::clone(runner), kind, at_once, stop.clone()));
     }
     tasks.spawn(tell_others(Arc::clone(runner), stop.clone()));

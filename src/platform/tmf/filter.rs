@@ -24,6 +24,8 @@ pub struct Column {
     sql: &'static str,
     kind: Kind,
     rows: Option<&'static str>,
+    /// The column that `rows` gives, instead of asking each row whether there is one.
+    key: Option<&'static str>,
     names: &'static [Name],
 }
 
@@ -58,7 +60,7 @@ impl Column {
     }
 
     const fn of(sql: &'static str, kind: Kind) -> Self {
-        Self { sql, kind, rows: None, names: &[] }
+        Self { sql, kind, rows: None, key: None, names: &[] }
     }
 
     /// The column stands in other rows: the filter holds when one of them fits. `rows` is a `select` that ends in its
@@ -66,6 +68,14 @@ impl Column {
     #[must_use]
     pub const fn within(self, rows: &'static str) -> Self {
         Self { rows: Some(rows), ..self }
+    }
+
+    /// The column stands in other rows that are few once it is given: they are found first, and lead to the row by `key`.
+    /// `rows` selects the key's values, does not depend on the row, ends in its `where` condition and may bind the tenant
+    /// (`$1`). Left to [`Self::within`], a list in an order of its own would ask every row of the table.
+    #[must_use]
+    pub const fn found_by(self, key: &'static str, rows: &'static str) -> Self {
+        Self { rows: Some(rows), key: Some(key), ..self }
     }
 
     /// The column stores other words than callers use; any word not in `names` is refused.
@@ -198,7 +208,10 @@ fn condition(column: Column, filter: &Filter, parameter: &str, binder: &mut Bind
         Kind::Text | Kind::Bool | Kind::Integer => scalars(column, op, &filter.values, parameter, binder)?,
     };
     let held = match column.rows {
-        Some(rows) => format!("exists ({rows} and {plain})"),
+        Some(rows) => match column.key {
+            Some(key) => format!("{key} = any(array({rows} and {plain}))"),
+            None => format!("exists ({rows} and {plain})"),
+        },
         None => plain,
     };
     Ok(if filter.op == Op::Ne { format!("({held}) is not true") } else { held })
@@ -312,6 +325,25 @@ mod tests {
         default_order: "o.created_at desc",
         tiebreak: "o.id",
     };
+
+    #[test]
+    fn few_rows_elsewhere_lead_to_the_row() {
+        const LISTING: Listing = Listing {
+            attributes: &[Attribute {
+                path: "email",
+                column: Column::text("m.value").found_by("c.id", "select m.owner from medium m where m.tenant = $1"),
+            }],
+            default_order: "",
+            tiebreak: "c.id",
+        };
+        let ask = |raw| {
+            let query = ListQuery::parse(&pairs(Some(raw)).expect("valid"), Paging::default()).expect("valid");
+            SqlFilter::new(&query, &LISTING, 2).expect("valid").conditions().to_owned()
+        };
+        let found = "c.id = any(array(select m.owner from medium m where m.tenant = $1 and m.value in ($2)))";
+        assert_eq!(ask("email=a"), found);
+        assert_eq!(ask("email.ne=a"), format!("({found}) is not true"));
+    }
 
     fn filter(raw: &str) -> Result<SqlFilter, QueryError> {
         SqlFilter::new(&ListQuery::parse(&pairs(Some(raw))?, Paging::default())?, &ORDERS, 2)

@@ -13,7 +13,9 @@
 
 pub mod fields;
 pub mod filter;
+pub mod merge;
 pub mod money;
+pub mod official;
 pub mod page;
 pub mod query;
 pub mod shape;

@@ -67,6 +67,9 @@ const HUGE_NUMBERS: &[&str] = &[
     "1_000",
 ];
 
+/// A use of a number that nobody has is a fact that is recorded; plans and prices are called what the caller likes.
+const TAKES_ANY_ID: &[&str] = &["usage.simulate", "catalog.add_offering", "catalog.add_price"];
+
 /// A body of a bad kind for the route.
 pub(super) fn bad(document: &Value, route: &Route, rng: &mut Rng) -> Body {
     let base = if route.operation_name().is_some() {
@@ -196,11 +199,13 @@ fn against_schema(document: &Value, route: &Route, base: Value, rng: &mut Rng) -
         2 if types.contains(&"integer") || types.contains(&"number") => {
             // Text in the place of a number that JSON could not carry otherwise.
             body.insert(name.to_owned(), json!("@@"));
-            let bytes = Value::Object(body).to_string().replace("\"@@\"", rng.word(HUGE_NUMBERS));
+            let word = rng.word(HUGE_NUMBERS);
+            // Some quantities know -1: without limit.
+            let word = if word == "-1" && property["minimum"] == -1 { "-2" } else { word };
+            let bytes = Value::Object(body).to_string().replace("\"@@\"", word);
             Body { kind: "huge number", bytes: bytes.into(), must_be_refused: !reads }
         }
-        3 if !required.is_empty() && route.operation_name() != Some("usage.simulate") => {
-            // A use of a number that nobody has is a fact that is recorded, so it is no bad input.
+        3 if !required.is_empty() && !TAKES_ANY_ID.contains(&route.operation_name().unwrap_or_default()) => {
             let ids: Vec<&str> = required
                 .iter()
                 .copied()

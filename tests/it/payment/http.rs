@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::world::World;
-use crate::support::tmf_gate::{Api, validate};
+use crate::support::tmf_gate::{Api, validate, validate_extended, validate_request};
 
 struct Api676 {
     world: World,
@@ -99,6 +99,36 @@ async fn a_payment_by_hand_waits_for_its_outcome() {
 }
 
 #[tokio::test]
+async fn official_attributes_are_kept_and_echoed() {
+    let api = Api676::new().await;
+    api.world.customer("active", "4242424242424242").await;
+    let mut wish = wish("desk-551");
+    wish["taxAmount"] = json!({"unit": "SGD", "value": 0.42});
+    wish["channel"] = json!({"id": "shop", "name": "Orchard Road"});
+    wish["account"]["description"] = json!("hers");
+    assert_eq!(validate_request(Api::Tmf676, "POST", "Payment", &wish), Ok(()));
+    let created = api.post(&wish).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{:#}", created.body);
+    assert_official(&created.body);
+    assert_eq!(created.body["taxAmount"], wish["taxAmount"]);
+    assert_eq!(created.body["channel"], wish["channel"]);
+    assert_eq!(created.body["account"]["description"], "hers");
+    assert_eq!(created.body["account"]["name"], "Prepaid account", "what is ours stays ours");
+    assert_eq!(api.get(created.body["href"].as_str().expect("a link")).await.body, created.body);
+    wish["correlatorId"] = json!("desk-552");
+    wish["loyalty"] = json!({"tier": "gold"});
+    assert_eq!(api.post(&wish).await.body["reason"], "/loyalty");
+    wish["@schemaLocation"] = json!("https://example.test/loyalty.json");
+    let extended = api.post(&wish).await;
+    assert_eq!((extended.status, &extended.body["loyalty"]), (201, &wish["loyalty"]), "{:#}", extended.body);
+    assert_eq!(
+        validate_extended(Api::Tmf676, "Payment", &extended.body, &["https://example.test/loyalty.json"]),
+        Ok(())
+    );
+    api.world.finish().await;
+}
+
+#[tokio::test]
 async fn a_declined_card_is_an_outcome_and_a_slow_one_is_pending() {
     let api = Api676::new().await;
     api.world.customer("active", "4000000000009995").await;
@@ -151,7 +181,7 @@ async fn what_cannot_be_paid_is_refused_before_anything_is_written() {
         (changed("/totalAmount/unit", json!("USD")), 400, "/totalAmount/unit"),
         (changed("/correlatorId", json!("")), 400, "/correlatorId"),
         (changed("/description", json!({"a": 1})), 400, "/description"),
-        (json!({"account": {"id": "ACC-active"}}), 400, ""),
+        (json!({"account": {"id": "ACC-active"}}), 400, "/paymentMethod"),
     ] {
         let answer = api.post(&body).await;
         assert_eq!(
@@ -161,9 +191,12 @@ async fn what_cannot_be_paid_is_refused_before_anything_is_written() {
             answer.body
         );
     }
-    let mut unknown = wish("desk-1");
-    unknown["taxAmount"] = json!({"unit": "SGD", "value": 1});
-    assert_eq!(api.post(&unknown).await.status, 400);
+    for (attribute, value) in [("cashback", json!(1)), ("paymentItem", json!([])), ("authorizationCode", json!("x"))] {
+        let mut unknown = wish("desk-1");
+        unknown[attribute] = value;
+        let answer = api.post(&unknown).await;
+        assert_eq!((answer.status, answer.body["reason"].as_str()), (400, Some(format!("/{attribute}").as_str())));
+    }
     assert_eq!(api.get("/payment/v4/payment/PAY-999999").await.status, 404);
     assert_eq!(api.send("DELETE", "/payment/v4/payment/PAY-000001", &Value::Null, None).await.status, 405);
     assert_eq!(api.world.number("select count(*) from payment.payment_attempt").await, 0);

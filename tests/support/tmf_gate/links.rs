@@ -29,7 +29,7 @@ pub(crate) fn is_official(method: &str, path: &str) -> bool {
 }
 
 /// The resource's own `href`, and every link inside it: `href` beside `id`, `serviceOrderHref` beside
-/// `serviceOrderId`. A link that begins with a scheme is somebody else's and only echoed.
+/// `serviceOrderId`. A link that begins with a scheme is somebody else's and only echoed, a `urn:` is a name.
 pub(super) fn check(api: Api, resource: &str, value: &Value, faults: &mut Vec<String>) {
     if RULES.iter().any(|rules| rules.api == api && rules.resource == resource) {
         let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -65,6 +65,9 @@ fn walk(value: &Value, pointer: &str, faults: &mut Vec<String>) {
 }
 
 fn leads_to(link: &str, id: &str) -> bool {
+    if let Some(name) = link.strip_prefix("urn:bss:") {
+        return name.split_once(':').is_some_and(|(_, name)| name == id);
+    }
     !id.is_empty() && RULES.iter().any(|rules| link == format!("{}/{id}", collection(rules.api, rules.resource)))
 }
 

@@ -4,10 +4,11 @@ use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
 use super::model::{NewCustomer, NewMedium, birth_date, contact_value, name_part, split_name};
-use crate::domains::crm::port::MediumType;
+use crate::domains::crm::input::line;
+use crate::domains::crm::port::{CustomerStatus, MediumType};
 use crate::platform::error::{Error, Result};
 use crate::platform::tmf::shape::{self, Is, Shape};
-use crate::platform::tmf::time;
+use crate::platform::tmf::{merge, official, time};
 
 /// Characteristics that are ours to give.
 pub(super) const KYC_STATUS: &str = "kycStatus";
@@ -140,6 +141,56 @@ pub(super) fn new_customer(mut body: Value, today: NaiveDate) -> Result<NewCusto
     }
     attributes.remove("@type");
     Ok(NewCustomer { given_name, family_name, date_of_birth: said.date_of_birth, media, attributes })
+}
+
+/// What a PATCH changes; what is None stays.
+#[derive(Debug, Default)]
+pub(super) struct CustomerChange {
+    pub(super) name: Option<(String, String)>,
+    pub(super) status: Option<CustomerStatus>,
+    pub(super) status_reason: Option<Option<String>>,
+    /// A merge patch of what we only keep; its `characteristic` replaces the caller's own.
+    pub(super) attributes: Map<String, Value>,
+}
+
+/// Reads a JSON merge patch.
+///
+/// Ways to reach the customer are not among it: an address is the customer's identity, and each has its own rules and its
+/// own operation.
+pub(super) fn change(body: Value) -> Result<CustomerChange> {
+    let mut attributes = official::patch(body, "TMF629.Customer_Update")?;
+    merge::refuse(&attributes, &["account", "engagedParty", "validFor"])?;
+    attributes.shift_remove("@type");
+    if attributes.contains_key("contactMedium") {
+        return Err(Error::invalid("/contactMedium", "is changed with the operation customer.add_contact_medium"));
+    }
+    let name = match attributes.shift_remove("name") {
+        None => None,
+        Some(Value::String(text)) => Some(split_name(&text).map_err(|message| Error::invalid("/name", message))?),
+        Some(_) => return Err(Error::invalid("/name", "cannot be removed")),
+    };
+    let status = match attributes.shift_remove("status") {
+        None => None,
+        Some(word) => Some(
+            word.as_str()
+                .and_then(CustomerStatus::parse)
+                .ok_or_else(|| Error::invalid("/status", "must be active, suspended or closed"))?,
+        ),
+    };
+    let status_reason = match attributes.shift_remove("statusReason") {
+        None => None,
+        Some(Value::String(text)) => Some(Some(line(&text, "/statusReason")?)),
+        Some(_) => Some(None),
+    };
+    let ours = |one: &Value| {
+        ["givenName", "familyName", "dateOfBirth", KYC_STATUS, KYC_VERIFIED_AT].iter().any(|name| one["name"] == *name)
+    };
+    if let Some(Value::Array(characteristics)) = attributes.get("characteristic")
+        && let Some(index) = characteristics.iter().position(ours)
+    {
+        return Err(Error::invalid(format!("/characteristic/{index}/name"), "is not changed here"));
+    }
+    Ok(CustomerChange { name, status, status_reason, attributes })
 }
 
 /// What the characteristics say of the person.
@@ -290,6 +341,29 @@ mod tests {
             Value::Object(new.media[0].attributes.clone()),
             json!({ "characteristic": { "contactType": "home" } })
         );
+    }
+
+    #[test]
+    fn a_patch_takes_what_it_may_change_and_keeps_the_rest() {
+        let read = change(json!({
+            "name": "Nadia Tan", "status": "suspended", "statusReason": null, "agreement": [{ "id": "AGR-2" }],
+            "creditProfile": null
+        }))
+        .unwrap();
+        assert_eq!(read.name, Some(("Nadia".to_owned(), "Tan".to_owned())));
+        assert_eq!((read.status, read.status_reason), (Some(CustomerStatus::Suspended), Some(None)));
+        assert_eq!(Value::Object(read.attributes), json!({ "agreement": [{ "id": "AGR-2" }], "creditProfile": null }));
+        let fault = |body: Value| match change(body).unwrap_err() {
+            Error::Invalid { pointer, .. } => pointer,
+            other => panic!("{other}"),
+        };
+        assert_eq!(fault(json!({ "account": [] })), "/account");
+        assert_eq!(fault(json!({ "contactMedium": [] })), "/contactMedium");
+        assert_eq!(fault(json!({ "name": null })), "/name");
+        assert_eq!(fault(json!({ "status": "gone" })), "/status");
+        assert_eq!(fault(json!({ "loyalty": 1 })), "/loyalty");
+        let kyc = json!({ "characteristic": [{ "name": "kycStatus", "value": "verified" }] });
+        assert_eq!(fault(kyc), "/characteristic/0/name");
     }
 
     #[test]

@@ -60,3 +60,13 @@ pub(super) struct CustomerClosed {
     pub(super) version: i64,
 }
 customer_event!(CustomerClosed, "customer.closed");
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CustomerUpdated {
+    pub(super) customer_id: CustomerId,
+    /// Names of what was changed, never what it holds.
+    pub(super) fields_updated: Vec<&'static str>,
+    pub(super) version: i64,
+}
+customer_event!(CustomerUpdated, "customer.updated");

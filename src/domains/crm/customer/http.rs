@@ -1,9 +1,10 @@
-//! TMF629 Customer Management: `customer`, made and read.
+//! TMF629 Customer Management: `customer`, made, changed and read.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
@@ -13,19 +14,20 @@ use super::model::{Customer, Medium};
 use super::store;
 use crate::domains::crm::Service;
 use crate::domains::crm::port::CustomerId;
+use crate::platform::context::{Context, Scope};
 use crate::platform::error::Error;
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{shape, time};
 
 const COLLECTION: &str = "/tmf-api/customerManagement/v4/customer";
 
 /// The routes of TMF629 that we serve.
-pub fn router(service: Arc<Service>) -> Router {
+pub(in crate::domains::crm) fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route(COLLECTION, get(list).post(create))
-        .route("/tmf-api/customerManagement/v4/customer/{id}", get(retrieve))
+        .route("/tmf-api/customerManagement/v4/customer/{id}", get(retrieve).patch(patch))
         .with_state(service)
 }
 
@@ -43,10 +45,7 @@ async fn list(
     ApiQuery(pairs): ApiQuery,
 ) -> Result<Response, ApiError> {
     let mut query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
-    // The same address in whatever case it is written, as everywhere.
-    for filter in query.filters.iter_mut().filter(|filter| filter.path.join(".") == store::EMAIL_PATH) {
-        filter.values.iter_mut().for_each(|value| *value = value.to_lowercase());
-    }
+    store::lower_addresses(&mut query);
     let (total, customers) = store::page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, customers.into_iter().map(resource_of).collect()))
 }
@@ -62,6 +61,26 @@ async fn retrieve(
     resource::item(&pairs, resource_of(customer), Some(version))
 }
 
+/// Where a customer is found.
+pub(super) fn href_of(id: &CustomerId) -> String {
+    format!("{COLLECTION}/{id}")
+}
+
+async fn patch(
+    State(service): State<Arc<Service>>,
+    cx: Context,
+    ApiPath(id): ApiPath<CustomerId>,
+    headers: HeaderMap,
+    ApiJson(sent): ApiJson<Value>,
+) -> Result<Response, ApiError> {
+    cx.require(Scope::Write)?;
+    let expected = resource::if_match(&headers)?;
+    let change = body::change(sent)?;
+    let customer = service.change_customer(&cx, &id, change, expected).await?;
+    let version = customer.version;
+    Ok(resource::changed(resource_of(customer), version))
+}
+
 /// The resource: ours, then what the caller sent and we only keep.
 fn resource_of(mut customer: Customer) -> Value {
     let name = customer.full_name();
@@ -71,7 +90,7 @@ fn resource_of(mut customer: Customer) -> Value {
     }
     let mut resource = json!({
         "id": customer.id,
-        "href": format!("{COLLECTION}/{}", customer.id),
+        "href": href_of(&customer.id),
         "name": name,
         "status": customer.status.as_str(),
     });
@@ -81,6 +100,7 @@ fn resource_of(mut customer: Customer) -> Value {
     resource["validFor"] = valid_for;
     resource["engagedParty"] = json!({
         "id": customer.party_id,
+        "href": format!("/tmf-api/party/v4/individual/{}", customer.party_id),
         "name": name,
         "role": "customer",
         "@type": "RelatedParty",
@@ -136,7 +156,8 @@ fn characteristics(customer: &mut Customer) -> Value {
     Value::Array(all)
 }
 
-fn medium(mut medium: Medium) -> Value {
+/// A medium as TMF629 and TMF632 show it.
+pub(super) fn medium(mut medium: Medium) -> Value {
     let mut characteristic = Map::new();
     characteristic.insert(VALUE_KEYS[medium.kind as usize].to_owned(), json!(medium.value));
     if let Some(Value::Object(more)) = medium.attributes.remove("characteristic") {

@@ -7,12 +7,14 @@
 
 mod attest_kyc;
 mod body;
+mod change;
 mod close;
 mod contact;
 mod create;
 pub(super) mod events;
 mod find;
 pub(super) mod http;
+pub(super) mod individual;
 mod model;
 pub(super) mod policy;
 mod store;

@@ -8,6 +8,7 @@ use crate::platform::error::{Error, Rule, Violation};
 pub const REQUIRES_CONTACT_MEDIUM: Rule = Rule::new("customer.create.requires_contact_medium");
 pub const EMAIL_UNIQUE: Rule = Rule::new("customer.create.email_unique");
 pub const UPDATE_CLOSED: Rule = Rule::new("customer.update.customer_is_closed");
+pub const STATUS_INVALID: Rule = Rule::new("customer.update.status_invalid");
 pub const HOLD_CLOSED: Rule = Rule::new("customer.hold.closed");
 pub const ALREADY_CLOSED: Rule = Rule::new("customer.close.already_closed");
 pub const NO_ACTIVE_SUBSCRIPTIONS: Rule = Rule::new("customer.close.no_active_subscriptions");
@@ -49,6 +50,23 @@ pub(super) fn changeable(id: &CustomerId, status: CustomerStatus) -> Result<(), 
     match status {
         CustomerStatus::Pending | CustomerStatus::Active | CustomerStatus::Suspended => Ok(()),
         CustomerStatus::Closed => Err(UPDATE_CLOSED.violated("The customer is closed").with("customerId", id)),
+    }
+}
+
+/// The next status of a customer who is not closed; closing has rules of its own. Nobody becomes pending again.
+pub(super) fn status_change(
+    id: &CustomerId,
+    from: CustomerStatus,
+    to: CustomerStatus,
+) -> Result<CustomerStatus, Violation> {
+    use CustomerStatus::{Active, Closed, Pending, Suspended};
+    match (from, to) {
+        (Pending, Pending) | (Pending | Active | Suspended, Active | Suspended) => Ok(to),
+        (Active | Suspended, Pending) | (Closed, _) | (Pending | Active | Suspended, Closed) => Err(STATUS_INVALID
+            .violated("This status does not follow")
+            .with("customerId", id)
+            .with("from", from)
+            .with("to", to)),
     }
 }
 

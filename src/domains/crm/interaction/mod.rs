@@ -3,7 +3,10 @@
 //! Every customer-facing change of this domain writes its line in the same unit of work, so that the timeline and the books
 //! cannot disagree.
 
+pub(super) mod http;
 mod store;
+
+use serde_json::{Map, Value};
 
 use super::Service;
 use super::input::{line, page};
@@ -29,7 +32,42 @@ pub(super) const fn direction_of(channel: Channel) -> Direction {
     }
 }
 
+/// A line that comes over TMF683, checked.
+#[derive(Debug)]
+pub(super) struct NewLine {
+    pub(super) customer_id: CustomerId,
+    pub(super) channel: Channel,
+    pub(super) direction: Direction,
+    pub(super) summary: String,
+    pub(super) body: Option<String>,
+    /// Official TMF683 attributes that we only store and echo.
+    pub(super) attributes: Map<String, Value>,
+}
+
 impl Service {
+    /// Adds a line that somebody else has a record of. The surface is the one that they name.
+    async fn add_line(&self, cx: &Context, new: NewLine) -> Result<store::Line> {
+        if let Some(id) = idempotency::replayed::<String>(&self.platform.db, cx).await? {
+            let line = store::find(&self.platform.db, cx, &id).await?;
+            return line.ok_or_else(|| Error::not_found("interaction", &id));
+        }
+        let cx = &Context { channel: new.channel, ..cx.clone() };
+        let entry = store::Entry {
+            id: self.platform.ids.short("INT"),
+            customer_id: &new.customer_id,
+            direction: new.direction,
+            summary: &new.summary,
+            body: new.body.as_deref(),
+        };
+        let tx = self.platform.db.begin().await?;
+        let view = store::insert(&tx, cx, &entry).await?;
+        let view = view.ok_or_else(|| Error::invalid("/relatedParty", "There is no such customer"))?;
+        store::keep_attributes(&tx, cx, &view.id, &new.attributes).await?;
+        idempotency::keep(&tx, cx, &view.id, &view.id).await?;
+        tx.commit().await?;
+        Ok(store::Line { view, attributes: new.attributes })
+    }
+
     /// Writes one line in the caller's unit of work.
     pub(super) async fn note_interaction(
         &self,

@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
+use serde_json::{Map, Value};
 
 use crate::domains::crm::port::{CustomerId, Direction, InteractionView};
 use crate::platform::context::Context;
-use crate::platform::db::{Db, Tx, sql};
+use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
+use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
+use crate::platform::tmf::query::ListQuery;
 
 /// A line that is to be written; who, when and on which surface comes from the context.
 pub(super) struct Entry<'a> {
@@ -67,6 +70,75 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, entry: &Entry<'_>) -> Result<O
         cx.now
     );
     InteractionRow::find_by_statement(statement).one(&**tx).await?.map(InteractionView::try_from).transpose()
+}
+
+/// A line with what we only keep of it.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) view: InteractionView,
+    pub(super) attributes: Map<String, Value>,
+}
+
+const SELECT: &str =
+    "t.id, t.customer_id, t.channel, t.direction, t.summary, t.body, t.actor, t.agent_id, t.occurred_at, t.attributes";
+const FROM: &str = "crm.interaction t where t.tenant_id = $1";
+
+const LISTING: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("t.id") },
+        Attribute { path: "direction", column: Column::text("t.direction") },
+        Attribute { path: "reason", column: Column::text("t.summary") },
+        Attribute { path: "creationDate", column: Column::timestamp("t.occurred_at") },
+        Attribute { path: "channel.id", column: Column::text("t.channel") },
+        Attribute { path: "note.author", column: Column::text("t.actor") },
+        Attribute { path: "relatedParty.id", column: Column::text("t.customer_id") },
+    ],
+    default_order: "t.occurred_at desc",
+    tiebreak: "t.id desc",
+};
+
+#[derive(FromQueryResult)]
+struct LineRow {
+    #[sea_orm(nested)]
+    row: InteractionRow,
+    attributes: Option<Value>,
+}
+
+impl TryFrom<LineRow> for Line {
+    type Error = Error;
+    fn try_from(row: LineRow) -> Result<Self> {
+        let attributes = match row.attributes {
+            Some(Value::Object(attributes)) => attributes,
+            _ => Map::new(),
+        };
+        Ok(Self { view: row.row.try_into()?, attributes })
+    }
+}
+
+pub(super) async fn listed(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Line>)> {
+    let filter = SqlFilter::new(query, &LISTING, 2)?;
+    let (total, rows) = db::list::<LineRow>(db.connection(), SELECT, FROM, &cx.tenant, &filter).await?;
+    Ok((total, rows.into_iter().map(Line::try_from).collect::<Result<_>>()?))
+}
+
+pub(super) async fn find(db: &Db, cx: &Context, id: &str) -> Result<Option<Line>> {
+    let query = format!("select {SELECT} from {FROM} and t.id = $2");
+    let row = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(db.connection()).await?;
+    row.map(Line::try_from).transpose()
+}
+
+/// Keeps what a caller said beyond what we use, with the line that this unit of work has just written.
+pub(super) async fn keep_attributes(tx: &Tx, cx: &Context, id: &str, attributes: &Map<String, Value>) -> Result<()> {
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    let statement = sql!(
+        "update crm.interaction set attributes = $3 where tenant_id = $1 and id = $2",
+        cx.tenant.as_ref(),
+        id,
+        Value::Object(attributes.clone())
+    );
+    execute(&**tx, statement).await.map(drop)
 }
 
 /// The newest lines. The product clock may stand still: then the order of writing decides.

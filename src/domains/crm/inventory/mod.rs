@@ -13,11 +13,13 @@
 mod activation;
 mod events;
 mod hold;
+pub(super) mod http;
 mod number;
 pub(super) mod policy;
 mod pool;
 mod profile;
 mod reserve;
+mod store;
 mod watch;
 mod worker;
 

@@ -12,6 +12,8 @@ use crate::platform::db::Tx;
 use crate::platform::error::Result;
 
 id_type!(pub CustomerId, "customer, CUST-…");
+id_type!(pub PartyId, "party, PTY-…");
+id_type!(pub InteractionId, "line of a customer's timeline, INT-…");
 
 /// Where a customer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

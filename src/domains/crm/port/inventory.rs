@@ -12,6 +12,7 @@ use crate::platform::db::Tx;
 use crate::platform::error::Result;
 
 id_type!(pub Msisdn, "number without calling code, digits only");
+id_type!(pub ResourceId, "number or eSIM profile as a resource, MSISDN-… or ESIM-…");
 id_type!(pub Iccid, "eSIM profile (ICCID, 18 to 22 digits)");
 
 /// Where a number stands.

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::{Map, Value};
 
 use super::{money, word};
 use crate::domains::payment::model::{Attempt, Outcome, gateway_key};
 use crate::domains::payment::port::{AttemptId, AttemptStatus, ChargeRequest, PaymentMethodId, Purpose};
 use crate::platform::context::Context;
-use crate::platform::db::{Tx, sql};
+use crate::platform::db::{Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 
 /// Of the table under the name `a`.
@@ -203,6 +204,25 @@ pub(in crate::domains::payment) async fn insert_all(
         column(new, |new| gateway_key(&new.request.business_key, new.number))
     );
     Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Attempt::try_from).collect()
+}
+
+/// Keeps what the caller of a manual payment said beyond what we use.
+pub(in crate::domains::payment) async fn keep_attributes(
+    tx: &Tx,
+    cx: &Context,
+    id: &AttemptId,
+    attributes: Map<String, Value>,
+) -> Result<()> {
+    if attributes.is_empty() {
+        return Ok(());
+    }
+    let statement = sql!(
+        "update payment.payment_attempt set attributes = $3 where tenant_id = $1 and id = $2",
+        cx.tenant.as_ref(),
+        id,
+        Value::Object(attributes)
+    );
+    execute(&**tx, statement).await.map(drop)
 }
 
 pub(in crate::domains::payment) async fn find(

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use serde_json::{Map, Value};
 
 use super::{attempts, refunds};
 use crate::domains::crm::port::CustomerId;
@@ -70,6 +71,8 @@ pub(in crate::domains::payment) struct Payment {
     pub(in crate::domains::payment) account_id: String,
     /// Brand and last four digits.
     pub(in crate::domains::payment) card: Option<String>,
+    /// Official TMF676 attributes that we only store and echo.
+    pub(in crate::domains::payment) attributes: Map<String, Value>,
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -78,12 +81,17 @@ struct PaymentRow {
     attempt: attempts::Row,
     account_id: String,
     card: Option<String>,
+    attributes: Value,
 }
 
 impl TryFrom<PaymentRow> for Payment {
     type Error = crate::platform::error::Error;
     fn try_from(row: PaymentRow) -> Result<Self> {
-        Ok(Self { attempt: row.attempt.try_into()?, account_id: row.account_id, card: row.card })
+        let attributes = match row.attributes {
+            Value::Object(attributes) => attributes,
+            _ => Map::new(),
+        };
+        Ok(Self { attempt: row.attempt.try_into()?, account_id: row.account_id, card: row.card, attributes })
     }
 }
 
@@ -120,7 +128,7 @@ const FROM: &str = "payment.payment_attempt a join crm.customer c on c.id = a.cu
     left join payment.payment_method m on m.id = a.payment_method_id where a.tenant_id = $1";
 
 fn select() -> String {
-    format!("{}, c.account_id, m.brand || ' ' || m.last4 as card", attempts::COLUMNS)
+    format!("{}, c.account_id, m.brand || ' ' || m.last4 as card, a.attributes", attempts::COLUMNS)
 }
 
 /// One page of payments and how many there are.

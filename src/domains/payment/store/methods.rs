@@ -9,9 +9,11 @@ use crate::domains::payment::model::Method;
 use crate::domains::payment::port::PaymentMethodId;
 use crate::domains::payment::port::gateway::Tokenized;
 use crate::platform::context::Context;
-use crate::platform::db::{Tx, execute, sql};
+use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids;
+use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
+use crate::platform::tmf::query::ListQuery;
 
 const COLUMNS: &str = "id, customer_id, type as method_type, token_provider, last4, brand, exp_month, exp_year, is_default, status, version";
 
@@ -78,6 +80,28 @@ pub(in crate::domains::payment) async fn find(
     let query = format!("select {COLUMNS} from payment.payment_method where tenant_id = $1 and id = $2");
     let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(connection).await?;
     Ok(row.map(Method::from))
+}
+
+const LISTING: Listing = Listing {
+    attributes: &[
+        Attribute { path: "id", column: Column::text("id") },
+        Attribute { path: "name", column: Column::text("(brand || ' ' || last4)") },
+        Attribute { path: "status", column: Column::text("status") },
+        Attribute { path: "isPreferred", column: Column::boolean("is_default") },
+        Attribute { path: "brand", column: Column::text("brand") },
+        Attribute { path: "lastFourDigits", column: Column::text("last4") },
+        Attribute { path: "relatedParty.id", column: Column::text("customer_id") },
+    ],
+    default_order: "",
+    tiebreak: "id",
+};
+
+/// A page of TMF670, and how many cards fit in all; those that were taken off file too.
+pub(in crate::domains::payment) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Method>)> {
+    let filter = SqlFilter::new(query, &LISTING, 2)?;
+    let from = "payment.payment_method where tenant_id = $1";
+    let (total, rows) = db::list::<Row>(db.connection(), COLUMNS, from, &cx.tenant, &filter).await?;
+    Ok((total, rows.into_iter().map(Method::from).collect()))
 }
 
 /// The active cards of a customer, newest first. A customer has few.

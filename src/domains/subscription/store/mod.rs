@@ -7,6 +7,7 @@
 pub(super) mod bucket;
 pub(super) mod change;
 pub(super) mod contract;
+pub(super) mod listing;
 pub(super) mod migration;
 pub(super) mod period;
 pub(super) mod purchase;

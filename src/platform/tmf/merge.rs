@@ -1,0 +1,87 @@
+//! JSON merge patch (RFC 7396), and the attributes that we only keep and echo.
+
+use serde_json::{Map, Value};
+
+use crate::platform::error::{Error, Result};
+
+/// Applies a merge patch: an object goes into an object, a null removes, everything else replaces.
+pub fn apply(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, change) in patch {
+        match change {
+            Value::Null => {
+                target.shift_remove(&name);
+            }
+            Value::Object(below) => {
+                let inner = target.entry(name).or_insert_with(|| Value::Object(Map::new()));
+                if !inner.is_object() {
+                    *inner = Value::Object(Map::new());
+                }
+                if let Value::Object(inner) = inner {
+                    apply(inner, below);
+                }
+            }
+            whole => {
+                target.insert(name, whole);
+            }
+        }
+    }
+}
+
+/// Adds what a caller once sent and we only keep, at every level of objects; what is ours stays ours.
+pub fn echo(ours: &mut Value, theirs: &Map<String, Value>) {
+    let Value::Object(ours) = ours else { return };
+    for (name, value) in theirs {
+        match (ours.get_mut(name), value) {
+            (None, _) => {
+                ours.insert(name.clone(), value.clone());
+            }
+            (Some(inner), Value::Object(below)) => echo(inner, below),
+            (Some(_), _) => {}
+        }
+    }
+}
+
+/// Refuses attributes that are ours to give.
+pub fn refuse(body: &Map<String, Value>, ours: &[&str]) -> Result<()> {
+    match ours.iter().find(|name| body.contains_key(**name)) {
+        Some(name) => Err(Error::invalid(format!("/{name}"), "is ours to give; leave it out")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn merged(target: Value, patch: Value) -> Value {
+        let (Value::Object(mut target), Value::Object(patch)) = (target, patch) else { panic!("objects") };
+        apply(&mut target, patch);
+        Value::Object(target)
+    }
+
+    /// Appendix A of RFC 7396, as far as both sides are objects.
+    #[test]
+    fn the_examples_of_the_standard() {
+        assert_eq!(merged(json!({"a": "b"}), json!({"a": "c"})), json!({"a": "c"}));
+        assert_eq!(merged(json!({"a": "b"}), json!({"b": "c"})), json!({"a": "b", "b": "c"}));
+        assert_eq!(merged(json!({"a": "b"}), json!({"a": null})), json!({}));
+        assert_eq!(merged(json!({"a": "b", "b": "c"}), json!({"a": null})), json!({"b": "c"}));
+        assert_eq!(merged(json!({"a": ["b"]}), json!({"a": "c"})), json!({"a": "c"}));
+        assert_eq!(merged(json!({"a": "c"}), json!({"a": ["b"]})), json!({"a": ["b"]}));
+        assert_eq!(merged(json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}})), json!({"a": {"b": "d"}}));
+        assert_eq!(merged(json!({"a": [{"b": "c"}]}), json!({"a": [1]})), json!({"a": [1]}));
+        assert_eq!(merged(json!({"e": null}), json!({"a": 1})), json!({"e": null, "a": 1}));
+        assert_eq!(merged(json!({}), json!({"a": {"bb": {"ccc": null}}})), json!({"a": {"bb": {}}}));
+        assert_eq!(merged(json!({"a": "foo"}), json!({"a": {"b": 1}})), json!({"a": {"b": 1}}));
+    }
+
+    #[test]
+    fn what_is_ours_stays_ours() {
+        let mut body = json!({"id": "X", "account": {"id": "A"}});
+        let kept = json!({"id": "Y", "description": "d", "account": {"id": "B", "name": "n"}});
+        echo(&mut body, kept.as_object().expect("an object"));
+        assert_eq!(body, json!({"id": "X", "account": {"id": "A", "name": "n"}, "description": "d"}));
+    }
+}

@@ -1,0 +1,245 @@
+//! Listeners outside: registered at the `/hub` of an API, told of its events over real HTTP, signed, again after a failure,
+//! parked in the end.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse as _;
+use axum::routing::post;
+use bss::platform::hub::signature;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+use crate::support::tmf_gate::{Api, validate_request};
+
+const CUSTOMERS: &str = "/tmf-api/customerManagement/v4/hub";
+const EVERYTHING: &str = "/tmf-api/event/v4/hub";
+
+/// A listener of ours: remembers what it is sent and answers with a status that the test chooses.
+#[derive(Clone)]
+struct Listener {
+    heard: Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>,
+    status: Arc<AtomicU16>,
+    url: String,
+}
+
+impl Listener {
+    async fn new() -> Self {
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}/listener", socket.local_addr().expect("an address"));
+        let listener = Self { heard: Arc::default(), status: Arc::new(AtomicU16::new(204)), url };
+        let router = Router::new().route("/listener", post(Self::hear)).with_state(listener.clone());
+        tokio::spawn(async move { axum::serve(socket, router).await });
+        listener
+    }
+
+    async fn hear(State(listener): State<Self>, headers: HeaderMap, body: Bytes) -> axum::response::Response {
+        listener.heard.lock().expect("nobody panics").push((headers, body.to_vec()));
+        let status = StatusCode::from_u16(listener.status.load(Ordering::Relaxed)).expect("a status");
+        (status, [(header::LOCATION, "http://127.0.0.1:1/elsewhere")]).into_response()
+    }
+
+    fn heard(&self) -> Vec<(HeaderMap, Vec<u8>)> {
+        self.heard.lock().expect("nobody panics").clone()
+    }
+}
+
+async fn register(app: &TestApp, path: &str, listener: &Listener, query: Option<&str>) -> (Value, String) {
+    let mut wish = json!({"callback": listener.url});
+    if let Some(query) = query {
+        wish["query"] = json!(query);
+    }
+    let made = app.send(Method::POST, path, &wish).await;
+    assert_eq!(made.status, 201, "{:#}", made.body);
+    assert_eq!(made.headers["location"], format!("{path}/{}", made.body["id"].as_str().expect("an id")));
+    let secret = made.headers["x-bss-hub-secret"].to_str().expect("a secret").to_owned();
+    assert!(secret.len() >= 32 && !made.body.to_string().contains(&secret));
+    (made.body, secret)
+}
+
+async fn private() -> TestApp {
+    TestApp::with(&[("BSS_HUB_ALLOW_PRIVATE", "true")]).await
+}
+
+#[tokio::test]
+async fn a_listener_is_told_of_what_it_asked_for_and_can_check_who_told_it() {
+    let app = private().await;
+    let listener = Listener::new().await;
+    let query = "eventType=CustomerCreateEvent,CustomerStateChangeEvent";
+    let (hub, secret) = register(&app, CUSTOMERS, &listener, Some(query)).await;
+    let customer = app.customer("4242424242424242").await;
+    app.settle().await;
+    let heard = listener.heard();
+    assert_eq!(heard.len(), 1, "the attestation is not among what was asked for");
+    let (headers, bytes) = &heard[0];
+    let body: Value = serde_json::from_slice(bytes).expect("JSON");
+    assert_eq!((&body["eventType"], &body["domain"]), (&json!("CustomerCreateEvent"), &json!("TMF629")));
+    let href = format!("/tmf-api/customerManagement/v4/customer/{customer}");
+    assert_eq!(body["event"]["customer"], json!({"id": customer, "href": href}));
+    assert_eq!(headers["x-bss-event-id"].to_str().ok(), body["eventId"].as_str());
+    let signed = headers["x-bss-signature"].to_str().expect("a signature");
+    let seconds = signed.trim_start_matches("t=").split(',').next().and_then(|t| t.parse().ok()).expect("seconds");
+    assert_eq!(signed, signature(&secret, seconds, bytes));
+
+    let listed = app.op("hub.list", json!({})).await.ok();
+    assert_eq!((&listed[0]["id"], &listed[0]["api"]), (&hub["id"], &json!("TMF629")));
+    assert!(!listed.to_string().contains(&secret));
+    let path = format!("{CUSTOMERS}/{}", hub["id"].as_str().unwrap());
+    assert_eq!(
+        app.send(Method::DELETE, &path.replace("customerManagement", "productInventory"), &Value::Null).await.status,
+        404
+    );
+    assert_eq!(app.send(Method::DELETE, &path, &Value::Null).await.status, 204);
+    assert_eq!(app.send(Method::DELETE, &path, &Value::Null).await.status, 404);
+    app.customer("4242424242424242").await;
+    app.settle().await;
+    assert_eq!(listener.heard().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_whole_activation_is_told_over_tmf688() {
+    let app = private().await;
+    let listener = Listener::new().await;
+    register(&app, EVERYTHING, &listener, None).await;
+    let line = app.line("PLAN_M").await;
+    app.settle().await;
+    let mut told: Vec<String> = listener
+        .heard()
+        .iter()
+        .map(|(_, body)| serde_json::from_slice::<Value>(body).expect("JSON"))
+        .map(|body| {
+            let resource =
+                body["event"].as_object().and_then(|event| event.values().next().cloned()).unwrap_or_default();
+            format!("{} {}", body["eventType"].as_str().unwrap(), resource["href"].as_str().unwrap())
+        })
+        .collect();
+    told.sort();
+    let activated =
+        format!("ProductStateChangeEvent /tmf-api/productInventory/v4/product/{}", line["id"].as_str().unwrap());
+    assert!(told.contains(&activated), "{told:#?}");
+    for name in [
+        "CustomerCreateEvent",
+        "ProductOrderCreateEvent",
+        "ServiceOrderCreateEvent",
+        "PaymentCreateEvent",
+        "PaymentStateChangeEvent",
+        "ServiceStateChangeEvent",
+        "PaymentMethodCreateEvent",
+    ] {
+        assert!(told.iter().any(|one| one.starts_with(name)), "{name}: {told:#?}");
+    }
+    for href in told.iter().filter_map(|one| one.split(' ').nth(1)) {
+        assert!(app.get(href).await.status.is_success(), "{href} is a dead link");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_tried_again_and_a_listener_that_is_gone_is_parked() {
+    let app = private().await;
+    let listener = Listener::new().await;
+    let (hub, _) = register(&app, CUSTOMERS, &listener, Some("eventType=CustomerCreateEvent")).await;
+    listener.status.store(500, Ordering::Relaxed);
+    app.customer("4242424242424242").await;
+    app.until("it is told a first time", async || (!listener.heard().is_empty()).then_some(())).await;
+    // A redirect is no success either, and nobody follows it.
+    listener.status.store(302, Ordering::Relaxed);
+    app.until("it is told again", async || (listener.heard().len() > 1).then_some(())).await;
+    listener.status.store(200, Ordering::Relaxed);
+    app.settle().await;
+    let ids: Vec<_> = listener.heard().into_iter().map(|(headers, _)| headers["x-bss-event-id"].clone()).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "the same event under the same id");
+    let done = app.number("select count(*) from audit.delivery where kind = 'hub' and state = 'done'").await;
+    assert_eq!(done, 1);
+
+    listener.status.store(410, Ordering::Relaxed);
+    app.customer("4242424242424242").await;
+    let parked = app
+        .until("it is parked", async || {
+            let parked = app.op("queue.parked", json!({})).await.ok();
+            parked.as_array().is_some_and(|parked| !parked.is_empty()).then_some(parked)
+        })
+        .await;
+    assert_eq!(parked[0]["consumer"], format!("hub.{}", hub["id"].as_str().unwrap()));
+    listener.status.store(204, Ordering::Relaxed);
+    let again = json!({"eventId": parked[0]["eventId"], "consumer": parked[0]["consumer"]});
+    app.op("queue.replay", again).await.ok();
+    app.settle().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn callbacks_lead_to_the_world_and_nowhere_else() {
+    let app = TestApp::new().await;
+    for callback in [
+        "http://127.0.0.1:9/x",
+        "http://[::1]/x",
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest",
+        "ftp://example.test/",
+        "https://user:secret@example.test/",
+        "nowhere",
+        "",
+        "http://0x7f.1/",
+    ] {
+        let refused = app.send(Method::POST, CUSTOMERS, &json!({"callback": callback})).await;
+        assert_eq!((refused.status.as_u16(), &refused.body["reason"]), (400, &json!("/callback")), "{callback}");
+    }
+    for query in ["eventType=Nothing", "name=x", "eventType=ProductOrderCreateEvent"] {
+        let refused =
+            app.send(Method::POST, CUSTOMERS, &json!({"callback": "https://example.test/", "query": query})).await;
+        assert_eq!((refused.status.as_u16(), &refused.body["reason"]), (400, &json!("/query")), "{query}");
+    }
+    let refused = app.send(Method::POST, CUSTOMERS, &json!({"callback": "https://example.test/", "more": 1})).await;
+    assert_eq!(refused.status, 400);
+    // A name is looked at when it is called: this one leads to this machine.
+    app.send(Method::POST, CUSTOMERS, &json!({"callback": "http://localhost:9/x"})).await.ok();
+    app.customer("4242424242424242").await;
+    let error = app
+        .until("the call fails", async || {
+            let found: Option<String> = sqlx::query_scalar(
+                "select last_error from audit.delivery where kind = 'hub' and last_error is not null limit 1",
+            )
+            .fetch_optional(app.platform.db.pool())
+            .await
+            .expect("the query is right")
+            .flatten();
+            found
+        })
+        .await;
+    assert!(error.contains("no address that may be called"), "{error}");
+    let mut app = app;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn registrations_are_official_and_for_administrators() {
+    let app = private().await;
+    for api in [Api::Tmf629, Api::Tmf688] {
+        let schema = &api.definition()["definitions"]["EventSubscriptionInput"];
+        assert_eq!(schema["required"], json!(["callback"]), "{api:?}");
+    }
+    assert!(validate_request(Api::Tmf688, "POST", "Hub", &json!({"callback": "https://example.test/"})).is_ok());
+    let token = "b2".repeat(32);
+    let response = reqwest_as(&app, &token).await;
+    assert_eq!(response, 403, "the portal registers nobody");
+    app.finish().await;
+}
+
+async fn reqwest_as(app: &TestApp, token: &str) -> u16 {
+    crate::support::client::Client::plain()
+        .post(app.url(CUSTOMERS))
+        .header("x-bss-api-token", token)
+        .json(&json!({"callback": "https://example.test/"}))
+        .send()
+        .await
+        .expect("the product answers")
+        .status()
+        .as_u16()
+}

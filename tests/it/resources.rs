@@ -1,0 +1,316 @@
+//! The other TM Forum resources: customers changed, persons, lines as products, buckets and top-ups, numbers and profiles,
+//! cards, the timeline.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+use crate::support::tmf_gate::{Api, validate, validate_extended, validate_request, validate_selection};
+
+#[track_caller]
+fn official(api: Api, resource: &str, body: &Value) {
+    if let Err(faults) = validate(api, resource, body) {
+        panic!("{faults:#?}\n{body:#}");
+    }
+}
+
+/// The one resource that a filter finds, official in the list and by itself.
+async fn only(app: &TestApp, api: Api, resource: &str, query: &str) -> Value {
+    let listed = app.get(query).await.ok();
+    let [one] = listed.as_array().expect("a list").as_slice() else { panic!("{query}: {listed:#}") };
+    official(api, resource, one);
+    let read = app.get(one["href"].as_str().expect("an href")).await.ok();
+    assert_eq!(&read, one);
+    let cut = app.get(&format!("{}?fields=none", one["href"].as_str().unwrap())).await.ok();
+    validate_selection(api, resource, &cut).expect("a selection is official");
+    read
+}
+
+#[tokio::test]
+async fn a_customer_is_changed_by_merge_patch() {
+    let app = TestApp::new().await;
+    let id = app.customer("4242424242424242").await;
+    let path = format!("/tmf-api/customerManagement/v4/customer/{id}");
+    let tag = app.get(&path).await.headers["etag"].to_str().unwrap().to_owned();
+    let patch = async |body: Value, tag: &str| {
+        validate_request(Api::Tmf629, "PATCH", "Customer", &body).expect("our own request is official");
+        app.send_with(
+            Method::PATCH,
+            &path,
+            &body,
+            &[("if-match", tag), ("content-type", "application/merge-patch+json")],
+        )
+        .await
+    };
+    assert_eq!(patch(json!({"name": "Ada King"}), "\"99\"").await.status, 412);
+    let wish = json!({"name": "Ada King", "agreement": [{"id": "AGR-1"}], "characteristic": [{"name": "segment", "value": 3}]});
+    let changed = patch(wish.clone(), &tag).await;
+    assert_eq!(changed.status, 200, "{:#}", changed.body);
+    official(Api::Tmf629, "Customer", &changed.body);
+    assert_eq!((&changed.body["name"], &changed.body["agreement"]), (&json!("Ada King"), &wish["agreement"]));
+    let next = changed.headers["etag"].to_str().unwrap().to_owned();
+    assert_eq!(patch(wish, &next).await.headers["etag"].to_str().unwrap(), next, "nothing new is no new version");
+    let removed = patch(json!({"agreement": null, "status": "suspended", "statusReason": "asked"}), "*").await.ok();
+    assert!(removed.get("agreement").is_none());
+    assert_eq!(removed["status"], "suspended");
+    patch(json!({"status": "pending"}), "*").await.violates("customer.update.status_invalid");
+    for (body, pointer) in [
+        (json!({"account": []}), "/account"),
+        (json!({"contactMedium": []}), "/contactMedium"),
+        (json!({"id": "CUST-1"}), "/id"),
+        (json!({"loyalty": 1}), "/loyalty"),
+    ] {
+        let refused = app.send(Method::PATCH, &path, &body).await;
+        assert_eq!((refused.status.as_u16(), refused.body["reason"].as_str()), (400, Some(pointer)));
+    }
+    let location = "https://example.test/loyalty.json";
+    let extended = patch(json!({"loyalty": {"tier": "gold"}, "@schemaLocation": location}), "*").await.ok();
+    assert_eq!(extended["loyalty"]["tier"], "gold");
+    assert_eq!(validate_extended(Api::Tmf629, "Customer", &extended, &[location]), Ok(()));
+    assert_eq!(patch(json!({"status": "active"}), "*").await.ok()["status"], "active");
+    let closed = patch(json!({"status": "closed"}), "*").await.ok();
+    assert!(closed["validFor"]["endDateTime"].is_string());
+    patch(json!({"name": "Somebody Else"}), "*").await.violates("customer.update.customer_is_closed");
+    assert_eq!(app.send(Method::PATCH, &path.replace(&id, "CUST-none"), &json!({"name": "x"})).await.status, 404);
+    let types =
+        app.op("events.list", json!({"aggregateId": id, "eventTypePrefix": "customer.", "limit": 50})).await.ok();
+    let types: Vec<&str> = types["events"].as_array().unwrap().iter().filter_map(|e| e["eventType"].as_str()).collect();
+    assert_eq!(types.iter().filter(|name| **name == "customer.updated").count(), 4, "{types:?}");
+    assert_eq!(types.last(), Some(&"customer.closed"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_customer_with_a_line_is_not_closed_by_patch() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let path = format!("/tmf-api/customerManagement/v4/customer/{}", line["customerId"].as_str().unwrap());
+    app.send(Method::PATCH, &path, &json!({"status": "closed"}))
+        .await
+        .violates("customer.close.no_active_subscriptions");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_line_is_seen_as_product_buckets_resources_person_and_card() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_M").await;
+    app.settle().await;
+    let (id, customer) = (line["id"].as_str().unwrap(), line["customerId"].as_str().unwrap());
+    let product = only(&app, Api::Tmf637, "Product", &format!("/tmf-api/productInventory/v4/product?id={id}")).await;
+    assert_eq!((&product["status"], &product["name"]), (&json!("active"), &line["msisdn"]));
+    let products =
+        format!("/tmf-api/productInventory/v4/product?relatedParty.id={customer}&status=active&sort=-orderDate");
+    assert_eq!(only(&app, Api::Tmf637, "Product", &products).await["id"], id);
+
+    let number =
+        format!("/tmf-api/resourceInventoryManagement/v4/resource/MSISDN-{}", line["msisdn"].as_str().unwrap());
+    let number = app.get(&number).await.ok();
+    official(Api::Tmf639, "Resource", &number);
+    assert_eq!((&number["resourceStatus"], &number["usageState"]), (&json!("reserved"), &json!("active")));
+    let profile = "/tmf-api/resourceInventoryManagement/v4/resource?category=esimProfile&resourceStatus=reserved";
+    let profile = only(&app, Api::Tmf639, "Resource", profile).await;
+    assert_eq!(profile["resourceRelationship"][0]["resource"]["id"], number["id"]);
+    let text = profile.to_string();
+    assert!(
+        !text.contains("89101") && !text.contains("LPA:") && !text.contains("52501"),
+        "no ICCID, code or IMSI: {text}"
+    );
+
+    let buckets = app.get(&format!("/tmf-api/prepayBalanceManagement/v4/bucket?product.id={id}")).await.ok();
+    assert_eq!(buckets.as_array().map(Vec::len), Some(4));
+    for bucket in buckets.as_array().unwrap() {
+        official(Api::Tmf654, "Bucket", bucket);
+        assert_eq!(&app.get(bucket["href"].as_str().unwrap()).await.ok(), bucket);
+    }
+    let data =
+        only(&app, Api::Tmf654, "Bucket", &format!("/tmf-api/prepayBalanceManagement/v4/bucket?id={id}:data")).await;
+    assert_eq!(data["remainingValue"]["amount"], 30_720);
+
+    let person = format!("/tmf-api/party/v4/individual?relatedParty.id={customer}");
+    let person = only(&app, Api::Tmf632, "Individual", &person).await;
+    assert_eq!((&person["givenName"], &person["status"]), (&json!("Ada"), &json!("validated")));
+    let email = person["contactMedium"][0]["characteristic"]["emailAddress"].as_str().unwrap().to_uppercase();
+    let by_email = format!("/tmf-api/party/v4/individual?contactMedium.characteristic.emailAddress={email}");
+    assert_eq!(only(&app, Api::Tmf632, "Individual", &by_email).await["id"], person["id"]);
+
+    let cards = format!("/tmf-api/paymentMethod/v4/paymentMethod?relatedParty.id={customer}&status=active");
+    let card = only(&app, Api::Tmf670, "PaymentMethod", &cards).await;
+    assert_eq!((&card["lastFourDigits"], &card["isPreferred"]), (&json!("4242"), &json!(true)));
+
+    app.op("subscription.terminate", json!({"subscriptionId": id, "reason": "moved away"})).await.ok();
+    app.settle().await;
+    let ended = app.get(product["href"].as_str().unwrap()).await.ok();
+    official(Api::Tmf637, "Product", &ended);
+    assert_eq!(ended["status"], "terminated");
+    for path in [
+        "/tmf-api/productInventory/v4/product/none",
+        "/tmf-api/prepayBalanceManagement/v4/bucket/none",
+        "/tmf-api/prepayBalanceManagement/v4/topupBalance/none",
+        "/tmf-api/party/v4/individual/none",
+        "/tmf-api/resourceInventoryManagement/v4/resource/none",
+        "/tmf-api/paymentMethod/v4/paymentMethod/none",
+        "/tmf-api/partyInteraction/v4/partyInteraction/none",
+    ] {
+        assert_eq!(app.get(path).await.status, 404, "{path}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_blocked_line_is_a_suspended_product_until_it_is_topped_up_over_tmf654() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let (id, msisdn) = (line["id"].as_str().unwrap(), &line["msisdn"]);
+    app.op("usage.simulate", json!({"msisdn": msisdn, "eventType": "data", "quantity": 5_120})).await.ok();
+    app.settle().await;
+    let product = format!("/tmf-api/productInventory/v4/product/{id}");
+    let blocked = app.get(&product).await.ok();
+    official(Api::Tmf637, "Product", &blocked);
+    assert_eq!(blocked["status"], "suspended");
+
+    let account = app.op("customer.get", json!({"customerId": line["customerId"]})).await.ok()["accountId"].clone();
+    let wish = json!({"amount": {"amount": 1024, "units": "mb"}, "bucket": {"id": format!("{id}:data")},
+        "partyAccount": {"id": account}, "usageType": "data", "description": "for the weekend"});
+    validate_request(Api::Tmf654, "POST", "TopupBalance", &wish).expect("our own request is official");
+    let path = "/tmf-api/prepayBalanceManagement/v4/topupBalance";
+    let made = app.send_with(Method::POST, path, &wish, &[("idempotency-key", "click-1")]).await;
+    assert_eq!(made.status, 201, "{:#}", made.body);
+    official(Api::Tmf654, "TopupBalance", &made.body);
+    assert_eq!((&made.body["status"], &made.body["voucher"]), (&json!("completed"), &json!("VAS_DATA_1GB")));
+    assert_eq!(made.body["description"], "for the weekend");
+    let again = app.send_with(Method::POST, path, &wish, &[("idempotency-key", "click-1")]).await;
+    assert_eq!((again.status.as_u16(), &again.body), (201, &made.body));
+    assert_eq!(only(&app, Api::Tmf654, "TopupBalance", &format!("{path}?product.id={id}")).await, made.body);
+    assert_eq!(app.get(&product).await.ok()["status"], "active");
+
+    for (pointer, value, reason) in [
+        ("/amount/amount", json!(1000), "/amount/amount"),
+        ("/amount/units", json!("gb"), "/amount/units"),
+        ("/bucket/id", json!("SUB-9999:data"), "/bucket/id"),
+        ("/bucket/id", json!("none"), "/bucket/id"),
+        ("/partyAccount/id", json!("ACC-none"), "/partyAccount/id"),
+        ("/usageType", json!("voice"), "/usageType"),
+        ("/usageType", json!("fax"), "/usageType"),
+    ] {
+        let mut wrong = wish.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        let refused = app.send(Method::POST, path, &wrong).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.body["reason"].as_str()),
+            (400, Some(reason)),
+            "{:#}",
+            refused.body
+        );
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn cards_are_preferred_and_taken_off_file_over_tmf670() {
+    let app = TestApp::new().await;
+    let customer = app.customer("4242424242424242").await;
+    app.op("payment.add_card", json!({"customerId": customer, "cardNumber": "5555555555554444"})).await.ok();
+    let cards = format!("/tmf-api/paymentMethod/v4/paymentMethod?relatedParty.id={customer}&sort=id");
+    let listed = app.get(&cards).await.ok();
+    let hrefs: Vec<&str> = listed.as_array().unwrap().iter().filter_map(|card| card["href"].as_str()).collect();
+    let prefer = json!({"isPreferred": true});
+    validate_request(Api::Tmf670, "PATCH", "PaymentMethod", &prefer).expect("our own request is official");
+    assert_eq!(app.send_with(Method::PATCH, hrefs[1], &prefer, &[("if-match", "\"9\"")]).await.status, 412);
+    let preferred = app.send_with(Method::PATCH, hrefs[1], &prefer, &[("if-match", "\"1\"")]).await.ok();
+    official(Api::Tmf670, "PaymentMethod", &preferred);
+    assert_eq!(preferred["isPreferred"], true);
+    assert_eq!(app.send(Method::PATCH, hrefs[1], &json!({"isPreferred": false})).await.status, 400);
+    assert_eq!(app.send(Method::PATCH, hrefs[1], &json!({"name": "x"})).await.body["reason"], "/name");
+    assert_eq!(app.send(Method::DELETE, hrefs[0], &Value::Null).await.status, 204);
+    assert_eq!(app.get(hrefs[0]).await.ok()["status"], "removed");
+    assert_eq!(app.send(Method::DELETE, &hrefs[0].replace("PM-", "PM-9"), &Value::Null).await.status, 404);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_timeline_is_read_and_added_to_over_tmf683() {
+    let app = TestApp::new().await;
+    let customer = app.customer("4242424242424242").await;
+    let path = "/tmf-api/partyInteraction/v4/partyInteraction";
+    let party = json!({"id": customer, "href": format!("/tmf-api/customerManagement/v4/customer/{customer}"),
+        "@referredType": "Customer"});
+    let wish = json!({"reason": "Asked about roaming", "description": "Travels in June", "direction": "inbound",
+        "status": "completed", "interactionDate": {"startDateTime": "2026-05-10T17:00:00+08:00"},
+        "channel": [{"id": "portal-csr", "href": "urn:bss:channel:portal-csr"}], "relatedParty": [party],
+        "attachment": [{"name": "scan", "url": "https://example.test/scan"}]});
+    validate_request(Api::Tmf683, "POST", "PartyInteraction", &wish).expect("our own request is official");
+    let made = app.send_with(Method::POST, path, &wish, &[("idempotency-key", "k-1")]).await;
+    assert_eq!(made.status, 201, "{:#}", made.body);
+    official(Api::Tmf683, "PartyInteraction", &made.body);
+    assert_eq!(made.body["attachment"], wish["attachment"]);
+    assert_eq!(made.body["interactionDate"]["startDateTime"], "2026-05-10T09:00:00.000Z");
+    let again = app.send_with(Method::POST, path, &wish, &[("idempotency-key", "k-1")]).await;
+    assert_eq!((again.status.as_u16(), &again.body), (201, &made.body));
+    let found =
+        only(&app, Api::Tmf683, "PartyInteraction", &format!("{path}?channel.id=portal-csr&direction=inbound")).await;
+    assert_eq!(found["id"], made.body["id"]);
+    let all = app.get(&format!("{path}?relatedParty.id={customer}")).await.ok();
+    assert!(all.as_array().unwrap().len() >= 3, "creation, attestation and card wrote theirs");
+    for line in all.as_array().unwrap() {
+        official(Api::Tmf683, "PartyInteraction", line);
+    }
+    for (pointer, value, reason) in [
+        ("/status", json!("open"), "/status"),
+        ("/direction", json!("up"), "/direction"),
+        ("/channel/0/id", json!("pigeon"), "/channel/0/id"),
+        ("/relatedParty/0/id", json!("CUST-none"), "/relatedParty"),
+        ("/relatedParty", json!([]), "/relatedParty"),
+        ("/channel", json!([]), "/channel"),
+    ] {
+        let mut wrong = wish.clone();
+        *wrong.pointer_mut(pointer).unwrap() = value;
+        let refused = app.send(Method::POST, path, &wrong).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.body["reason"].as_str()),
+            (400, Some(reason)),
+            "{:#}",
+            refused.body
+        );
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn usage_that_says_more_is_kept_and_echoed() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_M").await;
+    let wish = json!({"usageType": "data", "usageDate": "2026-05-11T20:30:00+08:00", "description": "video",
+        "usageSpecification": {"id": "USPEC-1"},
+        "usageCharacteristic": [{"name": "msisdn", "value": line["msisdn"]}, {"name": "quantity", "value": 5, "id": "c-2"},
+            {"name": "externalId", "value": "x-1"}]});
+    let path = "/tmf-api/usageManagement/v4/usage";
+    validate_request(Api::Tmf635, "POST", "Usage", &wish).expect("our own request is official");
+    let now = app.op("clock.now", json!({})).await.ok();
+    let mut wish = wish;
+    wish["usageDate"] = now["now"].clone();
+    let made = app.send(Method::POST, path, &wish).await;
+    assert_eq!(made.status, 201, "{:#}", made.body);
+    official(Api::Tmf635, "Usage", &made.body);
+    assert_eq!(
+        (&made.body["description"], &made.body["usageSpecification"]),
+        (&wish["description"], &wish["usageSpecification"])
+    );
+    let quantity = made.body["usageCharacteristic"].as_array().unwrap().iter().find(|one| one["name"] == "quantity");
+    assert_eq!(quantity.unwrap()["id"], "c-2");
+    assert_eq!(app.get(made.body["href"].as_str().unwrap()).await.ok(), made.body);
+    assert_eq!(app.send(Method::POST, path, &wish).await.ok(), made.body, "a replay gets the stored answer");
+    let mut plain = wish.clone();
+    for more in ["description", "usageSpecification"] {
+        plain.as_object_mut().unwrap().remove(more);
+    }
+    plain["usageCharacteristic"][1].as_object_mut().unwrap().remove("id");
+    plain["usageCharacteristic"][2]["value"] = json!("x-2");
+    let plain = app.send(Method::POST, path, &plain).await.ok();
+    assert!(plain.get("description").is_none());
+    let kept = app.number("select count(*) from mediation.usage_event where attributes is not null").await;
+    assert_eq!(kept, 1, "nothing is written where nothing is said");
+    wish["speed"] = json!(1);
+    assert_eq!(app.send(Method::POST, path, &wish).await.body["reason"], "/speed");
+    app.finish().await;
+}
