@@ -1,10 +1,10 @@
 //! What customers are told, on the running product: one message per fact, sent once whatever happens, and never in the log.
 
 use bss::domains::crm::port::Template;
+use bss::domains::subscription::port::PriceMigrationScheduled;
 use bss::platform::context::Context;
-use bss::platform::outbox::{self, Event};
+use bss::platform::outbox;
 use reqwest::Method;
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -172,62 +172,44 @@ async fn a_customer_without_an_address_is_not_written_to() {
     app.finish().await;
 }
 
-/// An event as another domain stages it.
-#[derive(Serialize)]
-struct Staged<'a> {
-    #[serde(skip)]
-    line: &'a str,
-    #[serde(flatten)]
-    payload: Value,
-}
-
-macro_rules! staged {
-    ($name:ident, $type:literal) => {
-        #[derive(Serialize)]
-        #[serde(transparent)]
-        struct $name<'a>(Staged<'a>);
-        impl Event for $name<'_> {
-            const TYPE: &'static str = $type;
-            const AGGREGATE: &'static str = "subscription";
-            fn aggregate_id(&self) -> &str {
-                self.0.line
-            }
-        }
-    };
-}
-staged!(ReminderDue, "subscription.renewal_reminder_due");
-staged!(PriceScheduled, "subscription.price_migration_scheduled");
-staged!(PlanChanged, "subscription.plan_changed");
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reminders_and_changes_are_told_once_however_often_their_event_comes() {
     let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-05-06T09:00:00Z"})).await.ok();
     let line = app.line("PLAN_M").await;
     let customer = line["customerId"].as_str().unwrap().to_owned();
-    let event = |more: Value| {
-        let mut payload = json!({"subscriptionId": line["id"], "customerId": customer, "cfsServiceId": line["cfsServiceId"], "version": 7});
-        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        Staged { line: id(&line), payload }
-    };
     for _ in 0..2 {
         let cx = Context::system("test", "r-1".into(), app.platform.clock.now().await.unwrap());
         let tx = app.platform.db.begin().await.unwrap();
-        let reminder = ReminderDue(event(json!({"periodEnd": "2026-06-04T17:00:00Z"})));
-        outbox::stage(&tx, &cx, &reminder).await.unwrap();
-        let price = PriceScheduled(event(json!({
-            "oldAmount": "25.00", "newAmount": "27.00", "newCurrency": "SGD", "effectiveAt": "2026-07-04T17:00:00Z",
-        })));
+        let price = PriceMigrationScheduled {
+            subscription_id: id(&line).to_owned().into(),
+            customer_id: customer.clone().into(),
+            migration_id: "MIG-0001".to_owned().into(),
+            msisdn: line["msisdn"].as_str().unwrap().parse().unwrap(),
+            offering_id: "PLAN_M".to_owned().into(),
+            old_amount: "25.00".into(),
+            new_amount: "27.00".into(),
+            new_currency: "SGD".into(),
+            effective_at: "2026-07-04T17:00:00Z".parse().unwrap(),
+            notice_days: 30,
+            initiated_by: "test".into(),
+            version: 7,
+        };
         outbox::stage(&tx, &cx, &price).await.unwrap();
-        let plan = PlanChanged(event(json!({
-            "msisdn": line["msisdn"], "previousOfferingId": "PLAN_S", "newOfferingId": "PLAN_M", "newPriceAmount": "25.00",
-            "newPriceCurrency": "SGD", "newPriceOfferingPriceId": line["priceOfferingPriceId"], "discountEnded": false,
-            "periodIndex": 1, "periodStart": line["currentPeriodStart"], "periodEnd": line["currentPeriodEnd"],
-        })));
-        outbox::stage(&tx, &cx, &plan).await.unwrap();
         tx.commit().await.unwrap();
     }
+    let change = json!({"subscriptionId": line["id"], "newOfferingId": "PLAN_L"});
+    app.op("subscription.schedule_plan_change", change).await.ok();
+    for hours in ["708h", "13h"] {
+        app.op("clock.advance", json!({"duration": hours})).await.ok();
+        for _ in 0..2 {
+            app.op("worker.tick", json!({"name": "renewal"})).await.ok();
+        }
+        app.settle().await;
+    }
     let told = messages(&app, &customer).await;
-    assert_eq!(kinds(&told), ["activation", "plan_change", "price_change", "renewal_reminder", "welcome"]);
+    let expected = ["activation", "plan_change", "price_change", "renewal_receipt", "renewal_reminder", "welcome"];
+    assert_eq!(kinds(&told), expected);
     assert!(text(&app, of(&told, "price_change")).await.contains("SGD 27.00"));
     assert!(of(&told, "renewal_reminder")["subject"].as_str().unwrap().contains("5 Jun 2026"), "{told:#?}");
     app.finish().await;

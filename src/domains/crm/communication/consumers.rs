@@ -6,16 +6,14 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::Service;
-use super::events::{
-    MessageRequested, PlanChanged, PriceMigrationScheduled, RenewFailed, RenewalReminderDue, SubscriptionRenewed,
-    VasPurchased,
-};
+use super::events::{MessageRequested, RenewFailed, SubscriptionRenewed, VasPurchased};
 use super::notice::{Blocked, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp};
 use super::store;
 use crate::domains::crm::customer::events::CustomerCreated;
 use crate::domains::mediation::port::UsageThresholdReached;
 use crate::domains::subscription::port::{
-    BlockReason, SubscriptionActivated, SubscriptionBlocked, SubscriptionTerminated,
+    BlockReason, PlanChanged, PriceMigrationScheduled, RenewalReminderDue, SubscriptionActivated, SubscriptionBlocked,
+    SubscriptionTerminated,
 };
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -229,10 +227,10 @@ impl Telling for RenewalReminderDue {
 
     fn told(self) -> Option<Told> {
         Some(Told {
-            business_key: format!("{}:{}", self.subscription_id, self.period_end.timestamp()),
+            business_key: format!("{}:{}", self.subscription_id, self.renews_at.timestamp()),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
-            notice: Notice::RenewalReminder(Reminder { renews_at: self.period_end }),
+            notice: Notice::RenewalReminder(Reminder { renews_at: self.renews_at }),
         })
     }
 }

@@ -158,34 +158,3 @@ line_fact!(
         version: i64,
     }
 );
-
-line_fact!(
-    /// The next period will be charged soon.
-    RenewalReminderDue,
-    "subscription.renewal_reminder_due",
-    {
-        period_end: DateTime<Utc>,
-    }
-);
-
-line_fact!(
-    /// The line will pay another price.
-    PriceMigrationScheduled,
-    "subscription.price_migration_scheduled",
-    {
-        old_amount: String,
-        new_amount: String,
-        new_currency: String,
-        effective_at: DateTime<Utc>,
-    }
-);
-
-line_fact!(
-    /// The line is on another plan.
-    PlanChanged,
-    "subscription.plan_changed",
-    {
-        previous_offering_id: OfferingId,
-        version: i64,
-    }
-);
