@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domains::catalog::port::{AllowanceType, OfferingId, VasId};
+use crate::domains::catalog::port::{AllowanceType, VasId};
 use crate::domains::crm::port::{CustomerId, MessageId, Template};
 use crate::domains::subscription::port::{SubscriptionId, VasPurchaseId};
 use crate::platform::outbox::Event;
