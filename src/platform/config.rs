@@ -542,7 +542,7 @@ impl Reader<'_> {
 
     fn smtp(&mut self) -> SmtpConfig {
         for needed in ["BSS_PORTAL_EMAIL_SMTP_HOST", "BSS_PORTAL_EMAIL_FROM", "BSS_PORTAL_PUBLIC_URL"] {
-            if self.environment.get(needed).is_none_or(|text| text.is_empty()) {
+            if self.environment.get(needed).is_none_or(String::is_empty) {
                 self.faults.push(format!("{needed} is needed for BSS_PORTAL_EMAIL_PROVIDER=smtp"));
             }
         }
