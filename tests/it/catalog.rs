@@ -57,30 +57,30 @@ async fn a_plan_is_made_changed_and_sold_over_tmf620() {
     assert!(!on_sale().await, "a plan in design does not sell");
 
     let path = href(&made.body).to_owned();
-    let patch =
+    let change =
         async |body: Value, tag: &str| send(&app, Method::PATCH, &path, "ProductOffering", &body, Some(tag)).await;
-    assert_eq!(patch(json!({"lifecycleStatus": "Active"}), "\"7\"").await.status, 412);
-    let active = patch(json!({"lifecycleStatus": "Active", "description": null, "channel": null}), "\"1\"").await;
+    assert_eq!(change(json!({"lifecycleStatus": "Active"}), "\"7\"").await.status, 412);
+    let active = change(json!({"lifecycleStatus": "Active", "description": null, "channel": null}), "\"1\"").await;
     assert_eq!((active.status.as_u16(), &active.headers["etag"]), (200, &"\"2\"".parse().unwrap()));
     assert!(active.body.get("description").is_none() && active.body.get("channel").is_none());
     assert!(on_sale().await);
-    let same = patch(json!({"name": "Weekend"}), "\"2\"").await;
+    let same = change(json!({"name": "Weekend"}), "\"2\"").await;
     assert_eq!(same.headers["etag"], "\"2\"", "what changes nothing is no new version");
 
     let customer = app.customer("4242424242424242").await;
     let order = app.order(&customer, &id).await;
     assert_eq!(order["state"], "completed", "a new plan is fulfilled like the others: {order:#}");
 
-    let window = patch(json!({"validFor": {"endDateTime": "2020-01-01T00:00:00Z"}}), "\"2\"").await;
+    let window = change(json!({"validFor": {"endDateTime": "2020-01-01T00:00:00Z"}}), "\"2\"").await;
     assert_eq!(window.body["validFor"], json!({"endDateTime": "2020-01-01T00:00:00.000Z"}));
     assert!(!on_sale().await);
-    patch(json!({"validFor": {"startDateTime": "2021-01-01T00:00:00Z"}}), "*")
+    change(json!({"validFor": {"startDateTime": "2021-01-01T00:00:00Z"}}), "*")
         .await
         .violates("catalog.window.inverted");
-    let open = patch(json!({"validFor": null}), "*").await;
+    let open = change(json!({"validFor": null}), "*").await;
     assert!(open.body.get("validFor").is_none());
-    patch(json!({"lifecycleStatus": "Retired"}), "*").await.ok();
-    patch(json!({"lifecycleStatus": "Active"}), "*").await.violates("catalog.lifecycle.transition_invalid");
+    change(json!({"lifecycleStatus": "Retired"}), "*").await.ok();
+    change(json!({"lifecycleStatus": "Active"}), "*").await.violates("catalog.lifecycle.transition_invalid");
     let events = app.op("events.list", json!({"aggregateId": id, "limit": 50})).await.ok();
     let types: Vec<&str> =
         events["events"].as_array().expect("events").iter().filter_map(|e| e["eventType"].as_str()).collect();
@@ -104,28 +104,28 @@ async fn prices_are_added_attached_and_ended_but_never_edited() {
         "validFor": {"startDateTime": "2026-02-10T00:00:00Z", "endDateTime": "2026-02-24T00:00:00Z"}});
     let price = send(&app, Method::POST, PRICES, "ProductOfferingPrice", &wish, None).await.ok();
     let path = format!("{OFFERINGS}/PLAN_M");
-    let patch = async |body: Value| send(&app, Method::PATCH, &path, "ProductOffering", &body, None).await;
-    patch(json!({"productOfferingPrice": [{"id": price["id"]}]})).await.violates("catalog.price.cannot_detach");
-    patch(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": "PRICE_PLAN_S"}]}))
+    let change = async |body: Value| send(&app, Method::PATCH, &path, "ProductOffering", &body, None).await;
+    change(json!({"productOfferingPrice": [{"id": price["id"]}]})).await.violates("catalog.price.cannot_detach");
+    change(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": "PRICE_PLAN_S"}]}))
         .await
         .violates("catalog.price.belongs_to_other_offering");
-    patch(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": "PRICE_NONE"}]}))
+    change(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": "PRICE_NONE"}]}))
         .await
         .violates("catalog.price.not_found");
     let cheaper = json!({"id": "PRICE_PLAN_M", "price": {"taxIncludedAmount": {"unit": "SGD", "value": 1}}});
-    patch(json!({"productOfferingPrice": [cheaper]})).await.violates("catalog.price.immutable");
-    let both = patch(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": price["id"]}]})).await.ok();
+    change(json!({"productOfferingPrice": [cheaper]})).await.violates("catalog.price.immutable");
+    let both = change(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": price["id"]}]})).await.ok();
     assert_eq!(both["productOfferingPrice"].as_array().map(Vec::len), Some(2));
     let listed = app.get(&format!("{OFFERINGS}?productOfferingPrice.id={}", price["id"].as_str().unwrap())).await.ok();
     assert_eq!(listed[0]["id"], "PLAN_M");
 
     let path = href(&price).to_owned();
-    let patch = async |body: Value| send(&app, Method::PATCH, &path, "ProductOfferingPrice", &body, None).await;
-    patch(json!({"price": {"unit": "SGD", "value": 21}})).await.violates("catalog.price.immutable");
-    patch(json!({"validFor": {"startDateTime": "2026-02-11T00:00:00Z"}})).await.violates("catalog.price.immutable");
-    assert_eq!(patch(json!({"priceType": "oneTime"})).await.status, 400);
+    let change = async |body: Value| send(&app, Method::PATCH, &path, "ProductOfferingPrice", &body, None).await;
+    change(json!({"price": {"unit": "SGD", "value": 21}})).await.violates("catalog.price.immutable");
+    change(json!({"validFor": {"startDateTime": "2026-02-11T00:00:00Z"}})).await.violates("catalog.price.immutable");
+    assert_eq!(change(json!({"priceType": "oneTime"})).await.status, 400);
     let ended =
-        patch(json!({"name": "Lunar new year", "validFor": {"endDateTime": "2026-02-20T00:00:00Z"}})).await.ok();
+        change(json!({"name": "Lunar new year", "validFor": {"endDateTime": "2026-02-20T00:00:00Z"}})).await.ok();
     assert_eq!((&ended["name"], &ended["version"]), (&json!("Lunar new year"), &json!("3")));
     for wrong in [json!({"unit": "USD", "value": 1}), json!({"unit": "SGD", "value": -1})] {
         let wish = json!({"name": "x", "price": wrong});
@@ -199,14 +199,14 @@ async fn categories_are_a_tree_and_specifications_are_described() {
     assert_eq!((&top["isRoot"], &below["isRoot"]), (&json!(true), &json!(false)));
     post("x", json!({"parentId": "CAT-none"})).await.violates("catalog.category.not_found");
     post("x", json!({"productOffering": [{"id": "PLAN_NONE"}]})).await.violates("catalog.offering.not_found");
-    let patch = async |one: &Value, body: Value| send(&app, Method::PATCH, href(one), "Category", &body, None).await;
-    patch(&top, json!({"parentId": below["id"]})).await.violates("catalog.category.cycle");
+    let change = async |one: &Value, body: Value| send(&app, Method::PATCH, href(one), "Category", &body, None).await;
+    change(&top, json!({"parentId": below["id"]})).await.violates("catalog.category.cycle");
     let shown = app.get(href(&top)).await.ok();
     assert_eq!(shown["subCategory"][0]["id"], below["id"]);
     let plan = app.get(&format!("{OFFERINGS}/PLAN_M")).await.ok();
     official("ProductOffering", &plan);
     assert_eq!(plan["category"][0]["id"], top["id"]);
-    let moved = patch(&below, json!({"parentId": null, "productOffering": [{"id": "PLAN_S"}]})).await.ok();
+    let moved = change(&below, json!({"parentId": null, "productOffering": [{"id": "PLAN_S"}]})).await.ok();
     assert_eq!((&moved["isRoot"], &moved["productOffering"][0]["id"]), (&json!(true), &json!("PLAN_S")));
     assert_eq!(app.send(Method::POST, CATEGORIES, &json!({"name": "x", "subCategory": []})).await.status, 400);
 
@@ -255,11 +255,11 @@ async fn two_who_change_one_plan_at_once_have_one_winner() {
     let path = format!("{OFFERINGS}/PLAN_L");
     let tag = app.get(&path).await.headers["etag"].to_str().unwrap().to_owned();
     let headers = [("if-match", tag.as_str())];
-    let patch = |name: &'static str| {
+    let change = |name: &'static str| {
         let (app, path, headers) = (&app, &path, &headers);
         async move { app.send_with(Method::PATCH, path, &json!({"name": name}), headers).await.status.as_u16() }
     };
-    let mut answers = futures::future::join_all([patch("A"), patch("B"), patch("C"), patch("D")]).await;
+    let mut answers = futures::future::join_all([change("A"), change("B"), change("C"), change("D")]).await;
     answers.sort_unstable();
     assert_eq!(answers, [200, 412, 412, 412]);
     app.finish().await;

@@ -1,6 +1,7 @@
 //! Listeners outside: registered at the `/hub` of an API, told of its events over real HTTP, signed, again after a failure,
 //! parked in the end.
 
+use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use bss::platform::hub::signature;
 use reqwest::Method;
@@ -20,10 +21,13 @@ use crate::support::tmf_gate::{Api, validate_request};
 const CUSTOMERS: &str = "/tmf-api/customerManagement/v4/hub";
 const EVERYTHING: &str = "/tmf-api/event/v4/hub";
 
+/// Headers and body of something that a listener was sent.
+type Heard = (HeaderMap, Vec<u8>);
+
 /// A listener of ours: remembers what it is sent and answers with a status that the test chooses.
 #[derive(Clone)]
 struct Listener {
-    heard: Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
     status: Arc<AtomicU16>,
     url: String,
 }
@@ -38,13 +42,13 @@ impl Listener {
         listener
     }
 
-    async fn hear(State(listener): State<Self>, headers: HeaderMap, body: Bytes) -> axum::response::Response {
+    fn hear(State(listener): State<Self>, headers: HeaderMap, body: Bytes) -> Ready<Response> {
         listener.heard.lock().expect("nobody panics").push((headers, body.to_vec()));
         let status = StatusCode::from_u16(listener.status.load(Ordering::Relaxed)).expect("a status");
-        (status, [(header::LOCATION, "http://127.0.0.1:1/elsewhere")]).into_response()
+        ready((status, [(header::LOCATION, "http://127.0.0.1:1/elsewhere")]).into_response())
     }
 
-    fn heard(&self) -> Vec<(HeaderMap, Vec<u8>)> {
+    fn heard(&self) -> Vec<Heard> {
         self.heard.lock().expect("nobody panics").clone()
     }
 }

@@ -21,7 +21,7 @@ async fn only(app: &TestApp, api: Api, resource: &str, query: &str) -> Value {
     official(api, resource, one);
     let read = app.get(one["href"].as_str().expect("an href")).await.ok();
     assert_eq!(&read, one);
-    let cut = app.get(&format!("{}?fields=none", one["href"].as_str().unwrap())).await.ok();
+    let cut = app.get(&format!("{}?fields=none", one["href"].as_str().expect("an href"))).await.ok();
     validate_selection(api, resource, &cut).expect("a selection is official");
     read
 }
@@ -32,7 +32,7 @@ async fn a_customer_is_changed_by_merge_patch() {
     let id = app.customer("4242424242424242").await;
     let path = format!("/tmf-api/customerManagement/v4/customer/{id}");
     let tag = app.get(&path).await.headers["etag"].to_str().unwrap().to_owned();
-    let patch = async |body: Value, tag: &str| {
+    let change = async |body: Value, tag: &str| {
         validate_request(Api::Tmf629, "PATCH", "Customer", &body).expect("our own request is official");
         app.send_with(
             Method::PATCH,
@@ -42,18 +42,18 @@ async fn a_customer_is_changed_by_merge_patch() {
         )
         .await
     };
-    assert_eq!(patch(json!({"name": "Ada King"}), "\"99\"").await.status, 412);
+    assert_eq!(change(json!({"name": "Ada King"}), "\"99\"").await.status, 412);
     let wish = json!({"name": "Ada King", "agreement": [{"id": "AGR-1"}], "characteristic": [{"name": "segment", "value": 3}]});
-    let changed = patch(wish.clone(), &tag).await;
+    let changed = change(wish.clone(), &tag).await;
     assert_eq!(changed.status, 200, "{:#}", changed.body);
     official(Api::Tmf629, "Customer", &changed.body);
     assert_eq!((&changed.body["name"], &changed.body["agreement"]), (&json!("Ada King"), &wish["agreement"]));
     let next = changed.headers["etag"].to_str().unwrap().to_owned();
-    assert_eq!(patch(wish, &next).await.headers["etag"].to_str().unwrap(), next, "nothing new is no new version");
-    let removed = patch(json!({"agreement": null, "status": "suspended", "statusReason": "asked"}), "*").await.ok();
+    assert_eq!(change(wish, &next).await.headers["etag"].to_str().unwrap(), next, "nothing new is no new version");
+    let removed = change(json!({"agreement": null, "status": "suspended", "statusReason": "asked"}), "*").await.ok();
     assert!(removed.get("agreement").is_none());
     assert_eq!(removed["status"], "suspended");
-    patch(json!({"status": "pending"}), "*").await.violates("customer.update.status_invalid");
+    change(json!({"status": "pending"}), "*").await.violates("customer.update.status_invalid");
     for (body, pointer) in [
         (json!({"account": []}), "/account"),
         (json!({"contactMedium": []}), "/contactMedium"),
@@ -64,13 +64,13 @@ async fn a_customer_is_changed_by_merge_patch() {
         assert_eq!((refused.status.as_u16(), refused.body["reason"].as_str()), (400, Some(pointer)));
     }
     let location = "https://example.test/loyalty.json";
-    let extended = patch(json!({"loyalty": {"tier": "gold"}, "@schemaLocation": location}), "*").await.ok();
+    let extended = change(json!({"loyalty": {"tier": "gold"}, "@schemaLocation": location}), "*").await.ok();
     assert_eq!(extended["loyalty"]["tier"], "gold");
     assert_eq!(validate_extended(Api::Tmf629, "Customer", &extended, &[location]), Ok(()));
-    assert_eq!(patch(json!({"status": "active"}), "*").await.ok()["status"], "active");
-    let closed = patch(json!({"status": "closed"}), "*").await.ok();
+    assert_eq!(change(json!({"status": "active"}), "*").await.ok()["status"], "active");
+    let closed = change(json!({"status": "closed"}), "*").await.ok();
     assert!(closed["validFor"]["endDateTime"].is_string());
-    patch(json!({"name": "Somebody Else"}), "*").await.violates("customer.update.customer_is_closed");
+    change(json!({"name": "Somebody Else"}), "*").await.violates("customer.update.customer_is_closed");
     assert_eq!(app.send(Method::PATCH, &path.replace(&id, "CUST-none"), &json!({"name": "x"})).await.status, 404);
     let types =
         app.op("events.list", json!({"aggregateId": id, "eventTypePrefix": "customer.", "limit": 50})).await.ok();
