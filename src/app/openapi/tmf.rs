@@ -225,6 +225,7 @@ fn hubs(draft: &mut Draft) {
             json!({
                 "operationId": format!("registerListener{api}"),
                 "tags": [api],
+                "x-bss-audience": "admin",
                 "summary": format!("Register a listener for the events of {api}"),
                 "parameters": parts::caller_parameters(),
                 "requestBody": { "required": true, "content": { "application/json": body } },
@@ -237,6 +238,7 @@ fn hubs(draft: &mut Draft) {
             json!({
                 "operationId": format!("unregisterListener{api}"),
                 "tags": [api],
+                "x-bss-audience": "admin",
                 "summary": format!("Unregister a listener of {api}"),
                 "parameters": parts::with_parameters(&["Id"]),
                 "responses": parts::responses(&[(204, "Gone", json!({}))], &with(&[404])),

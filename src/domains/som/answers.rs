@@ -152,10 +152,14 @@ impl Service {
     }
 }
 
-/// What the network has done to the service by this task is what it has confirmed.
+/// What the network has done to the service by this task is what it has confirmed. Answers are delivered in any order: one
+/// that is heard after the answer to a later service order says nothing any more.
 async fn confirm(tx: &Tx, cx: &Context, order: &ServiceOrder, task: TaskType) -> Result<()> {
     let Some(state) = confirmed_by(task) else { return Ok(()) };
     let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+    if store::is_answered_later(tx, cx, &graph.cfs.id, &order.id).await? {
+        return Ok(());
+    }
     graph.cfs.network.confirmed = Some(state);
     store::save_network(tx, cx, &graph.cfs).await
 }

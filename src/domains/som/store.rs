@@ -234,6 +234,35 @@ pub(super) async fn open_tasks(tx: &Tx, cx: &Context, order: &ServiceOrderId) ->
     open.map(|row| row.open).ok_or_else(|| Error::Internal("a count gave no row".into()))
 }
 
+/// Whether the network has answered a later service order about the service with what confirms a state. The caller holds the
+/// service, so nobody else is about to.
+pub(super) async fn is_answered_later(
+    tx: &Tx,
+    cx: &Context,
+    service: &ServiceId,
+    order: &ServiceOrderId,
+) -> Result<bool> {
+    #[derive(FromQueryResult)]
+    struct Later {
+        later: bool,
+    }
+    // Numbers of service orders grow in the order in which a service's are made: under its lock.
+    let statement = sql!(
+        "select exists (
+             select 1 from service_inventory.service_order_item i
+             join service_inventory.service_order o on o.id = i.service_order_id
+             join service_inventory.service_order_task t on t.service_order_id = o.id
+             where o.tenant_id = $1 and i.target_service_id = $2 and t.state = 'completed'
+               and t.task_type in ('SERVICE_SUSPEND', 'SERVICE_RESUME', 'HLR_DEPROVISION')
+               and substring(o.id from '[0-9]+$')::bigint > substring($3 from '[0-9]+$')::bigint) as later",
+        cx.tenant.as_ref(),
+        service,
+        order
+    );
+    let later = Later::find_by_statement(statement).one(&**tx).await?;
+    later.map(|row| row.later).ok_or_else(|| Error::Internal("a question gave no row".into()))
+}
+
 /// Reads the service order and keeps it locked until `tx` ends.
 pub(super) async fn lock_order(tx: &Tx, cx: &Context, id: &ServiceOrderId) -> Result<ServiceOrder> {
     let statement =
