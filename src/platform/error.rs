@@ -37,14 +37,24 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Adds a fact that a caller can act on. Never personal data.
+    /// Adds a fact that a caller can act on. Never personal data. A text that a caller sent comes back cut after
+    /// [`ECHO_LIMIT`] characters.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
-        let value = serde_json::to_value(value).unwrap_or(Value::Null);
+        let mut value = serde_json::to_value(value).unwrap_or(Value::Null);
+        if let Value::String(text) = &mut value
+            && let Some((cut, _)) = text.char_indices().nth(ECHO_LIMIT)
+        {
+            text.truncate(cut);
+            text.push('…');
+        }
         self.context.insert(key.to_owned(), value);
         self
     }
 }
+
+/// What an error repeats of a caller's own text, in characters.
+const ECHO_LIMIT: usize = 200;
 
 /// The few cases that a caller can act on; everything else is internal.
 #[derive(Debug, thiserror::Error)]
@@ -193,6 +203,12 @@ mod tests {
         let violation = RULE.violated("The service order runs").with("orderId", "ORD-0001");
         assert_eq!(violation.to_string(), "order.cancel.forbidden_after_som_started: The service order runs");
         assert_eq!(violation.context["orderId"], "ORD-0001");
+    }
+
+    #[test]
+    fn a_long_text_of_the_caller_comes_back_cut() {
+        let violation = RULE.violated("No such offer").with("offering", "é".repeat(10_000));
+        assert_eq!(violation.context["offering"], format!("{}…", "é".repeat(200)));
     }
 
     #[test]

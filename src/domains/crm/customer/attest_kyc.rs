@@ -33,6 +33,7 @@ impl Service {
         let date_of_birth = super::model::birth_date(command.date_of_birth, cx.now.date_naive());
         let date_of_birth = date_of_birth.map_err(|m| Error::invalid("/dateOfBirth", m))?;
         let nationality = command.nationality.as_deref().map(|text| country(text, "/nationality")).transpose()?;
+        provider(&command.provider)?;
         let document = self.reduce(&command)?;
 
         let tx = self.platform.db.begin().await?;
@@ -113,6 +114,15 @@ fn document_type(text: &str) -> Result<String> {
         return Err(Error::invalid("/documentType", "must be a word such as nric, passport, fin or driving_license"));
     }
     Ok(text)
+}
+
+/// Kept, shown and published with the attestation, so it is a word and not a text.
+fn provider(text: &str) -> Result<()> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if !(1..=40).contains(&text.len()) || !text.bytes().all(allowed) {
+        return Err(Error::invalid("/provider", "must be a word of at most 40 letters, digits, '_', '-' and '.'"));
+    }
+    Ok(())
 }
 
 fn keyed_hash(key: &Secret, country: &str, number: &str) -> String {
