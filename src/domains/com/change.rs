@@ -1,5 +1,5 @@
-//! Orders about a line that is there: a top-up is bought, or the line ends. The line's own domain does it; the order says who
-//! wanted it, at which price, and how it went.
+//! Orders about a line that is there: a top-up is bought, another plan is booked, or the line ends. The line's own domain does
+//! it; the order says who wanted it, at which price, and how it went.
 //!
 //! Carried out as an effect, since the top-up is charged: the line is asked with a key of the order's, or looks at what it
 //! has become, so that however often it is asked it does it once.
@@ -26,7 +26,8 @@ impl Service {
         let line = line.ok_or_else(|| Error::Internal(format!("order {order_id} is about no line")))?;
         let done = match order.item.action {
             OrderAction::Add => return Err(Error::Internal(format!("order {order_id} is no change"))),
-            OrderAction::Modify => self.buy_top_up(cx, &order, &line).await,
+            OrderAction::Modify if order.item.is_top_up() => self.buy_top_up(cx, &order, &line).await,
+            OrderAction::Modify => self.change_plan(cx, &order, &line).await,
             OrderAction::Delete => self.end_line(cx, &order, &line).await,
         };
         match done {
@@ -43,6 +44,20 @@ impl Service {
         let cx = &Context { idempotency: Some(key.into()), ..cx.clone() };
         self.subscriptions.purchase_vas(cx, line, &vas_id).await?;
         Ok("the top-up is paid and added")
+    }
+
+    /// The order is done when the plan is booked. What the line has booked, or is on, says whether that was so already.
+    async fn change_plan(&self, cx: &Context, order: &Order, line: &SubscriptionId) -> Result<&'static str> {
+        let (plan, price) = (&order.item.offering_id, &order.item.price_id);
+        let seen = self.subscriptions.line(cx, line).await?;
+        let booked =
+            seen.pending_offering_id.as_ref() == Some(plan) && seen.pending_offering_price_id.as_ref() == Some(price);
+        let begun = seen.offering_id == *plan && seen.price_offering_price_id == *price;
+        if !booked && !begun {
+            policy::price_kept(&order.item, self.catalog.active_price(cx, plan, cx.now).await?.money)?;
+            self.subscriptions.schedule_plan_change(cx, line, plan).await?;
+        }
+        Ok("the new plan begins with the next renewal")
     }
 
     /// The reason that is kept with the line says whether it was this order that ended it.

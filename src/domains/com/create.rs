@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::domains::catalog::port::{OfferingId, PriceId, VasId};
+use crate::domains::catalog::port::{OfferingId, PriceId, VasId, VasView};
 use crate::domains::com::events::{OrderAcknowledged, PriceSnapshot};
 use crate::domains::com::model::{Change, Item, Order, Trigger};
 use crate::domains::com::policy::Asked;
@@ -91,12 +91,13 @@ impl Service {
                 let price = policy::price_now(&offering, self.catalog.active_price(cx, plan, cx.now).await)?;
                 Quote { offering_id: plan.clone(), price: price.money, price_id: price.id, line: None }
             }
-            Asked::TopUp(top_up, line) => {
+            Asked::Change(to, line) => {
                 let line = policy::line(&order.customer_id, line, self.subscriptions.line(cx, line).await)?;
-                let vas_id = VasId::from(top_up.to_string());
-                let vas = policy::top_up(top_up, self.catalog.vas_offering(cx, &vas_id).await)?;
-                let price_id = PriceId::from(vas.id.to_string());
-                Quote { offering_id: top_up.clone(), price: vas.money, price_id, line: Some(line.id) }
+                match self.catalog.vas_offering(cx, &VasId::from(to.to_string())).await {
+                    Ok(vas) => Quote::of_top_up(to, vas, line.id),
+                    Err(Error::NotFound { .. }) => self.quote_of_plan_change(cx, to, line.id).await?,
+                    Err(error) => return Err(error),
+                }
             }
             Asked::End(line) => {
                 let line = policy::line(&order.customer_id, line, self.subscriptions.line(cx, line).await)?;
@@ -108,6 +109,14 @@ impl Service {
             quote.price.is_zero() || self.payments.has_method(cx, &order.customer_id).await?,
         )?;
         Ok(quote)
+    }
+
+    /// Nothing is charged before the renewal, and then it is the price of this order.
+    async fn quote_of_plan_change(&self, cx: &Context, to: &OfferingId, line: SubscriptionId) -> Result<Quote> {
+        let offering = policy::other_plan(to, self.catalog.offering(cx, to).await)?;
+        let price = policy::price_now(&offering, self.catalog.active_price(cx, to, cx.now).await)?;
+        self.subscriptions.may_change_plan(cx, &line, to).await?;
+        Ok(Quote { offering_id: to.clone(), price: price.money, price_id: price.id, line: Some(line) })
     }
 }
 
@@ -121,6 +130,12 @@ struct Quote {
 }
 
 impl Quote {
+    /// A top-up has one price, which goes by the id of the top-up; see [`Item::is_top_up`].
+    fn of_top_up(id: &OfferingId, vas: VasView, line: SubscriptionId) -> Self {
+        let price_id = PriceId::from(vas.id.to_string());
+        Self { offering_id: id.clone(), price: vas.money, price_id, line: Some(line) }
+    }
+
     /// Ending a line costs nothing; the order keeps on which plan it was.
     fn of_end(line: SubscriptionView) -> Result<Self> {
         let malformed = |_| Error::Internal(format!("line {} has a malformed currency", line.id));

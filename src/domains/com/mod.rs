@@ -1,5 +1,5 @@
 //! Commercial order management (TMF622): accepts, prices, submits, cancels and ends a customer's order: for a plan on a new line,
-//! for a top-up of a line, for the end of a line.
+//! for a top-up or another plan of a line, for the end of a line.
 //!
 //! Invariants:
 //! - An order's price is the catalog's price at the instant it was placed; nothing later changes it.

@@ -79,6 +79,11 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// A top-up of a line, and not another plan for it: only a top-up's price goes by the id of what is bought.
+    pub(super) fn is_top_up(&self) -> bool {
+        self.action == OrderAction::Modify && self.price_id.as_str() == self.offering_id.as_str()
+    }
+
     /// What the first period costs: the price after the discount.
     pub(super) fn charged(&self) -> Money {
         match self.discount.as_ref().and_then(|promised| promised.discount(self.price)) {

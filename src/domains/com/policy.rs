@@ -1,6 +1,6 @@
 //! The rules of commercial orders: pure functions over facts handed in, answering what they proved.
 
-use crate::domains::catalog::port::{OfferingId, OfferingView, PriceView, VasView};
+use crate::domains::catalog::port::{OfferingId, OfferingView, PriceView};
 use crate::domains::com::model::{Item, Order};
 use crate::domains::com::port::{CreateOrder, OrderAction, OrderId, OrderState, OrderView};
 use crate::domains::crm::port::{CustomerId, Msisdn, Standing};
@@ -61,7 +61,8 @@ pub(super) fn offering(id: &OfferingId, found: Result<OfferingView>) -> Result<O
 #[derive(Debug)]
 pub(super) enum Asked<'a> {
     Plan(&'a OfferingId),
-    TopUp(&'a OfferingId, &'a SubscriptionId),
+    /// A top-up or another plan: the catalog knows which.
+    Change(&'a OfferingId, &'a SubscriptionId),
     End(&'a SubscriptionId),
 }
 
@@ -77,7 +78,9 @@ pub(super) fn asked(order: &CreateOrder) -> Result<Asked<'_>> {
     match order.action {
         OrderAction::Add if line.is_some() => Err(not_with("/subscriptionId")),
         OrderAction::Add => Ok(Asked::Plan(offering.ok_or_else(offering_missing)?)),
-        OrderAction::Modify => Ok(Asked::TopUp(offering.ok_or_else(offering_missing)?, line.ok_or_else(line_missing)?)),
+        OrderAction::Modify => {
+            Ok(Asked::Change(offering.ok_or_else(offering_missing)?, line.ok_or_else(line_missing)?))
+        }
         OrderAction::Delete if offering.is_some() => Err(not_with("/offeringId")),
         OrderAction::Delete => Ok(Asked::End(line.ok_or_else(line_missing)?)),
     }
@@ -106,11 +109,11 @@ pub(super) fn line(
     Ok(line)
 }
 
-/// Is there such a top-up? `found` is the catalog's answer.
-pub(super) fn top_up(id: &OfferingId, found: Result<VasView>) -> Result<VasView> {
+/// The plan that a line is to change to, where there is no top-up of this id. `found` is the catalog's answer.
+pub(super) fn other_plan(id: &OfferingId, found: Result<OfferingView>) -> Result<OfferingView> {
     match found {
         Err(Error::NotFound { .. }) => Err(rule::OFFERING_NOT_FOUND
-            .violated("There is no such top-up; see catalog.list_vas")
+            .violated("There is no such top-up or plan; see catalog.list_vas and catalog.list_active_offerings")
             .with("offeringId", id)
             .into()),
         answer => answer,

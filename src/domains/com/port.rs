@@ -68,7 +68,7 @@ pub enum OrderAction {
     /// A new line on a plan.
     #[default]
     Add,
-    /// A top-up for a line.
+    /// A top-up for a line, or another plan for it.
     Modify,
     /// A line ends.
     Delete,
@@ -90,7 +90,7 @@ impl OrderAction {
     }
 }
 
-/// Order something for a customer: a plan on a new line, a top-up for a line (`modify`), or the end of a line (`delete`). The
+/// Order something for a customer: a plan on a new line, a top-up or another plan for a line (`modify`), or the end of a line (`delete`). The
 /// order is accepted, priced and, unless told otherwise, submitted at once. The price of this instant is the contract. The order is then fulfilled in the background; `order.wait_until` waits for its end.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -98,9 +98,9 @@ pub struct CreateOrder {
     pub customer_id: CustomerId,
     #[serde(default)]
     pub action: OrderAction,
-    /// The plan, such as `PLAN_M`; with `modify` the top-up, such as `VAS_DATA_1GB`. Not with `delete`.
+    /// The plan, such as `PLAN_M`; with `modify` the top-up, such as `VAS_DATA_1GB`, or the plan that begins with the next renewal. Not with `delete`.
     pub offering_id: Option<OfferingId>,
-    /// The line that is topped up or ends. Not with `add`.
+    /// The line that is topped up, changes its plan or ends. Not with `add`.
     pub subscription_id: Option<SubscriptionId>,
     /// A number the customer would like; another one is taken, and the order's history says so, when it is not to be had.
     pub msisdn_preference: Option<Msisdn>,
@@ -211,7 +211,7 @@ pub struct OrderView {
     pub version: i64,
 }
 
-/// What is ordered: a plan, a top-up, or the end of a line.
+/// What is ordered: a plan, a top-up, another plan for a line, or the end of a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderItemView {

@@ -203,6 +203,10 @@ impl Subscriptions for Service {
         self.release_line(cx, id, reason, note).await
     }
 
+    async fn may_change_plan(&self, cx: &Context, id: &SubscriptionId, to: &OfferingId) -> Result<()> {
+        self.check_plan_change(cx, id, to).await.map(drop)
+    }
+
     async fn schedule_plan_change(
         &self,
         cx: &Context,

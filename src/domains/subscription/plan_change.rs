@@ -23,8 +23,7 @@ impl Service {
         to: &OfferingId,
     ) -> Result<SubscriptionView> {
         // Before the lock: another domain answers here, and the row below is a busy one.
-        policy::plan_change_of_line(&store::show(&self.platform.db, cx, id).await?.line, to)?;
-        let (is_on_sale, price) = self.on_sale(cx, to).await?;
+        let (is_on_sale, price) = self.check_plan_change(cx, id, to).await?;
 
         let tx = self.platform.db.begin().await?;
         let mut line = store::lock(&tx, cx, id).await?;
@@ -40,6 +39,20 @@ impl Service {
         outbox::stage(&tx, cx, &scheduled(&line, pending)).await?;
         tx.commit().await?;
         self.line(cx, id).await
+    }
+
+    /// The rules of [`policy::plan_change`] for the line as it is; answers what the catalog said, see [`Self::on_sale`].
+    pub(super) async fn check_plan_change(
+        &self,
+        cx: &Context,
+        id: &SubscriptionId,
+        to: &OfferingId,
+    ) -> Result<(bool, Option<PriceView>)> {
+        let line = store::show(&self.platform.db, cx, id).await?.line;
+        policy::plan_change_of_line(&line, to)?;
+        let (is_on_sale, price) = self.on_sale(cx, to).await?;
+        policy::plan_change(&line, to, is_on_sale, price.clone())?;
+        Ok((is_on_sale, price))
     }
 
     /// Whether a plan is sold now, and for how much. One that is sold but for its price is told apart.

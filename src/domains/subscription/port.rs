@@ -193,6 +193,9 @@ pub trait Subscriptions: Send + Sync {
         note: Option<&str>,
     ) -> Result<SubscriptionView>;
 
+    /// Could the line change to this plan? Answers with the rule that refuses it, and changes nothing.
+    async fn may_change_plan(&self, cx: &Context, id: &SubscriptionId, to: &OfferingId) -> Result<()>;
+
     /// Books a plan for the coming renewal; nothing is charged today.
     async fn schedule_plan_change(
         &self,

@@ -44,6 +44,61 @@ async fn a_top_up_is_ordered_charged_once_and_added() {
 }
 
 #[tokio::test]
+async fn another_plan_is_ordered_booked_once_and_begins_with_the_renewal() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    change(&app, &line, "modify", Some("PLAN_S")).await.violates("subscription.plan_change.same_offering");
+    change(&app, &line, "modify", Some("PLAN_NONE")).await.violates("order.create.offering_not_found");
+    let placed = change(&app, &line, "modify", Some("PLAN_M")).await.ok();
+    assert_eq!(placed["items"][0]["priceAmount"], "25.00");
+    let done = ended(&app, &placed["id"]).await;
+    assert_eq!(reasons(&done), ["order created", "order submitted", "the new plan begins with the next renewal"]);
+    let booked = line_now(&app, &line).await;
+    assert_eq!((&booked["offeringId"], &booked["pendingOfferingId"]), (&json!("PLAN_S"), &json!("PLAN_M")));
+    change(&app, &line, "modify", Some("PLAN_L")).await.violates("subscription.plan_change.already_pending");
+    // The delivery comes again, as after a crash between the booking and the order's end.
+    app.sql("update audit.delivery set state = 'pending', next_attempt_at = clock_timestamp() where consumer = 'com.carry_out_change'").await;
+    app.sql("update order_mgmt.product_order set state = 'in_progress', completed_date = null where id = (select max(id) from order_mgmt.product_order)").await;
+    app.platform.db.wake().heard();
+    app.until("it is carried out again", async || {
+        let completed =
+            app.op("events.list", json!({"aggregateId": placed["id"], "eventType": "order.completed"})).await.ok();
+        (completed["count"] == 2).then_some(())
+    })
+    .await;
+    let booked = "select count(*) from audit.domain_event where event_type = 'subscription.plan_change_scheduled'";
+    assert_eq!(app.number(booked).await, 1);
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 1, "nothing is charged today");
+    app.op("clock.advance", json!({"duration": "31d"})).await.ok();
+    app.op("subscription.tick_renewals_now", json!({})).await.ok();
+    app.until("the new plan has begun", async || (line_now(&app, &line).await["offeringId"] == "PLAN_M").then_some(()))
+        .await;
+    assert_eq!(line_now(&app, &line).await["priceAmount"], "25.00");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_plan_whose_price_has_changed_since_it_was_ordered_is_not_booked() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let body = json!({"customerId": line["customerId"], "action": "modify", "subscriptionId": line["id"],
+        "offeringId": "PLAN_M", "submit": false});
+    let placed = app.op("order.create", body).await.ok();
+    app.op(
+        "catalog.add_price",
+        json!({"offeringId": "PLAN_M", "priceId": "PRICE_PLAN_M_NEW", "amount": "26.00", "retireCurrent": true}),
+    )
+    .await
+    .ok();
+    app.op("order.submit", json!({"orderId": placed["id"]})).await.ok();
+    let failed = ended(&app, &placed["id"]).await;
+    assert_eq!(failed["state"], "failed");
+    assert!(failed["stateReason"].as_str().unwrap().contains("price has changed"), "{failed:#}");
+    assert_eq!(line_now(&app, &line).await["pendingOfferingId"], Value::Null);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_line_is_ended_by_an_order() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_S").await;
@@ -142,6 +197,11 @@ async fn item_actions_over_tmf622() {
     let at = format!("{path}/{}", id.as_str().unwrap());
     app.send(reqwest::Method::PATCH, &at, &json!({"state": "inProgress"})).await.ok();
     assert_eq!(ended(&app, &id).await["state"], "completed");
+    let item =
+        json!({"id": "1", "action": "modify", "productOffering": {"id": "PLAN_M"}, "product": {"id": line["id"]}});
+    let answer = app.send(reqwest::Method::POST, path, &body(item)).await.ok();
+    validate(Api::Tmf622, "ProductOrder", &answer).unwrap();
+    assert_eq!(answer["productOrderItem"][0]["itemPrice"][0]["priceType"], "recurring");
     let item = json!({"id": "1", "action": "delete", "product": {"id": line["id"]}});
     let answer = app.send(reqwest::Method::POST, path, &body(item)).await.ok();
     validate(Api::Tmf622, "ProductOrder", &answer).unwrap();

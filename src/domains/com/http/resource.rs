@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::COLLECTION;
 use super::create::MSISDN_PREFERENCE;
 use crate::domains::com::model::{Item, Order};
-use crate::domains::com::port::{OrderAction, OrderState};
+use crate::domains::com::port::OrderState;
 use crate::platform::money::{Discount, Money};
 use crate::platform::tmf::{money, shape, time};
 
@@ -42,7 +42,7 @@ pub(super) fn body(order: &Order) -> Value {
     })];
     parties.extend(elements(kept.remove("relatedParty"), "RelatedParty"));
     body["relatedParty"] = Value::Array(parties);
-    body["orderTotalPrice"] = json!([price("Total", order.item.action, order.item.charged())]);
+    body["orderTotalPrice"] = json!([price(&order.item, "Total", order.item.charged())]);
     body["productOrderItem"] = json!([item(order, kept.remove("productOrderItem"))]);
     add(&mut body, kept);
     body["@type"] = json!("ProductOrder");
@@ -141,8 +141,8 @@ fn payments(ordered: &Item) -> Vec<Value> {
 }
 
 fn item_price(ordered: &Item) -> Value {
-    let name = if ordered.action == OrderAction::Modify { "Top-up price" } else { "Plan price" };
-    let mut body = price(name, ordered.action, ordered.price);
+    let name = if ordered.is_top_up() { "Top-up price" } else { "Plan price" };
+    let mut body = price(ordered, name, ordered.price);
     if let Some(promised) = &ordered.discount {
         let mut alteration = json!({
             "name": promised.code.as_deref().unwrap_or("discount"),
@@ -169,9 +169,9 @@ fn item_price(ordered: &Item) -> Value {
 }
 
 /// A top-up is paid once, a plan each period.
-fn price(name: &str, action: OrderAction, amount: Money) -> Value {
+fn price(ordered: &Item, name: &str, amount: Money) -> Value {
     let mut body = json!({ "name": name });
-    if action == OrderAction::Modify {
+    if ordered.is_top_up() {
         body["priceType"] = json!("oneTime");
     } else {
         body["priceType"] = json!("recurring");
