@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::platform::context::{Context, Scope};
 use crate::platform::db::{Db, execute, sql};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::{Error, Result, is_contention};
 use crate::platform::outbox::{self, Event};
 
 /// Tables that are emptied, by schema. Sequences go on, so that an identifier never means two things.
@@ -114,7 +114,7 @@ impl Event for OperationalDataReset {
 /// Empties the operational data.
 ///
 /// # Errors
-/// Forbidden (`ADMIN_RESET_DISABLED`) where it is not allowed; unavailable when charges under way do not end.
+/// Forbidden (`ADMIN_RESET_DISABLED`) where it is not allowed; unavailable when work under way does not end.
 pub async fn reset(db: &Db, cx: &Context, allowed: bool) -> Result<ResetReport> {
     cx.require(Scope::Admin)?;
     if !allowed {
@@ -123,13 +123,20 @@ pub async fn reset(db: &Db, cx: &Context, allowed: bool) -> Result<ResetReport> 
         return Err(Error::Forbidden { code: "ADMIN_RESET_DISABLED", message });
     }
     for _ in 0..LOOKS_MAX {
-        if empty(db, cx).await? {
-            tracing::warn!(actor = %cx.actor, "operational data was reset");
-            return Ok(report(cx));
+        match empty(db, cx).await {
+            Ok(true) => {
+                tracing::warn!(actor = %cx.actor, "operational data was reset");
+                return Ok(report(cx));
+            }
+            // Work under way locks these tables in an order of its own: whoever lost goes again.
+            Err(Error::Database(error)) if is_contention(&error) => {
+                tracing::debug!(%error, "the tables are in use, the reset is tried again");
+            }
+            outcome => _ = outcome?,
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
-    Err(Error::unavailable("Charges are still under way; nothing was emptied. Try again shortly"))
+    Err(Error::unavailable("Work is still under way; nothing was emptied. Try again shortly"))
 }
 
 /// Empties everything, unless the gateway is being asked something: then nothing, and the answer is false.
