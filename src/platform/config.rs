@@ -22,7 +22,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "development, staging or production; production refuses clock control, prebaked KYC and crash points",
     ),
     ("BSS_DB_URL", "", "PostgreSQL URL; empty: bss runs its own private cluster in the data directory"),
-    ("BSS_DB_CONNECTIONS", "24", "largest number of database connections of this process, 4 to 200"),
+    ("BSS_DB_CONNECTIONS", "24", "largest number of database connections of this process, 6 to 200"),
     ("BSS_DATA_DIR", "", "data directory; empty: $XDG_DATA_HOME/bss, or /var/lib/bss for root"),
     ("BSS_PG_BIN", "", "directory of initdb and postgres; empty: PATH, then /usr/lib/postgresql/*/bin"),
     ("BSS_PG_USER", "", "account that runs the private cluster when bss runs as root; empty: postgres"),
@@ -483,8 +483,8 @@ impl Reader<'_> {
                     text.parse().is_ok_and(ours).then(|| Some(Secret::new(text.to_owned())))
                 }
             }),
-            connections_max: self.parsed("BSS_DB_CONNECTIONS", "a number from 4 to 200", |text| {
-                text.parse().ok().filter(|n| (4..=200).contains(n))
+            connections_max: self.parsed("BSS_DB_CONNECTIONS", "a number from 6 to 200", |text| {
+                text.parse().ok().filter(|n| (6..=200).contains(n))
             }),
             pg_bin: self.optional("BSS_PG_BIN").map(PathBuf::from),
             pg_user: self.optional("BSS_PG_USER"),
