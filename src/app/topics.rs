@@ -76,6 +76,7 @@ pub(crate) const TOPICS: &[Topic] = &[
     topic("catalog.category.changed", "TMF620", "CategoryAttributeValueChangeEvent", "category", CATEGORY),
     topic("order.acknowledged", "TMF622", "ProductOrderCreateEvent", "productOrder", ORDER),
     topic("order.in_progress", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
+    topic("order.held", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
     topic("order.completed", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
     topic("order.failed", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
     topic("order.cancelled", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),

@@ -63,6 +63,7 @@ operations! {
     ORDER_GET = "order.get";
     ORDER_LIST = "order.list";
     ORDER_RETRY = "order.retry";
+    ORDER_HOLD = "order.hold";
     ORDER_SUBMIT = "order.submit";
     ORDER_TRIAGE = "order.triage";
     ORDER_WAIT_UNTIL = "order.wait_until";

@@ -69,12 +69,22 @@ Examples:
         after_help = "Examples:\n  bss order list --customer CUST-0a1b2c3d4e5f\n  bss order list --state in_progress --limit 100"
     )]
     List(ListArgs),
-    /// Start an order that was created with --no-submit
+    /// Start an order that was created with --no-submit, or was held
     #[command(after_help = "Examples:\n  bss order submit ORD-0042")]
     Submit {
         /// Order id
         #[arg(value_name = "ORDER")]
         order: String,
+    },
+    /// Hold an order that was not submitted back for an operator
+    #[command(after_help = "Examples:\n  bss order hold ORD-0042 --reason 'Fraud desk: nine orders with one card'")]
+    Hold {
+        /// Order id
+        #[arg(value_name = "ORDER")]
+        order: String,
+        /// Why, and who is to look at it
+        #[arg(long)]
+        reason: String,
     },
     /// Cancel an order, at any stage before its line is in service
     #[command(after_help = "Examples:\n  bss order cancel ORD-0042 --yes")]
@@ -220,6 +230,10 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
         }
         OrderCommand::Submit { order } => {
             let order = session.call(op::ORDER_SUBMIT, json!({"orderId": order})).await?;
+            session.show(&order, render::order::page)
+        }
+        OrderCommand::Hold { order, reason } => {
+            let order = session.call(op::ORDER_HOLD, json!({"orderId": order, "reason": reason})).await?;
             session.show(&order, render::order::page)
         }
         OrderCommand::Cancel { order, gate } => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domains::com::port::{
-    CancelOrder, CreateOrder, GetOrder, ListOrders, OrderView, SubmitOrder, WaitUntilOrder, rule,
+    CancelOrder, CreateOrder, GetOrder, HoldOrder, ListOrders, OrderView, SubmitOrder, WaitUntilOrder, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::triage::{RetryOrder, TriageOrder};
@@ -18,6 +18,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<GetOrder>()
         .with::<ListOrders>()
         .with::<SubmitOrder>()
+        .with::<HoldOrder>()
         .with::<CancelOrder>()
         .with::<WaitUntilOrder>()
         .with::<TriageOrder>()
@@ -77,6 +78,19 @@ impl Operation<Services> for SubmitOrder {
 
     async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
         services.orders.submit(cx, self).await
+    }
+}
+
+impl Operation<Services> for HoldOrder {
+    const NAME: &'static str = "order.hold";
+    const EFFECT: Effect = Effect::Write;
+    const RULES: &'static [Rule] = &[rule::TRANSITION_INVALID];
+    const EXAMPLE: &'static str =
+        r#"{"orderId": "ORD-0042", "reason": "Fraud desk: the card was used for nine orders today"}"#;
+    type Output = OrderView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
+        services.orders.hold(cx, self).await
     }
 }
 

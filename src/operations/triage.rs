@@ -233,7 +233,7 @@ fn view(order: OrderView, waits_for: Vec<Waiting>) -> TriageView {
         (Some(Waiting { next: Some(next), .. }), _) => next.clone(),
         (Some(_), _) => "nothing: it goes on by itself".into(),
         (None, OrderState::Acknowledged) => "it was never submitted: bss order submit, or bss order cancel".into(),
-        (None, OrderState::Held) => "bss order retry, or bss order cancel".into(),
+        (None, OrderState::Held) => "look at why it is held, then bss order submit, or bss order cancel".into(),
         (None, OrderState::InProgress) => "nothing will move it: bss order cancel gives everything back".into(),
         (None, OrderState::Completed | OrderState::Failed | OrderState::Cancelled) => {
             "nothing: the order has ended".into()

@@ -64,6 +64,28 @@ impl Event for OrderCompleted<'_> {
     }
 }
 
+/// An order waits for an operator before its fulfilment starts.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderHeld<'a> {
+    pub(super) order_id: &'a OrderId,
+    pub(super) customer_id: &'a CustomerId,
+    pub(super) state_reason: &'a str,
+    #[serde(skip)]
+    pub(super) version: i64,
+}
+
+impl Event for OrderHeld<'_> {
+    const TYPE: &'static str = "order.held";
+    const AGGREGATE: &'static str = AGGREGATE;
+    fn aggregate_id(&self) -> &str {
+        self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
 /// An order about a line that is there was submitted: it is to be carried out.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

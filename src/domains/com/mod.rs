@@ -21,6 +21,7 @@ mod consumers;
 mod create;
 mod events;
 mod fulfil;
+mod hold;
 mod http;
 mod model;
 mod policy;
@@ -37,7 +38,8 @@ use async_trait::async_trait;
 
 use crate::domains::catalog::port::Catalog;
 use crate::domains::com::port::{
-    CancelOrder, CreateOrder, GetOrder, ListOrders, OrderId, OrderState, OrderView, Orders, SubmitOrder, WaitUntilOrder,
+    CancelOrder, CreateOrder, GetOrder, HoldOrder, ListOrders, OrderId, OrderState, OrderView, Orders, SubmitOrder,
+    WaitUntilOrder,
 };
 use crate::domains::crm::port::{Customers, Inventory};
 use crate::domains::payment::port::Payments;
@@ -124,6 +126,11 @@ impl Orders for Service {
 
     async fn submit(&self, cx: &Context, command: SubmitOrder) -> Result<OrderView> {
         let order = self.submit_order(cx, &command.order_id, None).await?;
+        view::one(self.platform.db.connection(), cx, order).await
+    }
+
+    async fn hold(&self, cx: &Context, command: HoldOrder) -> Result<OrderView> {
+        let order = self.hold_order(cx, command).await?;
         view::one(self.platform.db.connection(), cx, order).await
     }
 

@@ -16,6 +16,8 @@ use crate::platform::money::{Discount, Money};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trigger {
     Submit,
+    /// An operator is to look at it before it goes on.
+    Hold,
     Cancel,
     /// Its line is in service.
     Complete,
@@ -24,11 +26,12 @@ pub(super) enum Trigger {
 }
 
 impl Trigger {
-    const ALL: [Self; 4] = [Self::Submit, Self::Cancel, Self::Complete, Self::Fail];
+    const ALL: [Self; 5] = [Self::Submit, Self::Hold, Self::Cancel, Self::Complete, Self::Fail];
 
     const fn leads_to(self) -> OrderState {
         match self {
             Self::Submit => OrderState::InProgress,
+            Self::Hold => OrderState::Held,
             Self::Cancel => OrderState::Cancelled,
             Self::Complete => OrderState::Completed,
             Self::Fail => OrderState::Failed,
@@ -55,9 +58,11 @@ impl OrderState {
     const fn allows(self, trigger: Trigger) -> bool {
         match (self, trigger) {
             (Self::Acknowledged | Self::Held, Trigger::Submit | Trigger::Cancel)
+            | (Self::Acknowledged, Trigger::Hold)
             | (Self::InProgress, Trigger::Cancel | Trigger::Complete | Trigger::Fail) => true,
             (Self::Acknowledged | Self::Held, Trigger::Complete | Trigger::Fail)
-            | (Self::InProgress, Trigger::Submit)
+            | (Self::Held, Trigger::Hold)
+            | (Self::InProgress, Trigger::Submit | Trigger::Hold)
             | (Self::Completed | Self::Failed | Self::Cancelled, _) => false,
         }
     }
@@ -177,7 +182,11 @@ impl Order {
             at: cx.now,
         };
         match trigger {
-            Trigger::Submit => self.submitted_at = Some(cx.now),
+            Trigger::Submit => {
+                self.submitted_at = Some(cx.now);
+                self.state_reason = None;
+            }
+            Trigger::Hold => self.state_reason = Some(reason.to_owned()),
             Trigger::Complete => self.completed_date = Some(cx.now),
             Trigger::Cancel | Trigger::Fail => {
                 self.completed_date = Some(cx.now);
@@ -213,14 +222,14 @@ mod tests {
     use super::*;
 
     /// Every pair, written down: a change of the machine must change this table.
-    const MACHINE: [(OrderState, [bool; 4]); 6] = [
-        //                         submit cancel complete fail
-        (OrderState::Acknowledged, [true, true, false, false]),
-        (OrderState::InProgress, [false, true, true, true]),
-        (OrderState::Held, [true, true, false, false]),
-        (OrderState::Completed, [false, false, false, false]),
-        (OrderState::Failed, [false, false, false, false]),
-        (OrderState::Cancelled, [false, false, false, false]),
+    const MACHINE: [(OrderState, [bool; 5]); 6] = [
+        //                         submit hold cancel complete fail
+        (OrderState::Acknowledged, [true, true, true, false, false]),
+        (OrderState::InProgress, [false, false, true, true, true]),
+        (OrderState::Held, [true, false, true, false, false]),
+        (OrderState::Completed, [false, false, false, false, false]),
+        (OrderState::Failed, [false, false, false, false, false]),
+        (OrderState::Cancelled, [false, false, false, false, false]),
     ];
 
     #[test]

@@ -147,11 +147,20 @@ const fn page_size() -> u32 {
     50
 }
 
-/// Start the fulfilment of an acknowledged order.
+/// Start the fulfilment of an acknowledged or held order.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitOrder {
     pub order_id: OrderId,
+}
+
+/// Hold an acknowledged order back for an operator, and say why. `order.submit` lets it go on, `order.cancel` ends it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldOrder {
+    pub order_id: OrderId,
+    /// Why, and who is to look at it; 1 to 1000 characters.
+    pub reason: String,
 }
 
 /// Call an order off. Possible until its line is in service: number and eSIM go back to the pools as soon as the network has
@@ -194,7 +203,7 @@ pub struct OrderView {
     pub id: OrderId,
     pub customer_id: CustomerId,
     pub state: OrderState,
-    /// Why it failed or was cancelled.
+    /// Why it failed, was cancelled or is held.
     pub state_reason: Option<String>,
     pub order_date: DateTime<Utc>,
     pub submitted_at: Option<DateTime<Utc>>,
@@ -262,6 +271,9 @@ pub trait Orders: Send + Sync {
     async fn list(&self, cx: &Context, query: ListOrders) -> Result<Vec<OrderView>>;
 
     async fn submit(&self, cx: &Context, command: SubmitOrder) -> Result<OrderView>;
+
+    /// Violates `order.transition.invalid` unless the order is acknowledged.
+    async fn hold(&self, cx: &Context, command: HoldOrder) -> Result<OrderView>;
 
     /// Violates `order.cancel.forbidden_after_som_started` once the line is in service.
     async fn cancel(&self, cx: &Context, command: CancelOrder) -> Result<OrderView>;
