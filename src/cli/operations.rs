@@ -61,9 +61,9 @@ operations! {
     ORDER_CANCEL = "order.cancel";
     ORDER_CREATE = "order.create";
     ORDER_GET = "order.get";
+    ORDER_HOLD = "order.hold";
     ORDER_LIST = "order.list";
     ORDER_RETRY = "order.retry";
-    ORDER_HOLD = "order.hold";
     ORDER_SUBMIT = "order.submit";
     ORDER_TRIAGE = "order.triage";
     ORDER_WAIT_UNTIL = "order.wait_until";

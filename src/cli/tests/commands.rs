@@ -49,6 +49,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("order change SUB-0001 --customer CUST-1 --offering VAS_DATA_1GB", &["order.create", "order.wait_until"]),
     ("order cease SUB-0001 --customer CUST-1 --yes", &["order.create", "order.wait_until"]),
     ("order list", &["order.list"]),
+    ("order hold ORD-0001 --reason why", &["order.hold"]),
     ("order submit ORD-0001", &["order.submit"]),
     ("order cancel ORD-0001 --yes", &["order.cancel"]),
     ("order wait ORD-0001", &["order.wait_until"]),
