@@ -21,6 +21,7 @@ mod official;
 mod openapi;
 mod orders;
 mod outage;
+mod packaging;
 mod payment;
 mod perimeter;
 mod races;

@@ -263,7 +263,19 @@ fn every_rule_is_declared_once_in_a_policy() {
 fn every_variable_that_is_named_is_known() {
     let variable = pattern(r"\bBSS_[A-Z0-9_]+\b");
     let mut texts: Vec<(String, String)> = sources().into_iter().map(|source| (source.path, source.text)).collect();
-    for file in ["README.md", "CONTRIBUTING.md", "Makefile", ".env.example", "scripts/setup.sh", ".ci/run"] {
+    const NAMING: [&str; 10] = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "Makefile",
+        ".env.example",
+        "scripts/setup.sh",
+        ".ci/run",
+        "Dockerfile",
+        "compose.yaml",
+        "deploy/bss.service",
+        "docs/DEPLOYMENT.md",
+    ];
+    for file in NAMING {
         texts.extend(std::fs::read_to_string(top().join(file)).map(|text| (file.to_owned(), text)));
     }
     let known = |name: &str| {

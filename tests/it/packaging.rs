@@ -1,0 +1,83 @@
+//! The files that put the product into a container: what they name exists.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
+}
+
+fn names(object: &Value) -> BTreeSet<&str> {
+    object.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str)).collect()
+}
+
+/// What a service of the Compose Specification (05-services.md) may say, as far as we say it.
+const SERVICE: [&str; 11] = [
+    "build",
+    "command",
+    "depends_on",
+    "environment",
+    "healthcheck",
+    "image",
+    "ports",
+    "restart",
+    "stop_grace_period",
+    "volumes",
+    "container_name",
+];
+
+#[test]
+fn compose_names_services_volumes_and_commands_that_exist() {
+    let compose: Value = serde_saphyr::from_str(&text("compose.yaml")).expect("YAML");
+    let services = compose["services"].as_object().expect("services");
+    let volumes = names(&compose["volumes"]);
+    let commands = ["migrate", "seed", "serve"];
+    for (name, service) in services {
+        let unknown: Vec<&str> = names(service).into_iter().filter(|key| !SERVICE.contains(key)).collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+        assert!(service["image"].as_str().is_some_and(|image| image.contains(':')), "{name} pins an image");
+        for (wanted, how) in service["depends_on"].as_object().into_iter().flatten() {
+            assert!(services.contains_key(wanted), "{name} waits for {wanted}");
+            let condition = how["condition"].as_str().expect("a condition");
+            assert!(["service_healthy", "service_completed_successfully"].contains(&condition), "{name}: {condition}");
+            assert!(condition != "service_healthy" || services[wanted].get("healthcheck").is_some(), "{wanted}");
+        }
+        for volume in service["volumes"].as_array().into_iter().flatten() {
+            let volume = volume.as_str().and_then(|volume| volume.split(':').next()).expect("a volume");
+            assert!(volumes.contains(volume), "{name} mounts {volume}");
+        }
+        if service["image"] == "bss:latest" {
+            let command = service["command"][0].as_str().expect("a command");
+            assert!(commands.contains(&command), "{name} runs bss {command}");
+            assert!(service["environment"]["BSS_DB_URL"].is_string(), "{name} needs the database");
+        }
+        for port in service["ports"].as_array().into_iter().flatten() {
+            let port = port.as_str().expect("a port");
+            assert!(port.starts_with("127.0.0.1:"), "{name}: {port} is not for the world until TLS stands in front");
+        }
+    }
+}
+
+#[test]
+fn the_image_holds_what_it_copies_and_runs_as_nobody_special() {
+    let dockerfile = text("Dockerfile");
+    let version = text("Cargo.toml");
+    let version = version.lines().find_map(|line| line.strip_prefix("rust-version = ")).expect("a Rust version");
+    let version = version.trim_matches('"');
+    assert!(dockerfile.contains(&format!("FROM rust:{version}-")), "the toolchain of Cargo.toml, {version}");
+    assert!(dockerfile.lines().any(|line| line.starts_with("USER ") && line != "USER root"));
+    for line in dockerfile.lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from")) {
+        let source = line.split_whitespace().nth(1).expect("a source");
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists(), "{line}");
+    }
+}
+
+#[test]
+fn the_unit_runs_commands_that_exist() {
+    let unit = text("deploy/bss.service");
+    let runs: Vec<&str> = unit.lines().filter(|line| line.starts_with("Exec")).collect();
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    assert!(runs[0].contains("bss migrate") && runs[1].ends_with("bss serve"), "{runs:?}");
+}
