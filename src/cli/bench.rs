@@ -6,6 +6,7 @@
 mod connection;
 mod cpu;
 mod load;
+mod overload;
 mod prepare;
 mod reading;
 mod renewal;
@@ -20,7 +21,11 @@ use serde_json::Value;
 
 use connection::{Fault, Target};
 use cpu::CpuArgs;
-use load::{Load, Report};
+use load::{Excess, Load, Report};
+
+/// How the usage maximum is found before and after a flood.
+const NORMAL: Duration = Duration::from_secs(10);
+const NORMAL_CONNECTIONS: u16 = 128;
 
 /// Load on a running server; meant for installations without customers.
 #[derive(Debug, Args)]
@@ -73,6 +78,17 @@ enum What {
     Usage {
         #[command(flatten)]
         load: LoadArgs,
+        #[command(flatten)]
+        lines: LinesArgs,
+    },
+    /// Find the usage maximum, send three times that, and look five seconds later whether all is as before
+    #[command(after_help = "Examples:\n  bss bench overload --connections 1500 --seconds 60")]
+    Overload {
+        /// Connections that the flood comes over
+        #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u16).range(1..=8192))]
+        connections: u16,
+        #[command(flatten)]
+        time: TimeArgs,
         #[command(flatten)]
         lines: LinesArgs,
     },
@@ -131,6 +147,7 @@ impl TimeArgs {
             connections: usize::from(connections),
             warmup: Duration::from_secs(self.warmup.into()),
             measured: Duration::from_secs(self.seconds.into()),
+            excess: Excess::Error,
         }
     }
 }
@@ -149,6 +166,7 @@ impl What {
             | Self::Search { load: LoadArgs { time, .. }, .. }
             | Self::Mixed { load: LoadArgs { time, .. }, .. }
             | Self::Signup { time, .. }
+            | Self::Overload { time, .. }
             | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
             Self::Renewal { json, .. } => *json,
         }
@@ -191,6 +209,10 @@ async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
         What::Search { load, customers } => reading::search(target, load.load(), customers.into()).await?,
         What::Mixed { readers, load, lines } => {
             return reading::beside_usage(target, readers.into(), load.load(), lines.count()).await;
+        }
+        What::Overload { connections, time, lines } => {
+            let normal = Load { measured: NORMAL, ..time.load(NORMAL_CONNECTIONS) };
+            return overload::measure(target, normal, time.load(connections), lines.count()).await;
         }
         What::Signup { connections, time } => signup::measure(target, time.load(connections)).await?,
         What::Usage { load, lines } => usage::measure(target, load.load(), lines.count()).await?,

@@ -16,6 +16,16 @@ pub(super) struct Load {
     pub(super) connections: usize,
     pub(super) warmup: Duration,
     pub(super) measured: Duration,
+    pub(super) excess: Excess,
+}
+
+/// What it means when the server says that it has too much to do (429, 503).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// An error like any other.
+    Error,
+    /// What was asked for: it is counted.
+    Refused,
 }
 
 /// What one connection does over and over.
@@ -38,18 +48,25 @@ struct Tally {
     latencies: Latencies,
     errors: u64,
     first_error: Option<Fault>,
+    /// Requests refused because there were too many, and how long that took.
+    refused: Latencies,
+    excess: Excess,
 }
 
 impl Tally {
-    fn new() -> Self {
+    fn new(excess: Excess) -> Self {
         let latencies =
             Latencies::new_with_bounds(1, LATENCY_MAX_US, 3).expect("the bounds are in order, three digits are few");
-        Self { latencies, errors: 0, first_error: None }
+        Self { refused: latencies.clone(), latencies, errors: 0, first_error: None, excess }
     }
 
     fn note(&mut self, elapsed: Duration, outcome: Result<(), Fault>) {
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         match outcome {
-            Ok(()) => self.latencies.saturating_record(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)),
+            Ok(()) => self.latencies.saturating_record(micros),
+            Err(Fault::Refused { status: 429 | 503, .. }) if self.excess == Excess::Refused => {
+                self.refused.saturating_record(micros);
+            }
             Err(fault) => {
                 self.errors += 1;
                 self.first_error.get_or_insert(fault);
@@ -60,6 +77,7 @@ impl Tally {
     fn add(&mut self, other: Self) {
         // Both have the same bounds and digits.
         let _ = self.latencies.add(other.latencies);
+        let _ = self.refused.add(other.refused);
         self.errors += other.errors;
         self.first_error = self.first_error.take().or(other.first_error);
     }
@@ -85,11 +103,11 @@ impl Load {
         let end = begin + self.measured;
         let mut running = JoinSet::new();
         for worker in workers {
-            running.spawn(work(worker, begin, end));
+            running.spawn(work(worker, begin, end, self.excess));
         }
         tokio::time::sleep_until(begin.into()).await;
         let before = meter.map(Meter::read);
-        let mut total = Tally::new();
+        let mut total = Tally::new(self.excess);
         while let Some(tally) = running.join_next().await {
             total.add(tally.map_err(|error| Fault::Answer(format!("a worker ended: {error}")))?);
         }
@@ -98,8 +116,8 @@ impl Load {
     }
 }
 
-async fn work<W: Worker>(mut worker: W, begin: Instant, end: Instant) -> Tally {
-    let mut tally = Tally::new();
+async fn work<W: Worker>(mut worker: W, begin: Instant, end: Instant, excess: Excess) -> Tally {
+    let mut tally = Tally::new(excess);
     loop {
         worker.ready().await;
         let started = Instant::now();
@@ -129,6 +147,9 @@ pub(super) struct Report {
     first_error: Option<String>,
     /// 50th, 95th and 99th percentile and the longest, in milliseconds; None for a single sample.
     latencies_ms: Option<[f64; 4]>,
+    /// Where that was asked for: requests refused because there were too many, and the 99th percentile of those answers in
+    /// milliseconds.
+    refused: Option<(u64, f64)>,
     spent: Option<Spent>,
 }
 
@@ -146,6 +167,8 @@ impl Report {
             first_error: tally.first_error.map(|fault| fault.to_string()),
             latencies_ms: Some([0.50, 0.95, 0.99].map(|q| ms(l.value_at_quantile(q))))
                 .map(|[a, b, c]| [a, b, c, ms(l.max())]),
+            refused: (tally.excess == Excess::Refused)
+                .then(|| (tally.refused.len(), ms(tally.refused.value_at_quantile(0.99)))),
             spent,
         }
     }
@@ -166,6 +189,7 @@ impl Report {
             errors: failed as u64,
             first_error: None,
             latencies_ms: None,
+            refused: None,
             spent,
         }
     }
@@ -198,6 +222,9 @@ impl Report {
         if let Some([p50, p95, p99, max]) = self.latencies_ms {
             report["latencyMs"] = json!({ "p50": p50, "p95": p95, "p99": p99, "max": max });
         }
+        if let Some((count, p99)) = self.refused {
+            report["refused"] = json!({ "count": count, "p99Ms": p99 });
+        }
         if let Some([server, database]) = self.cpu_us() {
             report["cpuMicrosecondsEach"] = json!({ "server": server, "database": database });
         }
@@ -219,6 +246,9 @@ impl Report {
         );
         if let Some([p50, p95, p99, max]) = self.latencies_ms {
             text.push_str(&format!("latency: p50 {p50:.2} ms, p95 {p95:.2} ms, p99 {p99:.2} ms, max {max:.2} ms\n"));
+        }
+        if let Some((count, p99)) = self.refused {
+            text.push_str(&format!("refused as too much: {count}, p99 {p99:.2} ms\n"));
         }
         if let Some([server, database]) = self.cpu_us() {
             text.push_str(&format!("cpu each: server {server:.0} us, database {database:.0} us\n"));
@@ -246,10 +276,24 @@ mod tests {
 
     #[tokio::test]
     async fn every_step_is_counted_and_an_error_is_told() {
-        let load = Load { connections: 2, warmup: Duration::ZERO, measured: Duration::from_millis(60) };
+        let load =
+            Load { connections: 2, warmup: Duration::ZERO, measured: Duration::from_millis(60), excess: Excess::Error };
         let report = load.drive("sleep", None, vec![Sleeper(0), Sleeper(0)]).await.unwrap();
         assert!(report.succeeded > 4 && report.errors == 2, "{report:?}");
         assert_eq!((report.exit_code(), report.json()["firstError"].as_str()), (1, Some("422: no")));
         assert!(report.text().contains("p99"), "{}", report.text());
+    }
+
+    #[test]
+    fn an_excess_is_an_error_unless_it_is_asked_for() {
+        let too_much = || Err(Fault::Refused { status: 503, body: "busy".to_owned() });
+        let mut tally = Tally::new(Excess::Refused);
+        tally.note(Duration::from_millis(2), too_much());
+        tally.note(Duration::from_millis(1), Ok(()));
+        let report = Report::of("flood", 1, Duration::from_secs(1), tally, None);
+        assert_eq!((report.exit_code(), &report.json()["refused"]["count"]), (0, &json!(1)));
+        let mut tally = Tally::new(Excess::Error);
+        tally.note(Duration::from_millis(2), too_much());
+        assert_eq!(tally.errors, 1);
     }
 }
