@@ -28,8 +28,12 @@ use crate::platform::error::{Error, Result, is_contention, is_outage};
 /// Batches of this process that are in work at once.
 const LANES: usize = 2;
 
-/// Events that wait, over all lanes.
+/// Events that wait, over all lanes, those of imports included.
 const QUEUE_MAX: usize = 4096;
+
+/// Online events that are in work or wait. Twice as many as a server of two cores needs to be busy; whoever comes beyond
+/// that would only make all of them wait longer, and is told at once to come again.
+const ONLINE_MAX: usize = 256;
 
 /// Events of one batch.
 const BATCH_MAX: usize = 256;
@@ -59,6 +63,7 @@ struct Arrival {
 #[derive(Debug)]
 pub(super) struct Batcher {
     lanes: Vec<mpsc::Sender<Arrival>>,
+    online: Semaphore,
 }
 
 impl Batcher {
@@ -75,7 +80,13 @@ impl Batcher {
             tokio::spawn(lane.run());
             entrance
         });
-        Self { lanes: lanes.collect() }
+        Self { lanes: lanes.collect(), online: Semaphore::new(ONLINE_MAX) }
+    }
+
+    /// As [`Self::submit`], for a caller on the line: with too many before it, it is refused at once.
+    pub(super) async fn submit_online(&self, cx: &Context, usage: NewUsage) -> Result<UsageView> {
+        let _place = self.online.try_acquire().map_err(|_| shed())?;
+        self.submit(cx, usage).await
     }
 
     /// Queues one event and waits for its answer, until the caller's deadline.
@@ -83,10 +94,7 @@ impl Batcher {
         let (reply, answer) = oneshot::channel();
         let lane = &self.lanes[lane_of(usage.msisdn.as_str(), self.lanes.len())];
         let arrival = Arrival { cx: Arc::new(cx.clone()), usage, reply };
-        lane.try_send(arrival).map_err(|_| {
-            metrics::counter!("bss_usage_shed_total").increment(1);
-            Error::unavailable("Too much usage waits; try again shortly")
-        })?;
+        lane.try_send(arrival).map_err(|_| shed())?;
         match tokio::time::timeout_at(cx.deadline, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Error::Internal("a usage event was dropped without an answer".into())),
@@ -101,6 +109,11 @@ fn lane_of(msisdn: &str, lanes: usize) -> usize {
     usize::try_from(hasher.finish() % lanes as u64).unwrap_or_default()
 }
 
+fn shed() -> Error {
+    metrics::counter!("bss_usage_shed_total").increment(1);
+    Error::unavailable("Too much usage waits; try again shortly")
+}
+
 fn pending() -> Error {
     Error::unavailable(
         "It is not known yet whether the usage was recorded; send it again with the same external id to get its answer",
@@ -112,7 +125,7 @@ struct Lane {
     queue: mpsc::Receiver<Arrival>,
     /// Numbers of usage ids in stock.
     minted: Vec<i64>,
-    /// Size of the last batch: about so many callers are to be expected again.
+    /// How many callers were here when the last batch ended, answered or waiting: about so many are to be expected again.
     company: usize,
 }
 
@@ -125,17 +138,20 @@ impl Lane {
             if arrivals.is_empty() {
                 continue;
             }
-            match self.mint(arrivals.len()).await {
+            let answered = arrivals.len();
+            match self.mint(answered).await {
                 Ok(()) => {
                     let jobs = self.name(&mut arrivals);
                     self.engine.first_try(jobs).await;
                 }
                 Err(error) => fail(arrivals.drain(..).map(|arrival| arrival.reply), &error),
             }
+            // Without those who wait, callers would stay in two groups that take turns, each batch half as large as it could be.
+            self.company = answered + self.queue.len();
         }
     }
 
-    /// Fills `arrivals` with what waits, and with what comes within [`LINGER`] while fewer came than last time.
+    /// Fills `arrivals` with what waits, and with what comes within [`LINGER`] while fewer came than are expected.
     async fn gather(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
         if self.queue.recv_many(arrivals, BATCH_MAX).await == 0 {
             return false;
@@ -148,7 +164,6 @@ impl Lane {
                 Ok(_) | Err(_) => break,
             }
         }
-        self.company = arrivals.len();
         true
     }
 
@@ -317,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_lane_answers_unavailable_at_once() {
         let (entrance, _queue) = mpsc::channel(1);
-        let batcher = Batcher { lanes: vec![entrance] };
+        let batcher = Batcher { lanes: vec![entrance], online: Semaphore::new(ONLINE_MAX) };
         let first = batcher.submit(&context(Duration::from_millis(20)), usage("90000001")).await.unwrap_err();
         assert!(matches!(first, Error::Unavailable { .. }), "nobody answers: {first}");
         let second = batcher.submit(&context(Duration::from_secs(60)), usage("90000002")).now_or_never();

@@ -88,7 +88,7 @@ impl Mediation for Service {
         if let (None, Some(request)) = (&usage.external_id, &cx.idempotency) {
             usage.external_id = Some(request.key().to_owned());
         }
-        self.batcher.submit(cx, usage).await
+        self.batcher.submit_online(cx, usage).await
     }
 
     async fn record_all(&self, cx: &Context, usage: Vec<NewUsage>) -> Vec<Recorded> {
