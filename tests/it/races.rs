@@ -247,6 +247,54 @@ async fn one_of_two_servers_is_killed_and_the_other_finishes_the_work() {
     second.stop().await;
 }
 
+/// As a new version is rolled out: one is asked to end, comes back, then the other. Whoever repeats what was not answered
+/// gets an answer, and nothing is lost or done twice.
+#[tokio::test]
+async fn two_servers_are_restarted_in_turn_under_load() {
+    const ROUNDS: usize = 2;
+    let seed = seed();
+    let installation = Arc::new(Installation::private());
+    let mut servers = [ServerProcess::start(&installation, &[]).await, ServerProcess::start(&installation, &[]).await];
+    enlarge_pools(&servers[0].client()).await;
+    let plan = Plan {
+        seed,
+        actors: 8,
+        mix: Mix::default(),
+        cards: ALL_CARDS,
+        clock: Some((Duration::from_secs(3), "10d")),
+        sabotage: None,
+    };
+    let both = Client::of_many(&[&servers[0].client(), &servers[1].client()]);
+    let driver = Driver::start(both, plan, &installation.file("acknowledged.jsonl"));
+    for _ in 0..ROUNDS {
+        for server in &mut servers {
+            let flowing = driver.acknowledged() + 40;
+            let started = Instant::now();
+            while driver.acknowledged() < flowing {
+                assert!(started.elapsed() < Duration::from_secs(60), "the load does not flow: {}", server.log_tail());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            server.terminate().await;
+            server.restart().await;
+        }
+    }
+    let (log, traffic) = driver.stop().await;
+    let pool = installation.pool().await;
+    books::settled_within(&pool, Duration::from_secs(30)).await;
+    let figures = books::reckon(&pool, &servers[0].client(), &log).await;
+    println!(
+        "{} restarts in turn, seed {seed}: {figures}; {} requests were lost and repeated, statuses {:?}",
+        2 * ROUNDS,
+        traffic.lost,
+        traffic.statuses
+    );
+    assert!(traffic.faults.is_empty(), "{:#?}", traffic.faults);
+    pool.close().await;
+    for server in servers {
+        server.stop().await;
+    }
+}
+
 /// Numbers and profiles that can be had.
 async fn pools(app: &TestApp) -> (i64, i64) {
     (

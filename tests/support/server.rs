@@ -139,8 +139,13 @@ impl ServerProcess {
         self.ready().await;
     }
 
-    /// SIGTERM: it must end in good order, in time.
+    /// SIGTERM, for the last time.
     pub(crate) async fn stop(mut self) {
+        self.terminate().await;
+    }
+
+    /// SIGTERM: it must end in good order, in time.
+    pub(crate) async fn terminate(&mut self) {
         let pid = self.pid();
         kill(pid, Signal::SIGTERM).expect("our child");
         let status = self.end_within(STOPS_WITHIN).await;
