@@ -66,10 +66,10 @@ impl Service {
                 let id = &work.attempt.id;
                 match answer {
                     Ok(Answer::Approved { gateway_ref }) => {
-                        outcomes.push((id.clone(), Outcome::Approved { gateway_ref }))
+                        outcomes.push((id.clone(), Outcome::Approved { gateway_ref }));
                     }
                     Ok(Answer::Declined { code, reason }) => {
-                        outcomes.push((id.clone(), Outcome::Declined { code, reason }))
+                        outcomes.push((id.clone(), Outcome::Declined { code, reason }));
                     }
                     Err(GatewayError::Refused(reason)) => {
                         tracing::error!(payment_attempt.id = %id, reason, "the payment gateway refused a charge request");
