@@ -54,7 +54,7 @@ begin
         end loop;
         insert into name
         select distinct value #>> '{}' from template, jsonb_each(line::jsonb)
-        where key in ('id', 'imsi', 'matching_id', 'gateway_ref') and jsonb_typeof(value) = 'string'
+        where key in ('id', 'imsi', 'matching_id', 'gateway_ref', 'resource_id') and jsonb_typeof(value) = 'string'
         on conflict do nothing;
         exit when known = (select count(*) from name);
     end loop;

@@ -3,6 +3,7 @@
 //!
 //! A block is a blank line, `=== <instant> ===`, `To:`, `Subject:`, `Message-ID:`, a blank line, and the plain text.
 
+use std::collections::HashSet;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,8 @@ use async_trait::async_trait;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::domains::crm::port::{Mail, MailError, Mailer};
+use crate::platform::error::Error;
+use crate::platform::gather::Gather;
 
 /// How far back a mail is looked for before it is written: somebody who repeats does so soon.
 const LOOKED_BACK_BYTES: u64 = 64 * 1024;
@@ -17,12 +20,39 @@ const LOOKED_BACK_BYTES: u64 = 64 * 1024;
 /// See the module.
 #[derive(Debug)]
 pub struct Mailbox {
-    path: PathBuf,
+    /// Mails that come at the same time are written at once. What is written is answered.
+    mails: Gather<Block, ()>,
+}
+
+/// A mail as the file has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Block {
+    id: String,
+    text: String,
+}
+
+impl Block {
+    fn of(mail: &Mail) -> Self {
+        let id = format!("Message-ID: <{}>", mail.key);
+        let at = mail.at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let text = format!("\n=== {at} ===\nTo: {}\nSubject: {}\n{id}\n\n{}", mail.to, mail.subject, mail.text);
+        Self { id, text }
+    }
 }
 
 impl Mailbox {
-    pub const fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf) -> Self {
+        let write = move |blocks: Vec<Block>| {
+            let path = path.clone();
+            async move {
+                let written = tokio::task::spawn_blocking(move || append(&path, &blocks).map(|()| blocks)).await;
+                let written = written.map_err(|e| Error::Internal(e.to_string()))?;
+                let blocks =
+                    written.map_err(|e| Error::Internal(format!("the mailbox file cannot be written: {e}")))?;
+                Ok(blocks.into_iter().map(|block| (block, ())).collect())
+            }
+        };
+        Self { mails: Gather::new(write) }
     }
 }
 
@@ -33,16 +63,16 @@ impl Mailer for Mailbox {
     }
 
     async fn send(&self, mail: &Mail) -> Result<Option<String>, MailError> {
-        let (path, mail) = (self.path.clone(), mail.clone());
-        let written = tokio::task::spawn_blocking(move || append(&path, &mail)).await;
-        let written = written.map_err(|e| MailError::Away(e.to_string()))?;
-        written.map_err(|e| MailError::Away(format!("the mailbox file cannot be written: {e}")))?;
-        Ok(None)
+        match self.mails.ask(Block::of(mail)).await {
+            Ok(Some(())) => Ok(None),
+            Ok(None) => Err(MailError::Away("the mailbox did not write the mail".into())),
+            Err(error) => Err(MailError::Away(error.to_string())),
+        }
     }
 }
 
 /// Several processes may share the file: one writes at a time, whole blocks.
-fn append(path: &Path, mail: &Mail) -> std::io::Result<()> {
+fn append(path: &Path, blocks: &[Block]) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -52,17 +82,14 @@ fn append(path: &Path, mail: &Mail) -> std::io::Result<()> {
         std::fs::OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?
     };
     let mut file = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| std::io::Error::from(errno))?;
-    let id = format!("Message-ID: <{}>\n", mail.key);
     let end = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(end.saturating_sub(LOOKED_BACK_BYTES)))?;
     let mut recent = Vec::new();
     std::io::Read::by_ref(&mut *file).take(LOOKED_BACK_BYTES).read_to_end(&mut recent)?;
-    if recent.windows(id.len()).any(|window| window == id.as_bytes()) {
-        return Ok(());
-    }
-    let at = mail.at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    let block = format!("\n=== {at} ===\nTo: {}\nSubject: {}\n{id}\n{}", mail.to, mail.subject, mail.text);
-    file.write_all(block.as_bytes())
+    let mut known: HashSet<&[u8]> = recent.split(|byte| *byte == b'\n').collect();
+    let new: String =
+        blocks.iter().filter(|block| known.insert(block.id.as_bytes())).map(|block| block.text.as_str()).collect();
+    file.write_all(new.as_bytes())
 }
 
 #[cfg(test)]

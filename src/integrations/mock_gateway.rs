@@ -13,6 +13,7 @@
 //! | 4000 0000 0000 0259 | the first call for a key fails, the next one approves |
 //! | any other valid number | approves |
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use crate::domains::payment::port::card::Card;
 use crate::domains::payment::port::gateway::{Answer, Gateway, GatewayError, Tokenized};
 use crate::platform::db::Db;
+use crate::platform::gather::Gather;
 use crate::platform::ids::Ids;
 use crate::platform::money::Money;
 
@@ -33,6 +35,8 @@ const LOST_ANSWER: Duration = Duration::from_secs(1);
 pub struct MockGateway {
     db: Db,
     ids: Ids,
+    /// Charges that come at the same time are recorded by one statement. Each is committed before it is answered.
+    records: Gather<Asked, Recorded>,
 }
 
 /// What a card does when it is charged.
@@ -45,7 +49,7 @@ enum Behaviour {
     Flaky,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum DeclineCode {
     CardDeclined,
     InsufficientFunds,
@@ -115,8 +119,18 @@ fn brand(digits: &str) -> &'static str {
     }
 }
 
+/// A charge that one call wants recorded. The reference is the call's own, so that of two with the same key one is first.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Asked {
+    key: String,
+    gateway_ref: String,
+    token: String,
+    amount: Money,
+    declined: Option<DeclineCode>,
+}
+
 /// A charge as the record has it.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 struct Recorded {
     gateway_ref: String,
     token: String,
@@ -142,8 +156,10 @@ impl From<sqlx::Error> for GatewayError {
 }
 
 impl MockGateway {
-    pub const fn new(db: Db, ids: Ids) -> Self {
-        Self { db, ids }
+    pub fn new(db: Db, ids: Ids) -> Self {
+        let record = db.clone();
+        let records = Gather::new(move |asked| record_all(record.clone(), asked));
+        Self { db, ids, records }
     }
 
     async fn recorded(&self, key: &str) -> Result<Option<Recorded>, GatewayError> {
@@ -160,23 +176,14 @@ impl MockGateway {
         amount: Money,
         declined: Option<DeclineCode>,
     ) -> Result<Option<Recorded>, GatewayError> {
-        let recorded = sqlx::query_as(
-            "insert into mock_gateway.charge
-                 (idempotency_key, gateway_ref, token, amount_minor, currency, outcome, decline_code, decline_reason)
-             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (idempotency_key) do nothing
-             returning gateway_ref, token, amount_minor, currency, decline_code, decline_reason",
-        )
-        .bind(key)
-        .bind(format!("mock_ch_{}", self.ids.uuid().simple()))
-        .bind(token)
-        .bind(amount.minor)
-        .bind(amount.currency.as_str())
-        .bind(if declined.is_some() { "declined" } else { "approved" })
-        .bind(declined.map(DeclineCode::as_str))
-        .bind(declined.map(DeclineCode::reason))
-        .fetch_optional(self.db.pool())
-        .await?;
-        Ok(recorded)
+        let asked = Asked {
+            key: key.to_owned(),
+            gateway_ref: format!("mock_ch_{}", self.ids.uuid().simple()),
+            token: token.to_owned(),
+            amount,
+            declined,
+        };
+        self.records.ask(asked).await.map_err(|error| GatewayError::Unavailable(error.to_string()))
     }
 
     /// True for the first call with this key.
@@ -188,6 +195,39 @@ impl MockGateway {
                 .await?;
         Ok(inserted.rows_affected() == 1)
     }
+}
+
+/// Records charges; answers those whose key was new.
+async fn record_all(db: Db, asked: Vec<Asked>) -> crate::platform::error::Result<HashMap<Asked, Recorded>> {
+    let texts = |read: fn(&Asked) -> String| asked.iter().map(read).collect::<Vec<_>>();
+    let amounts: Vec<i64> = asked.iter().map(|asked| asked.amount.minor).collect();
+    let codes: Vec<_> = asked.iter().map(|asked| asked.declined.map(DeclineCode::as_str)).collect();
+    let reasons: Vec<_> = asked.iter().map(|asked| asked.declined.map(DeclineCode::reason)).collect();
+    let rows: Vec<Recorded> = sqlx::query_as(
+        "insert into mock_gateway.charge
+             (idempotency_key, gateway_ref, token, amount_minor, currency, outcome, decline_code, decline_reason)
+         select key, gateway_ref, token, amount_minor, currency, case when code is null then 'approved' else 'declined' end,
+                code, reason
+         from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+             as a (key, gateway_ref, token, amount_minor, currency, code, reason)
+         order by key
+         on conflict (idempotency_key) do nothing
+         returning gateway_ref, token, amount_minor, currency, decline_code, decline_reason",
+    )
+    .bind(texts(|asked| asked.key.clone()))
+    .bind(texts(|asked| asked.gateway_ref.clone()))
+    .bind(texts(|asked| asked.token.clone()))
+    .bind(amounts)
+    .bind(texts(|asked| asked.amount.currency.to_string()))
+    .bind(codes)
+    .bind(reasons)
+    .fetch_all(db.keyed_pool())
+    .await?;
+    let mut by_ref: HashMap<String, Recorded> =
+        rows.into_iter().map(|recorded| (recorded.gateway_ref.clone(), recorded)).collect();
+    let answers =
+        asked.into_iter().filter_map(|asked| by_ref.remove(&asked.gateway_ref).map(|recorded| (asked, recorded)));
+    Ok(answers.collect())
 }
 
 #[async_trait]

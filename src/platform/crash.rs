@@ -9,8 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub const POINTS: &[&str] = &[
     "consumer.before_commit",
     "consumer.after_commit",
+    "consumer_set.before_commit",
+    "consumer_set.after_commit",
     "effect.before_done",
     "effect.after_done",
+    "effect_set.before_done",
+    "effect_set.after_done",
     "order.create.before_commit",
     "order.create.after_commit",
     "order.submit.before_commit",

@@ -136,7 +136,10 @@ pub async fn stage_all<E: Event>(tx: &Tx, cx: &Context, events: &[E]) -> Result<
              returning id, event_id, recorded_at, event_type, aggregate_id, tenant_id)
          insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, tenant_id)
          select e.event_id, s.name, s.kind, e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
-         from event e, unnest($14::text[], $15::text[]) as s (name, kind)",
+         from event e, unnest($14::text[], $15::text[]) as s (name, kind)
+         union all
+         select e.event_id, 'hub.' || h.id, 'hub', e.id, e.recorded_at, e.event_type, e.aggregate_id, e.tenant_id
+         from event e join platform.hub h on h.tenant_id = e.tenant_id and e.event_type = any(h.event_types)",
         E::TYPE,
         E::VERSION,
         E::AGGREGATE,

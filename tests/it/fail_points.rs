@@ -82,7 +82,9 @@ async fn dying_at_any_crash_point_loses_and_doubles_nothing() {
     let seed = seed();
     println!("fail points: {} points, seed {seed}", crash::POINTS.len());
     assert!(crash::POINTS.len() >= 20, "a point before and after every commit and outside call");
-    let cases = crash::POINTS.iter().flat_map(|point| HITS.map(move |hit| (*point, hit)));
+    // Sets come with sweeps, which this load has none of: `set_points` visits theirs.
+    let alone = crash::POINTS.iter().filter(|point| !point.contains("_set."));
+    let cases = alone.flat_map(|point| HITS.map(move |hit| (*point, hit)));
     let started = Instant::now();
     // One that fails does not take the others along, and is named.
     let crash = async |(point, hit): (&'static str, u32)| {

@@ -91,6 +91,16 @@ impl Customers for Service {
         self.note_interaction(tx, cx, id, direction, summary).await
     }
 
+    async fn note_all(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        direction: Direction,
+        notes: &[(CustomerId, String)],
+    ) -> Result<()> {
+        self.note_interactions(tx, cx, direction, notes).await
+    }
+
     async fn create(&self, cx: &Context, command: CreateCustomer) -> Result<CustomerView> {
         self.create_customer(cx, command).await
     }

@@ -86,7 +86,7 @@ impl Service {
 
     /// The code behind [`subscribe`].
     pub fn handlers(self: &Arc<Self>) -> Handlers {
-        Handlers::default().effect(Charge(Arc::clone(self))).effect(GiveBack(Arc::clone(self)))
+        Handlers::default().effect_of_sets(Charge(Arc::clone(self))).effect(GiveBack(Arc::clone(self)))
     }
 
     pub fn ticks(self: &Arc<Self>) -> Ticks {
@@ -119,7 +119,11 @@ impl Payments for Service {
     }
 
     async fn recognise(&self, tx: &Tx, cx: &Context, attempt_id: &AttemptId) -> Result<()> {
-        self.book_revenue(tx, cx, attempt_id).await
+        self.book_revenue(tx, cx, std::slice::from_ref(attempt_id)).await
+    }
+
+    async fn recognise_all(&self, tx: &Tx, cx: &Context, attempt_ids: &[AttemptId]) -> Result<()> {
+        self.book_revenue(tx, cx, attempt_ids).await
     }
 
     async fn refund(&self, tx: &Tx, cx: &Context, attempt_id: &AttemptId, reason: &str) -> Result<Option<RefundId>> {

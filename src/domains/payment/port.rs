@@ -98,6 +98,9 @@ pub trait Payments: Send + Sync {
     /// where a refund is booked already.
     async fn recognise(&self, tx: &Tx, cx: &Context, attempt_id: &AttemptId) -> Result<()>;
 
+    /// The same for many distinct attempts, with one statement per table.
+    async fn recognise_all(&self, tx: &Tx, cx: &Context, attempt_ids: &[AttemptId]) -> Result<()>;
+
     /// What was paid for cannot be given: books a full refund and stages what makes it. None when nothing was charged
     /// (amount zero, declined). Doing it twice answers the same refund.
     ///

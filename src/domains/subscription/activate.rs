@@ -8,6 +8,7 @@ use super::policy;
 use super::port::{SubscriptionActivated, SubscriptionId};
 use super::state::State;
 use super::store;
+use super::store::period::PaidPeriod;
 use crate::domains::payment::port::{PaymentApproved, PaymentDeclined};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -37,7 +38,8 @@ impl Service {
         let allowances = store::quota::offered(tx, cx, &line.id, entered.index).await?;
         store::save(tx, cx, &mut line, Some(step)).await?;
         store::quota::save(tx, cx, &line.id, &Ledger::opened(entered.period, &allowances)).await?;
-        store::period::insert(tx, cx, &line.id, entered, charged(&paid)?, &paid.attempt_id).await?;
+        let period = PaidPeriod { line: &line.id, entered, paid: charged(&paid)?, attempt_id: &paid.attempt_id };
+        store::period::insert(tx, cx, &[period]).await?;
         self.payments.recognise(tx, cx, &paid.attempt_id).await?;
         let summary = format!(
             "Line {} is active on {}; the period ends {}",

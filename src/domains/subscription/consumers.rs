@@ -8,7 +8,7 @@ use super::port::SubscriptionExhausted;
 use crate::domains::payment::port::{PaymentApproved, PaymentDeclined, Purpose};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::delivery::{Consumer, Failure};
+use crate::platform::delivery::{ConsumeTogether, Consumer, Failure};
 
 /// What was paid for is given, or the money goes back.
 pub(super) struct ApplyPayment(pub(super) Arc<Service>);
@@ -20,11 +20,22 @@ impl Consumer for ApplyPayment {
     async fn handle(&self, tx: &Tx, cx: &Context, paid: PaymentApproved) -> Result<(), Failure> {
         match paid.purpose {
             Purpose::Activation => self.0.activation_paid(tx, cx, paid).await?,
-            Purpose::Renewal => self.0.renewal_paid(tx, cx, paid).await?,
+            Purpose::Renewal => self.0.renewals_paid(tx, cx, vec![paid]).await?,
             Purpose::Vas => self.0.top_up_paid(tx, cx, paid).await?,
             Purpose::Manual => {}
         }
         Ok(())
+    }
+}
+
+/// The renewals of a sweep. What else is paid for takes numbers, or waits for somebody, and stays alone.
+impl ConsumeTogether for ApplyPayment {
+    fn joins(paid: &PaymentApproved) -> bool {
+        paid.purpose == Purpose::Renewal
+    }
+
+    async fn handle_all(&self, tx: &Tx, cx: &Context, paid: Vec<PaymentApproved>) -> Result<(), Failure> {
+        Ok(self.0.renewals_paid(tx, cx, paid).await?)
     }
 }
 

@@ -31,6 +31,7 @@ pub mod port;
 mod remind;
 mod renew;
 mod renewal_outcome;
+mod renewal_paid;
 mod state;
 mod store;
 mod terminate;
@@ -62,7 +63,8 @@ use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
+use crate::platform::gather::ById;
 use crate::platform::scheduler::Ticks;
 
 /// Adds what this domain reacts to.
@@ -80,6 +82,8 @@ pub struct Service {
     customers: Arc<dyn Customers>,
     inventory: Arc<dyn Inventory>,
     payments: Arc<dyn Payments>,
+    /// Lines that are asked for at the same time are read together.
+    lines: ById<SubscriptionId, store::Shown>,
 }
 
 impl std::fmt::Debug for Service {
@@ -96,13 +100,15 @@ impl Service {
         inventory: Arc<dyn Inventory>,
         payments: Arc<dyn Payments>,
     ) -> Self {
-        Self { platform, catalog, customers, inventory, payments }
+        let db = platform.db.clone();
+        let lines = ById::by_id(move |tenant, ids| store::shown_by_id(db.clone(), tenant, ids));
+        Self { platform, catalog, customers, inventory, payments, lines }
     }
 
     /// The code of what [`subscribe`] names.
     pub fn handlers(self: &Arc<Self>) -> Handlers {
         Handlers::default()
-            .consumer(consumers::ApplyPayment(Arc::clone(self)))
+            .consumer_of_sets(consumers::ApplyPayment(Arc::clone(self)))
             .consumer(consumers::ApplyDecline(Arc::clone(self)))
             .consumer(consumers::NoteExhaustion(Arc::clone(self)))
     }
@@ -110,6 +116,12 @@ impl Service {
     /// Periodic work: `renewal`, `vas_expiry`, `price_migration`.
     pub fn ticks(self: &Arc<Self>) -> Ticks {
         worker::ticks(self)
+    }
+
+    /// A line with its balances.
+    async fn show(&self, cx: &Context, id: &SubscriptionId) -> Result<store::Shown> {
+        let shown = self.lines.ask((Arc::clone(&cx.tenant), id.clone())).await?;
+        shown.ok_or_else(|| Error::not_found("subscription", id))
     }
 
     fn shown_line(&self, cx: &Context, shown: store::Shown) -> SubscriptionView {
@@ -141,7 +153,7 @@ impl Subscriptions for Service {
     }
 
     async fn line(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
-        Ok(self.shown_line(cx, store::show(&self.platform.db, cx, id).await?))
+        Ok(self.shown_line(cx, self.show(cx, id).await?))
     }
 
     async fn lines_of(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionView>> {
@@ -167,7 +179,7 @@ impl Subscriptions for Service {
     }
 
     async fn esim_activation(&self, cx: &Context, id: &SubscriptionId) -> Result<EsimActivation> {
-        let line = store::show(&self.platform.db, cx, id).await?.line;
+        let line = self.show(cx, id).await?.line;
         self.inventory.esim_activation(cx, line.id.as_str()).await
     }
 

@@ -48,7 +48,7 @@ impl Service {
         id: &SubscriptionId,
         to: &OfferingId,
     ) -> Result<(bool, Option<PriceView>)> {
-        let line = store::show(&self.platform.db, cx, id).await?.line;
+        let line = self.show(cx, id).await?.line;
         policy::plan_change_of_line(&line, to)?;
         let (is_on_sale, price) = self.on_sale(cx, to).await?;
         policy::plan_change(&line, to, is_on_sale, price.clone())?;

@@ -56,7 +56,7 @@ impl Service {
 
     /// None when the plan that the next period is charged by changed between the look and the lock.
     async fn try_to_begin(&self, cx: &Context, id: &SubscriptionId) -> Result<Option<Begun>> {
-        let seen = store::show(&self.platform.db, cx, id).await?.line;
+        let seen = self.show(cx, id).await?.line;
         policy::renewable(&seen)?;
         let zone = self.platform.config.profile.time_zone;
         let expected = seen.next_terms(cx.now, zone);

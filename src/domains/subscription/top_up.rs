@@ -39,7 +39,7 @@ impl Service {
         if let Some(begun) = idempotency::replayed::<Begun>(&self.platform.db, cx).await? {
             return Ok(begun.vas_purchase_id);
         }
-        let seen = store::show(&self.platform.db, cx, id).await?;
+        let seen = self.show(cx, id).await?;
         policy::can_top_up(&seen.line)?;
         let vas = self.vas(cx, vas_id).await?;
         let balances: Vec<Balance> = seen.balances.iter().map(|held| held.balance).collect();

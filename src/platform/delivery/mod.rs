@@ -5,6 +5,8 @@
 //! to be done, calls outside any transaction with that row's idempotency key, and records the answer in a second one;
 //! called twice it finds the row settled and does nothing.
 //!
+//! Either may also take sets, the deliveries that one cause made at once: [`ConsumeTogether`], [`PerformTogether`].
+//!
 //! Handlers tolerate any order: they lock the aggregate and let its state machine decide. A business refusal is an outcome
 //! with an event of its own, never a retry.
 
@@ -12,6 +14,7 @@ pub mod chaos;
 mod claim;
 pub mod parked;
 mod run;
+mod set;
 pub mod wake;
 mod worker;
 
@@ -31,6 +34,8 @@ use crate::platform::outbox::Event;
 
 pub use claim::free_orphans;
 pub use run::Runner;
+use set::SetHandler;
+pub use set::{ConsumeTogether, PerformTogether};
 pub use worker::{Concurrency, run_workers};
 
 /// Which of the two a subscriber is.
@@ -43,7 +48,7 @@ pub enum Kind {
 }
 
 /// Why a handler did not succeed, and whether trying again can help.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     pub reason: String,
     pub park: bool,
@@ -143,6 +148,8 @@ enum Handler {
 #[derive(Default)]
 pub struct Handlers {
     by_name: BTreeMap<&'static str, Handler>,
+    /// Those of them that also take sets.
+    sets: BTreeMap<&'static str, SetHandler>,
     /// For the deliveries of every listener.
     hub: Option<Handler>,
 }
@@ -155,8 +162,19 @@ impl std::fmt::Debug for Handlers {
 
 impl Handlers {
     #[must_use]
-    pub fn consumer<C: Consumer>(mut self, consumer: C) -> Self {
+    pub fn consumer<C: Consumer>(self, consumer: C) -> Self {
+        self.with_consumer(Arc::new(consumer))
+    }
+
+    /// A consumer that also takes sets.
+    #[must_use]
+    pub fn consumer_of_sets<C: ConsumeTogether>(mut self, consumer: C) -> Self {
         let consumer = Arc::new(consumer);
+        self.sets.insert(C::NAME, SetHandler::consumer(&consumer));
+        self.with_consumer(consumer)
+    }
+
+    fn with_consumer<C: Consumer>(mut self, consumer: Arc<C>) -> Self {
         let handler = move |tx: Arc<Tx>, cx: Context, payload: Value| -> Handled<'static> {
             let consumer = Arc::clone(&consumer);
             Box::pin(async move {
@@ -169,8 +187,19 @@ impl Handlers {
     }
 
     #[must_use]
-    pub fn effect<E: Effect>(mut self, effect: E) -> Self {
+    pub fn effect<E: Effect>(self, effect: E) -> Self {
+        self.with_effect(Arc::new(effect))
+    }
+
+    /// An effect that also takes sets.
+    #[must_use]
+    pub fn effect_of_sets<E: PerformTogether>(mut self, effect: E) -> Self {
         let effect = Arc::new(effect);
+        self.sets.insert(E::NAME, SetHandler::effect(&effect));
+        self.with_effect(effect)
+    }
+
+    fn with_effect<E: Effect>(mut self, effect: Arc<E>) -> Self {
         let handler = move |cx: Context, payload: Value| -> Handled<'static> {
             let effect = Arc::clone(&effect);
             Box::pin(async move {
@@ -198,12 +227,18 @@ impl Handlers {
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.by_name.extend(other.by_name);
+        self.sets.extend(other.sets);
         self.hub = self.hub.or(other.hub);
         self
     }
 
     fn get(&self, name: &str) -> Option<&Handler> {
         if name.starts_with(CONSUMER_PREFIX) { self.hub.as_ref() } else { self.by_name.get(name) }
+    }
+
+    /// What takes the sets of a subscriber, when anything does.
+    fn set(&self, name: &str) -> Option<&SetHandler> {
+        self.sets.get(name)
     }
 
     fn names(&self) -> Vec<String> {

@@ -63,7 +63,7 @@ pub struct Runner {
     /// Marks effects as done, together those that end at the same time. It answers nothing of them.
     performed: Gather<(Uuid, String), bool>,
     backoff: [Duration; 5],
-    chaos: Option<Chaos>,
+    pub(super) chaos: Option<Chaos>,
 }
 
 impl Runner {
@@ -101,15 +101,17 @@ impl Runner {
             Ok(Err(_)) => Err(Failure::retry("the handler panicked; the log has the place")),
             Err(_) => Err(Failure::retry(format!("the handler took longer than {} s", HANDLER_TIMEOUT.as_secs()))),
         };
-        let recorded = match outcome {
-            Ok(()) => Ok(()),
-            Err(failure) => self.record_failure(claimed, &failure).await,
-        };
-        if let Err(error) = recorded {
+        self.conclude(claimed, outcome).await;
+        self.db.wake().ended();
+    }
+
+    /// Records a failure; what did not fail has recorded itself.
+    pub(super) async fn conclude(&self, claimed: &Claimed, outcome: Result<(), Failure>) {
+        let Err(failure) = outcome else { return };
+        if let Err(error) = self.record_failure(claimed, &failure).await {
             tracing::warn!(consumer = claimed.consumer, event.id = %claimed.event_id, %error, "delivery outcome not recorded");
             self.let_go(claimed).await;
         }
-        self.db.wake().ended();
     }
 
     /// Gives the lease back as soon as the database is back: this process lives, so nobody else frees it before it ends. An
@@ -178,7 +180,7 @@ impl Runner {
     }
 
     /// Who caused the event also causes what follows from it: actor, channel and identity go along.
-    async fn context(&self, claimed: &Claimed) -> Result<Context> {
+    pub(super) async fn context(&self, claimed: &Claimed) -> Result<Context> {
         Ok(Context {
             actor: claimed.actor.as_str().into(),
             channel: Channel::parse(&claimed.channel).unwrap_or(Channel::System),
@@ -266,7 +268,7 @@ impl Runner {
 }
 
 /// Not waiting for the disk is safe: performed again, a settled effect does nothing.
-async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), bool>> {
+pub(super) async fn mark_performed(db: Db, performed: Vec<(Uuid, String)>) -> Result<HashMap<(Uuid, String), bool>> {
     let (events, consumers): (Vec<Uuid>, Vec<String>) = performed.into_iter().unzip();
     sqlx::query(
         "with setting as materialized (select set_config('synchronous_commit', 'off', true))

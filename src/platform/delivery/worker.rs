@@ -13,10 +13,12 @@ use apalis::prelude::{BoxDynError, Data, WorkerBuilder, WorkerError};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::platform::delivery::claim::{self, Claimed};
+use crate::platform::delivery::claim;
+use crate::platform::delivery::set::{Batch, SET_MAX};
 use crate::platform::delivery::wake::{CHANNEL, POLL};
 use crate::platform::delivery::{Kind, Runner};
 
@@ -36,7 +38,10 @@ impl Default for Concurrency {
     }
 }
 
-/// How long one delivery may take before it counts as failed; the payment gateway's own time-out is shorter.
+/// Sets of each kind that run at once: a set does its own work at once, and more of them would only wait for each other.
+const SETS_AT_ONCE: usize = 4;
+
+/// How long one delivery, or one set, may take before it counts as failed; the payment gateway's own time-out is shorter.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Starts the workers; they end when `stop` is cancelled and what they hold is done.
@@ -73,10 +78,10 @@ async fn supervise(runner: Arc<Runner>, kind: Kind, at_once: usize, stop: Cancel
     }
 }
 
-fn deliver(claimed: Claimed, runner: Data<Arc<Runner>>) -> BoxFuture<'static, Result<(), BoxDynError>> {
+fn deliver(batch: Batch, runner: Data<Arc<Runner>>) -> BoxFuture<'static, Result<(), BoxDynError>> {
     let runner = Arc::clone(&runner);
     Box::pin(async move {
-        runner.deliver(&claimed).await;
+        runner.work(batch).await;
         Ok(())
     })
 }
@@ -84,7 +89,10 @@ fn deliver(claimed: Claimed, runner: Data<Arc<Runner>>) -> BoxFuture<'static, Re
 struct Source {
     runner: Arc<Runner>,
     kind: Kind,
-    batch: i64,
+    /// Deliveries of one claim.
+    batch: usize,
+    /// The last claim had no end and joined into sets: there are more of them, and one claim may fetch a whole one.
+    in_sets: bool,
     known: Vec<String>,
     waiter: crate::platform::delivery::wake::Waiter,
     stop: CancellationToken,
@@ -95,31 +103,49 @@ fn deliveries(
     kind: Kind,
     at_once: usize,
     stop: CancellationToken,
-) -> BoxStream<'static, Result<Claimed, Infallible>> {
+) -> BoxStream<'static, Result<Batch, Infallible>> {
     let waiter = runner.db.wake().claimer();
     let known = runner.known();
     // Consumers only work on the database and are quick: one claim may fetch for several turns. An outside call may take
     // long, and what waits for it here would lose its lease.
     let turns = if kind == Kind::Consumer { 4 } else { 1 };
-    let batch = i64::try_from(turns * at_once).unwrap_or(i64::MAX);
-    let source = Source { runner, kind, batch, known, waiter, stop };
+    let source = Source { runner, kind, batch: turns * at_once, in_sets: false, known, waiter, stop };
+    let sets = Arc::new(Semaphore::new(SETS_AT_ONCE));
     stream::unfold(source, |mut source| async move {
-        let batch = source.next().await;
-        Some((stream::iter(batch.into_iter().map(Ok)), source))
+        let batches = source.next().await;
+        Some((stream::iter(batches), source))
     })
     .flatten()
+    .then(move |batch| {
+        let sets = Arc::clone(&sets);
+        async move {
+            if !batch.is_set() {
+                return Ok(batch);
+            }
+            // What waits here was claimed just now: nothing more is, until it runs.
+            let permit = sets.acquire_owned().await.expect("nobody closes the semaphore");
+            Ok(batch.permitted(permit))
+        }
+    })
     .boxed()
 }
 
 impl Source {
     /// The next claimed deliveries: at once when some are due, else after a wake-up or the poll interval.
-    async fn next(&mut self) -> Vec<Claimed> {
+    async fn next(&mut self) -> Vec<Batch> {
         loop {
             if self.stop.is_cancelled() {
                 std::future::pending::<()>().await;
             }
-            match claim::claim(&self.runner.db, self.runner.boot_id, self.kind, &self.known, self.batch).await {
-                Ok(claimed) if !claimed.is_empty() => return claimed,
+            let most = if self.in_sets { SET_MAX.max(self.batch) } else { self.batch };
+            let limit = i64::try_from(most).unwrap_or(i64::MAX);
+            match claim::claim(&self.runner.db, self.runner.boot_id, self.kind, &self.known, limit).await {
+                Ok(claimed) if !claimed.is_empty() => {
+                    let found = claimed.len();
+                    let batches = self.runner.batches(claimed);
+                    self.in_sets = found == most && batches.len() * 4 <= found;
+                    return batches;
+                }
                 Ok(_) => self.waiter.wait(POLL).await,
                 Err(error) => {
                     tracing::debug!(%error, "deliveries cannot be claimed now");

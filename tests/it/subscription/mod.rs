@@ -9,6 +9,7 @@ mod months;
 mod plan_change;
 mod price_migration;
 mod renewal;
+mod renewal_sets;
 mod termination;
 mod timeline;
 mod top_up;

@@ -10,6 +10,7 @@ use super::events::{MessageRequested, RenewFailed, SubscriptionRenewed, VasPurch
 use super::notice::{Blocked, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp};
 use super::store;
 use crate::domains::crm::customer::events::CustomerCreated;
+use crate::domains::crm::port::MessageId;
 use crate::domains::mediation::port::UsageThresholdReached;
 use crate::domains::subscription::port::{
     BlockReason, PlanChanged, PriceMigrationScheduled, RenewalReminderDue, SubscriptionActivated, SubscriptionBlocked,
@@ -17,7 +18,7 @@ use crate::domains::subscription::port::{
 };
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::delivery::{Consumer, Effect, Failure, Handlers, Subscribers};
+use crate::platform::delivery::{ConsumeTogether, Consumer, Effect, Failure, Handlers, PerformTogether, Subscribers};
 use crate::platform::outbox::{self, Event};
 
 /// The share of an allowance, in per cent, of whose use a customer is told.
@@ -40,19 +41,30 @@ impl<E: Telling> Consumer for Tell<E> {
     type Payload = E;
 
     async fn handle(&self, tx: &Tx, cx: &Context, event: E) -> Result<(), Failure> {
-        let Some(told) = event.told() else { return Ok(()) };
-        let id = self.0.platform.ids.short("MSG").into();
-        if !store::insert(tx, cx, &id, &told).await? {
-            return Ok(());
-        }
-        let requested = MessageRequested {
-            message_id: id,
-            customer_id: told.customer_id,
-            template: told.notice.template(),
-            send_number: 1,
-        };
-        outbox::stage(tx, cx, &requested).await?;
-        Ok(())
+        self.handle_all(tx, cx, vec![event]).await
+    }
+}
+
+impl<E: Telling> ConsumeTogether for Tell<E> {
+    fn joins(_: &E) -> bool {
+        true
+    }
+
+    async fn handle_all(&self, tx: &Tx, cx: &Context, events: Vec<E>) -> Result<(), Failure> {
+        let told = events.into_iter().filter_map(Telling::told);
+        let messages: Vec<(MessageId, Told)> =
+            told.map(|told| (self.0.platform.ids.short("MSG").into(), told)).collect();
+        let written = store::insert(tx, cx, &messages).await?;
+        let written = messages.into_iter().filter(|(id, _)| written.contains(id));
+        let requested: Vec<MessageRequested> = written
+            .map(|(message_id, told)| MessageRequested {
+                message_id,
+                customer_id: told.customer_id,
+                template: told.notice.template(),
+                send_number: 1,
+            })
+            .collect();
+        Ok(outbox::stage_all(tx, cx, &requested).await?)
     }
 }
 
@@ -64,7 +76,14 @@ impl Effect for SendMessage {
     type Payload = MessageRequested;
 
     async fn perform(&self, cx: &Context, event: MessageRequested) -> Result<(), Failure> {
-        self.0.send(cx, &event).await
+        let outcome = self.0.send_all(cx, std::slice::from_ref(&event)).await.pop();
+        outcome.unwrap_or_else(|| Err(Failure::retry("the sending has no outcome")))
+    }
+}
+
+impl PerformTogether for SendMessage {
+    async fn perform_all(&self, cx: &Context, events: Vec<MessageRequested>) -> Vec<Result<(), Failure>> {
+        self.0.send_all(cx, &events).await
     }
 }
 
@@ -76,8 +95,8 @@ macro_rules! told_of {
 
         pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
             Handlers::default()
-                .effect(SendMessage(Arc::clone(service)))
-                $(.consumer(Tell::<$event>(Arc::clone(service), PhantomData)))*
+                .effect_of_sets(SendMessage(Arc::clone(service)))
+                $(.consumer_of_sets(Tell::<$event>(Arc::clone(service), PhantomData)))*
         }
     };
 }

@@ -1,10 +1,13 @@
 //! The tables of messages and of what customers do not want to be told.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::Value;
 
 use super::compose::Letter;
+use super::events::MessageRequested;
 use super::notice::{Notice, Told};
 use crate::domains::crm::port::{CustomerId, ListMessages, MessageId, MessageState, MessageView, Template};
 use crate::domains::subscription::port::SubscriptionId;
@@ -132,99 +135,122 @@ async fn one(connection: &impl ConnectionTrait, statement: Statement) -> Result<
     MessageRow::find_by_statement(statement).one(connection).await?.map(Message::try_from).transpose()
 }
 
-/// Writes the message. False: the fact was told already.
-pub(super) async fn insert(tx: &Tx, cx: &Context, id: &MessageId, told: &Told) -> Result<bool> {
-    let notice = json(&told.notice)?;
+/// Writes messages; answers those whose fact was not told already.
+pub(super) async fn insert(tx: &Tx, cx: &Context, messages: &[(MessageId, Told)]) -> Result<BTreeSet<MessageId>> {
+    if messages.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let texts = |read: fn(&Told) -> String| messages.iter().map(|(_, told)| read(told)).collect::<Vec<_>>();
+    let notices: Vec<Value> = messages.iter().map(|(_, told)| json(&told.notice)).collect::<Result<_>>()?;
     let statement = sql!(
         "insert into crm.communication_message (id, tenant_id, customer_id, subscription_id, template, business_key, notice, requested_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
-         on conflict (tenant_id, template, business_key) do nothing",
-        id,
+         select m.id, $1, m.customer_id, nullif(m.subscription_id, ''), m.template, m.business_key, m.notice::jsonb, $2
+         from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+             as m (id, customer_id, subscription_id, template, business_key, notice)
+         on conflict (tenant_id, template, business_key) do nothing returning id",
         cx.tenant.as_ref(),
-        &told.customer_id,
-        told.subscription_id.as_ref().map(|line| line.as_str().to_owned()),
-        told.notice.template().as_str(),
-        told.business_key.as_str(),
-        notice,
-        cx.now
+        cx.now,
+        messages.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        texts(|told| told.customer_id.to_string()),
+        texts(|told| told.subscription_id.as_ref().map(ToString::to_string).unwrap_or_default()),
+        texts(|told| told.notice.template().as_str().to_owned()),
+        texts(|told| told.business_key.clone()),
+        notices.iter().map(Value::to_string).collect::<Vec<_>>()
     );
-    Ok(execute(&**tx, statement).await? == 1)
+    Ok(ids(IdRow::find_by_statement(statement).all(&**tx).await?))
+}
+
+#[derive(Debug, FromQueryResult)]
+struct IdRow {
+    id: String,
+}
+
+fn ids(rows: Vec<IdRow>) -> BTreeSet<MessageId> {
+    rows.into_iter().map(|row| MessageId::from(row.id)).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Result<Value> {
     serde_json::to_value(value).map_err(|e| Error::Internal(format!("a message cannot be serialised: {e}")))
 }
 
-/// Whether a message can be worked on now.
-pub(super) enum Claim {
+/// Why a message cannot be worked on now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotTaken {
     /// This sending has ended.
     Settled,
     /// Another process has it.
     Busy,
-    /// It is ours.
-    Taken(Box<Message>),
 }
 
-/// Takes the message for one attempt; one whose process is gone is taken over.
-pub(super) async fn claim(platform: &Platform, cx: &Context, id: &MessageId, send_number: i32) -> Result<Claim> {
+/// Takes messages for one attempt each; one whose process is gone is taken over.
+pub(super) async fn claim(platform: &Platform, cx: &Context, requests: &[MessageRequested]) -> Result<Vec<Message>> {
     let statement = sql!(
         format!(
             "update crm.communication_message m
-             set leased_by = $1, lease_until = clock_timestamp() + make_interval(secs => $2), attempts = m.attempts + 1,
+             set leased_by = $2, lease_until = clock_timestamp() + make_interval(secs => $3), attempts = m.attempts + 1,
                  version = m.version + 1, updated_at = clock_timestamp()
-             where m.id = $3 and m.tenant_id = $4 and m.state = 'pending' and m.send_number = $5
+             from unnest($4::text[], $5::int[]) as q (id, send_number)
+             where m.id = q.id and m.tenant_id = $1 and m.state = 'pending' and m.send_number = q.send_number
                and (m.leased_by is null or m.lease_until <= clock_timestamp() or not exists (
                    select from platform.replica r where r.boot_id = m.leased_by and r.lease_until > clock_timestamp()))
              returning {COLUMNS}"
         ),
+        cx.tenant.as_ref(),
         platform.boot_id,
         LEASE_SECONDS,
-        id,
-        cx.tenant.as_ref(),
-        send_number
+        requests.iter().map(|request| request.message_id.to_string()).collect::<Vec<_>>(),
+        requests.iter().map(|request| request.send_number).collect::<Vec<_>>()
     );
-    if let Some(message) = one(platform.db.connection(), statement).await? {
-        return Ok(Claim::Taken(Box::new(message)));
-    }
-    let message = find(&platform.db, cx, id).await?.ok_or_else(|| Error::not_found("message", id))?;
-    let waits = message.state == MessageState::Pending && message.send_number == send_number;
-    Ok(if waits { Claim::Busy } else { Claim::Settled })
+    MessageRow::find_by_statement(statement)
+        .all(platform.db.keyed())
+        .await?
+        .into_iter()
+        .map(Message::try_from)
+        .collect()
 }
 
-/// Gives the message back for the next attempt.
-pub(super) async fn let_go(platform: &Platform, cx: &Context, id: &MessageId) -> Result<()> {
+/// Why [`claim`] did not take this one.
+pub(super) async fn not_taken(db: &Db, cx: &Context, request: &MessageRequested) -> Result<NotTaken> {
+    let message = find(db, cx, &request.message_id).await?;
+    let message = message.ok_or_else(|| Error::not_found("message", &request.message_id))?;
+    let waits = message.state == MessageState::Pending && message.send_number == request.send_number;
+    Ok(if waits { NotTaken::Busy } else { NotTaken::Settled })
+}
+
+/// Gives messages back for the next attempt.
+pub(super) async fn let_go(platform: &Platform, cx: &Context, messages: &[&MessageId]) -> Result<()> {
     let statement = sql!(
         "update crm.communication_message set leased_by = null, lease_until = null, updated_at = clock_timestamp()
-         where id = $1 and tenant_id = $2 and leased_by = $3",
-        id,
+         where id = any($1) and tenant_id = $2 and leased_by = $3",
+        messages.iter().map(ToString::to_string).collect::<Vec<_>>(),
         cx.tenant.as_ref(),
         platform.boot_id
     );
-    execute(platform.db.connection(), statement).await.map(drop)
+    execute(platform.db.keyed(), statement).await.map(drop)
 }
 
-/// Keeps what the message says, before it is said for the first time.
-pub(super) async fn keep_letter(
+/// Keeps what messages say, with its hash, before it is said for the first time. Answers those that are still ours.
+pub(super) async fn keep_letters(
     platform: &Platform,
     cx: &Context,
-    id: &MessageId,
-    letter: &Letter,
-    hash: &str,
-) -> Result<()> {
-    let letter = json(letter)?;
-    let statement = sql!(
-        "update crm.communication_message set letter = $1, content_hash = $2, updated_at = clock_timestamp()
-         where id = $3 and tenant_id = $4 and leased_by = $5",
-        letter,
-        hash,
-        id,
-        cx.tenant.as_ref(),
-        platform.boot_id
-    );
-    if execute(platform.db.connection(), statement).await? == 1 {
-        return Ok(());
+    letters: &[(&MessageId, &Letter, &str)],
+) -> Result<BTreeSet<MessageId>> {
+    if letters.is_empty() {
+        return Ok(BTreeSet::new());
     }
-    Err(Error::Conflict(format!("{id} was taken over by another process")))
+    let written: Vec<Value> = letters.iter().map(|(_, letter, _)| json(letter)).collect::<Result<_>>()?;
+    let statement = sql!(
+        "update crm.communication_message m
+         set letter = l.letter::jsonb, content_hash = l.hash, updated_at = clock_timestamp()
+         from unnest($3::text[], $4::text[], $5::text[]) as l (id, letter, hash)
+         where m.id = l.id and m.tenant_id = $1 and m.leased_by = $2 returning m.id",
+        cx.tenant.as_ref(),
+        platform.boot_id,
+        letters.iter().map(|(id, ..)| id.to_string()).collect::<Vec<_>>(),
+        written.iter().map(Value::to_string).collect::<Vec<_>>(),
+        letters.iter().map(|(.., hash)| (*hash).to_owned()).collect::<Vec<_>>()
+    );
+    Ok(ids(IdRow::find_by_statement(statement).all(platform.db.keyed()).await?))
 }
 
 /// How a sending ended.
@@ -252,36 +278,44 @@ impl Ending {
 /// What the row says after its end.
 #[derive(Debug, FromQueryResult)]
 pub(super) struct Ended {
+    pub(super) id: String,
     pub(super) content_hash: Option<String>,
     pub(super) version: i64,
 }
 
-/// Writes the end of a sending. None when the lease was taken over meanwhile.
+/// Writes the ends of sendings. Those whose lease was taken over meanwhile are missing in the answer.
 pub(super) async fn end(
     tx: &Tx,
     platform: &Platform,
     cx: &Context,
-    message: &Message,
-    ending: &Ending,
-) -> Result<Option<Ended>> {
+    endings: &[(&Message, Ending)],
+) -> Result<BTreeMap<MessageId, Ended>> {
+    // Arrays hold no nulls: what is not there is an empty text.
+    let texts = |read: fn(&Ending) -> Option<&str>| {
+        endings.iter().map(|(_, ending)| read(ending).unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
     let statement = sql!(
-        "update crm.communication_message
-         set state = $1, state_reason = $2, recipient_domain = $3, provider = $4, provider_message_id = $5, completed_at = $6,
-             leased_by = null, lease_until = null, version = version + 1, updated_at = clock_timestamp()
-         where id = $7 and tenant_id = $8 and state = 'pending' and send_number = $9 and leased_by = $10
-         returning content_hash, version",
-        ending.state.as_str(),
-        ending.reason.as_deref(),
-        ending.recipient_domain.as_deref(),
-        ending.provider,
-        ending.provider_message_id.as_deref(),
-        cx.now,
-        &message.id,
+        "update crm.communication_message m
+         set state = e.state, state_reason = nullif(e.reason, ''), recipient_domain = nullif(e.recipient_domain, ''),
+             provider = nullif(e.provider, ''), provider_message_id = nullif(e.provider_message_id, ''), completed_at = $3,
+             leased_by = null, lease_until = null, version = m.version + 1, updated_at = clock_timestamp()
+         from unnest($4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+             as e (id, send_number, state, reason, recipient_domain, provider, provider_message_id)
+         where m.id = e.id and m.tenant_id = $1 and m.state = 'pending' and m.send_number = e.send_number and m.leased_by = $2
+         returning m.id, m.content_hash, m.version",
         cx.tenant.as_ref(),
-        message.send_number,
-        platform.boot_id
+        platform.boot_id,
+        cx.now,
+        endings.iter().map(|(message, _)| message.id.to_string()).collect::<Vec<_>>(),
+        endings.iter().map(|(message, _)| message.send_number).collect::<Vec<_>>(),
+        texts(|ending| Some(ending.state.as_str())),
+        texts(|ending| ending.reason.as_deref()),
+        texts(|ending| ending.recipient_domain.as_deref()),
+        texts(|ending| ending.provider),
+        texts(|ending| ending.provider_message_id.as_deref())
     );
-    Ok(Ended::find_by_statement(statement).one(&**tx).await?)
+    let rows = Ended::find_by_statement(statement).all(&**tx).await?;
+    Ok(rows.into_iter().map(|ended| (MessageId::from(ended.id.clone()), ended)).collect())
 }
 
 pub(super) async fn find(db: &Db, cx: &Context, id: &MessageId) -> Result<Option<Message>> {
@@ -334,9 +368,25 @@ pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u6
     Ok((total, rows.into_iter().map(Message::try_from).collect::<Result<_>>()?))
 }
 
-/// Whether the customer does not want messages of this kind.
-pub(super) async fn opted_out(db: &Db, cx: &Context, id: &CustomerId, template: Template) -> Result<bool> {
-    Ok(opt_outs(db, cx, id).await?.contains(&template))
+/// Which of these customers do not want messages of which kinds.
+pub(super) async fn opted_out(
+    db: &Db,
+    cx: &Context,
+    customers: impl Iterator<Item = &CustomerId>,
+) -> Result<BTreeSet<(CustomerId, &'static str)>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        customer_id: String,
+        template: String,
+    }
+    let statement = sql!(
+        "select customer_id, template from crm.communication_opt_out where customer_id = any($1) and tenant_id = $2",
+        customers.map(ToString::to_string).collect::<Vec<_>>(),
+        cx.tenant.as_ref()
+    );
+    let rows = Row::find_by_statement(statement).all(db.keyed()).await?;
+    let known = |row: Row| Some((row.customer_id.into(), Template::parse(&row.template)?.as_str()));
+    Ok(rows.into_iter().filter_map(known).collect())
 }
 
 /// What the customer does not want.

@@ -77,9 +77,29 @@ impl Service {
         direction: Direction,
         summary: &str,
     ) -> Result<()> {
-        let entry =
-            store::Entry { id: self.platform.ids.short("INT"), customer_id: id, direction, summary, body: None };
-        store::insert(tx, cx, &entry).await?.map(drop).ok_or_else(|| Error::not_found("customer", id))
+        self.note_interactions(tx, cx, direction, &[(id.clone(), summary.to_owned())]).await
+    }
+
+    /// Writes lines, whosever they are, in the caller's unit of work.
+    pub(super) async fn note_interactions(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        direction: Direction,
+        notes: &[(CustomerId, String)],
+    ) -> Result<()> {
+        let new_id = || self.platform.ids.short("INT");
+        let entries: Vec<store::Entry<'_>> = notes
+            .iter()
+            .map(|(customer_id, summary)| store::Entry { id: new_id(), customer_id, direction, summary, body: None })
+            .collect();
+        if store::insert_all(tx, cx, &entries).await? == entries.len() {
+            return Ok(());
+        }
+        Err(match notes {
+            [(id, _)] => Error::not_found("customer", id),
+            _ => Error::not_found("customer", "of one of several lines"),
+        })
     }
 
     pub(super) async fn log(&self, cx: &Context, command: LogInteraction) -> Result<InteractionView> {

@@ -72,6 +72,31 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, entry: &Entry<'_>) -> Result<O
     InteractionRow::find_by_statement(statement).one(&**tx).await?.map(InteractionView::try_from).transpose()
 }
 
+/// Appends lines without a body; answers how many of them have a customer.
+pub(super) async fn insert_all(tx: &Tx, cx: &Context, entries: &[Entry<'_>]) -> Result<usize> {
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    let texts = |read: fn(&Entry<'_>) -> String| entries.iter().map(read).collect::<Vec<_>>();
+    let statement = sql!(
+        "insert into crm.interaction (id, tenant_id, customer_id, channel, direction, summary, actor, agent_id, occurred_at)
+         select l.id, c.tenant_id, c.id, $5, l.direction, l.summary, $6, a.id, $7
+         from unnest($2::text[], $3::text[], $4::text[], $8::text[]) as l (id, customer_id, summary, direction)
+         join crm.customer c on c.tenant_id = $1 and c.id = l.customer_id
+         left join crm.agent a on a.tenant_id = c.tenant_id and a.id = $6",
+        cx.tenant.as_ref(),
+        texts(|entry| entry.id.clone()),
+        texts(|entry| entry.customer_id.to_string()),
+        texts(|entry| entry.summary.to_owned()),
+        cx.channel.as_str(),
+        cx.actor.as_ref(),
+        cx.now,
+        texts(|entry| entry.direction.as_str().to_owned())
+    );
+    let inserted = execute(&**tx, statement).await?;
+    Ok(usize::try_from(inserted).unwrap_or(usize::MAX))
+}
+
 /// A line with what we only keep of it.
 #[derive(Debug)]
 pub(super) struct Line {

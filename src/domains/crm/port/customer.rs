@@ -339,6 +339,10 @@ pub trait Customers: Send + Sync {
     /// Writes one line into the customer's timeline, in the caller's unit of work.
     async fn note(&self, tx: &Tx, cx: &Context, id: &CustomerId, direction: Direction, summary: &str) -> Result<()>;
 
+    /// The same for many lines, whosever they are, in one statement.
+    async fn note_all(&self, tx: &Tx, cx: &Context, direction: Direction, notes: &[(CustomerId, String)])
+    -> Result<()>;
+
     async fn create(&self, cx: &Context, command: CreateCustomer) -> Result<CustomerView>;
 
     async fn customer(&self, cx: &Context, id: &CustomerId) -> Result<CustomerView>;

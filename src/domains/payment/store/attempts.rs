@@ -243,27 +243,52 @@ pub(in crate::domains::payment) async fn lock(tx: &Tx, cx: &Context, id: &Attemp
     row.map(Attempt::try_from).transpose()
 }
 
-/// Locks a pending attempt, writes the outcome into it and frees its lease. None when it has its outcome already, or does
-/// not exist.
+/// [`lock`] of many, in one order; those that do not exist are missing.
+pub(in crate::domains::payment) async fn lock_all(tx: &Tx, cx: &Context, ids: &[AttemptId]) -> Result<Vec<Attempt>> {
+    let query = format!(
+        "select {COLUMNS} from payment.payment_attempt a where a.tenant_id = $1 and a.id = any($2) order by a.id for update"
+    );
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), ids)).all(&**tx).await?;
+    rows.into_iter().map(Attempt::try_from).collect()
+}
+
+/// Locks pending attempts, writes their outcomes into them and frees their leases. What has its outcome already, or does not
+/// exist, is missing in the answer.
 pub(in crate::domains::payment) async fn settle(
     tx: &Tx,
     cx: &Context,
-    id: &AttemptId,
-    status: AttemptStatus,
-    outcome: &Outcome,
-) -> Result<Option<Attempt>> {
-    let (gateway_ref, code, reason) = match outcome {
-        Outcome::Approved { gateway_ref } => (Some(gateway_ref.as_str()), None, None),
-        Outcome::Declined { code, reason } => (None, Some(code.as_str()), Some(reason.as_str())),
-        Outcome::Errored { reason } => (None, Some(Outcome::REFUSED), Some(reason.as_str())),
-    };
+    outcomes: &[(AttemptId, Outcome)],
+) -> Result<Vec<Attempt>> {
+    // Arrays hold no nulls: what is not there is an empty text.
+    let texts = |read: fn(&Outcome) -> String| outcomes.iter().map(|(_, outcome)| read(outcome)).collect::<Vec<_>>();
     let query = format!(
         "update payment.payment_attempt a
-         set status = $3, gateway_ref = $4, decline_code = $5, decline_reason = $6, finished_at = $7, leased_by = null,
-             lease_until = null, last_error = null, version = version + 1, updated_at = clock_timestamp()
-         where a.tenant_id = $1 and a.id = $2 and a.status = 'pending' returning {COLUMNS}"
+         set status = o.status, gateway_ref = nullif(o.gateway_ref, ''), decline_code = nullif(o.code, ''),
+             decline_reason = case when o.code <> '' then o.reason end, finished_at = $2, leased_by = null, lease_until = null,
+             last_error = null, version = a.version + 1, updated_at = clock_timestamp()
+         from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) as o (id, status, gateway_ref, code, reason)
+         where a.tenant_id = $1 and a.id = o.id and a.status = 'pending' returning {COLUMNS}"
     );
-    let statement = sql!(query, cx.tenant.as_ref(), id, status.as_str(), gateway_ref, code, reason, cx.now);
-    let row = Row::find_by_statement(statement).one(&**tx).await?;
-    row.map(Attempt::try_from).transpose()
+    let statement = sql!(
+        query,
+        cx.tenant.as_ref(),
+        cx.now,
+        outcomes.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        texts(|outcome| outcome.status().as_str().to_owned()),
+        texts(|outcome| match outcome {
+            Outcome::Approved { gateway_ref } => gateway_ref.clone(),
+            Outcome::Declined { .. } | Outcome::Errored { .. } => String::new(),
+        }),
+        texts(|outcome| match outcome {
+            Outcome::Approved { .. } => String::new(),
+            Outcome::Declined { code, .. } => code.clone(),
+            Outcome::Errored { .. } => Outcome::REFUSED.to_owned(),
+        }),
+        texts(|outcome| match outcome {
+            Outcome::Approved { .. } => String::new(),
+            Outcome::Declined { reason, .. } | Outcome::Errored { reason } => reason.clone(),
+        })
+    );
+    Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Attempt::try_from).collect()
 }

@@ -17,38 +17,48 @@ pub(in crate::domains::payment) async fn book(
     attempt: &Attempt,
     entry: Entry,
 ) -> Result<()> {
-    book_unless(tx, cx, entry_id, attempt, entry, &[]).await
+    book_all(tx, cx, &[Booked { entry_id, attempt, entry }], &[]).await
 }
 
-/// [`book`], where the locked attempt has no entry of these kinds.
-pub(in crate::domains::payment) async fn book_unless(
+/// An entry over the whole amount of a locked attempt.
+#[derive(Debug)]
+pub(in crate::domains::payment) struct Booked<'a> {
+    pub(in crate::domains::payment) entry_id: Uuid,
+    pub(in crate::domains::payment) attempt: &'a Attempt,
+    pub(in crate::domains::payment) entry: Entry,
+}
+
+/// [`book`] of many, each where its attempt has no entry of the kinds `unless`.
+pub(in crate::domains::payment) async fn book_all(
     tx: &Tx,
     cx: &Context,
-    entry_id: Uuid,
-    attempt: &Attempt,
-    entry: Entry,
-    kinds: &[EntryKind],
+    booked: &[Booked<'_>],
+    unless: &[EntryKind],
 ) -> Result<()> {
-    let lines = entry.lines(attempt.amount);
-    let accounts: Vec<String> = lines.iter().map(|(account, _)| account.as_str().to_owned()).collect();
-    let amounts: Vec<i64> = lines.iter().map(|(_, minor)| *minor).collect();
+    let lines = booked.iter().flat_map(|booked| {
+        let lines = booked.entry.lines(booked.attempt.amount);
+        lines.into_iter().map(move |(account, minor)| (booked, account, minor))
+    });
+    let lines: Vec<_> = lines.collect();
+    let texts = |read: fn(&Booked<'_>) -> String| lines.iter().map(|(booked, ..)| read(booked)).collect::<Vec<_>>();
     let statement = sql!(
         "insert into payment.journal_line
              (tenant_id, entry_id, entry_kind, account, amount_minor, currency, customer_id, attempt_id, booked_at)
-         select $1, $2, $3, l.account, l.amount_minor, $4, $5, $6, $7
-         from unnest($8::text[], $9::bigint[]) as l (account, amount_minor)
+         select $1, l.entry_id, l.kind, l.account, l.amount_minor, l.currency, l.customer_id, l.attempt_id, $2
+         from unnest($3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[])
+             as l (entry_id, kind, account, amount_minor, currency, customer_id, attempt_id)
          where not exists (select 1 from payment.journal_line j
-             where j.tenant_id = $1 and j.attempt_id = $6 and j.entry_kind = any($10))",
+             where j.tenant_id = $1 and j.attempt_id = l.attempt_id and j.entry_kind = any($10))",
         cx.tenant.as_ref(),
-        entry_id,
-        entry.kind.as_str(),
-        attempt.amount.currency.as_str(),
-        &attempt.customer_id,
-        &attempt.id,
         cx.now,
-        accounts,
-        amounts,
-        kinds.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>()
+        lines.iter().map(|(booked, ..)| booked.entry_id).collect::<Vec<_>>(),
+        texts(|booked| booked.entry.kind.as_str().to_owned()),
+        lines.iter().map(|(_, account, _)| account.as_str().to_owned()).collect::<Vec<_>>(),
+        lines.iter().map(|(.., minor)| *minor).collect::<Vec<_>>(),
+        texts(|booked| booked.attempt.amount.currency.to_string()),
+        texts(|booked| booked.attempt.customer_id.to_string()),
+        texts(|booked| booked.attempt.id.to_string()),
+        unless.iter().map(|kind| kind.as_str().to_owned()).collect::<Vec<_>>()
     );
     execute(&**tx, statement).await.map(drop)
 }

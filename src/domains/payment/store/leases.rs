@@ -50,13 +50,13 @@ pub(in crate::domains::payment) struct Due {
     pub(in crate::domains::payment) tenant_id: String,
 }
 
-/// Takes the lease on a pending attempt. None when it is settled or somebody else is at it.
-pub(in crate::domains::payment) async fn take_charge(
+/// Takes the leases on pending attempts. What is settled, or in somebody else's hands, is missing in the answer.
+pub(in crate::domains::payment) async fn take_charges(
     db: &Db,
     cx: &Context,
     boot_id: Uuid,
-    id: &AttemptId,
-) -> Result<Option<ChargeWork>> {
+    ids: &[AttemptId],
+) -> Result<Vec<ChargeWork>> {
     #[derive(FromQueryResult)]
     struct Row {
         #[sea_orm(nested)]
@@ -69,16 +69,17 @@ pub(in crate::domains::payment) async fn take_charge(
              update payment.payment_attempt w
              set leased_by = $3, lease_until = clock_timestamp() + make_interval(secs => $4),
                  gateway_calls = w.gateway_calls + 1, updated_at = clock_timestamp()
-             where w.tenant_id = $1 and w.id = $2 and w.status = 'pending' and {FREE}
+             where w.tenant_id = $1 and w.id = any($2) and w.status = 'pending' and {FREE}
              returning w.*)
          select {}, a.gateway_calls, m.token from taken a join payment.payment_method m on m.id = a.payment_method_id",
         attempts::COLUMNS
     );
-    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id, boot_id, LEASE_SECONDS))
-        .one(db.connection())
-        .await?;
-    row.map(|row| Ok(ChargeWork { attempt: row.attempt.try_into()?, token: row.token, calls: row.gateway_calls }))
-        .transpose()
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows =
+        Row::find_by_statement(sql!(query, cx.tenant.as_ref(), ids, boot_id, LEASE_SECONDS)).all(db.keyed()).await?;
+    let work =
+        |row: Row| Ok(ChargeWork { attempt: row.attempt.try_into()?, token: row.token, calls: row.gateway_calls });
+    rows.into_iter().map(work).collect()
 }
 
 /// Gives the lease back; the sweep takes the attempt again after `wait`.

@@ -47,6 +47,17 @@ pub(in crate::domains::payment) async fn live(tx: &Tx, cx: &Context, attempt_id:
     row.map(Refund::try_from).transpose()
 }
 
+/// The refunds of attempts that are pending or made.
+pub(in crate::domains::payment) async fn live_of(tx: &Tx, cx: &Context, attempts: &[Attempt]) -> Result<Vec<Refund>> {
+    let query = format!(
+        "select {COLUMNS} from payment.refund r
+         where r.tenant_id = $1 and r.attempt_id = any($2) and r.status <> 'failed' order by r.id"
+    );
+    let ids: Vec<String> = attempts.iter().map(|attempt| attempt.id.to_string()).collect();
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), ids)).all(&**tx).await?;
+    rows.into_iter().map(Refund::try_from).collect()
+}
+
 /// The refund of an attempt that a reader is shown: the live one, else the last that failed.
 pub(in crate::domains::payment) async fn shown(
     connection: &impl ConnectionTrait,

@@ -1,5 +1,7 @@
 //! The contract of a line: what it is charged by now, and what each period was.
 
+use std::collections::BTreeMap;
+
 use sea_orm::FromQueryResult;
 
 use super::{corrupt, money};
@@ -69,15 +71,28 @@ pub(in crate::domains::subscription) async fn offer(tx: &Tx, cx: &Context, offer
     execute(&**tx, statement).await.map(drop)
 }
 
-/// The terms that a period was charged by, and how its plan counts. None for one that was charged before they were kept.
+/// The terms that a period was charged by, and how its plan counts.
+pub(in crate::domains::subscription) type Kept = (Terms, Option<PlanPeriod>);
+
+/// The terms of one period. None for one that was charged before they were kept.
 pub(in crate::domains::subscription) async fn of_period(
     tx: &Tx,
     cx: &Context,
     id: &SubscriptionId,
     period_index: i32,
-) -> Result<Option<(Terms, Option<PlanPeriod>)>> {
+) -> Result<Option<Kept>> {
+    Ok(of_periods(tx, cx, &[(id, period_index)]).await?.remove(id))
+}
+
+/// The terms of a period of each of several lines; see [`of_period`].
+pub(in crate::domains::subscription) async fn of_periods(
+    tx: &Tx,
+    cx: &Context,
+    periods: &[(&SubscriptionId, i32)],
+) -> Result<BTreeMap<SubscriptionId, Kept>> {
     #[derive(FromQueryResult)]
     struct Row {
+        subscription_id: String,
         offering_id: String,
         price_offering_price_id: String,
         price_amount_minor: i64,
@@ -89,31 +104,35 @@ pub(in crate::domains::subscription) async fn of_period(
         migration_id: Option<String>,
     }
     let statement = sql!(
-        "select offering_id, price_offering_price_id, price_amount_minor, price_currency, amount_minor, discounted, period_kind,
-                pivot, migration_id
-         from subscription.period_contract where subscription_id = $1 and period_index = $2 and tenant_id = $3",
-        id,
-        period_index,
-        cx.tenant.as_ref()
+        "select c.subscription_id, c.offering_id, c.price_offering_price_id, c.price_amount_minor, c.price_currency,
+                c.amount_minor, c.discounted, c.period_kind, c.pivot, c.migration_id
+         from unnest($2::text[], $3::int[]) as p (id, period_index)
+         join subscription.period_contract c
+           on c.subscription_id = p.id and c.period_index = p.period_index and c.tenant_id = $1",
+        cx.tenant.as_ref(),
+        periods.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        periods.iter().map(|(_, index)| *index).collect::<Vec<_>>()
     );
-    let Some(row) = Row::find_by_statement(statement).one(&**tx).await? else { return Ok(None) };
-    let pivot = match (row.pivot.as_deref(), row.migration_id) {
-        (Some("plan_change"), _) => Some(Pivot::PlanChange),
-        (Some(_), Some(migration)) => Some(Pivot::PriceMigration(migration.into())),
-        (Some(pivot), None) => return Err(corrupt("pivot", pivot)),
-        (None, _) => None,
+    let kept = |row: Row| {
+        let pivot = match (row.pivot.as_deref(), row.migration_id) {
+            (Some("plan_change"), _) => Some(Pivot::PlanChange),
+            (Some(_), Some(migration)) => Some(Pivot::PriceMigration(migration.into())),
+            (Some(pivot), None) => return Err(corrupt("pivot", pivot)),
+            (None, _) => None,
+        };
+        let period =
+            row.period_kind.as_deref().map(|kind| PlanPeriod::parse(kind).ok_or_else(|| corrupt("period kind", kind)));
+        let terms = Terms {
+            offering_id: row.offering_id.into(),
+            price_id: row.price_offering_price_id.into(),
+            price: money(row.price_amount_minor, &row.price_currency)?,
+            // As an amount off: that is what it came to.
+            discount: row.discounted.then_some(Discount::Absolute(row.price_amount_minor - row.amount_minor)),
+            pivot,
+        };
+        Ok((row.subscription_id.into(), (terms, period.transpose()?)))
     };
-    let period =
-        row.period_kind.as_deref().map(|kind| PlanPeriod::parse(kind).ok_or_else(|| corrupt("period kind", kind)));
-    let terms = Terms {
-        offering_id: row.offering_id.into(),
-        price_id: row.price_offering_price_id.into(),
-        price: money(row.price_amount_minor, &row.price_currency)?,
-        // As an amount off: that is what it came to.
-        discount: row.discounted.then_some(Discount::Absolute(row.price_amount_minor - row.amount_minor)),
-        pivot,
-    };
-    Ok(Some((terms, period.transpose()?)))
+    Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(kept).collect()
 }
 
 /// Writes the contract of a line that this unit of work has locked: its plan, its price, its discount, and what is booked.

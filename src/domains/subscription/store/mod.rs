@@ -13,7 +13,11 @@ pub(super) mod period;
 pub(super) mod purchase;
 pub(super) mod quota;
 pub(super) mod renewal;
+mod saving;
 pub(super) mod timeline;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
@@ -22,17 +26,18 @@ use serde_json::Value;
 use super::model::Line;
 use super::period::{Period, PeriodKind};
 use super::port::{BlockReason, Booking, LineStatus, StateChangeView, SubscriptionId};
-use super::state::{Change, Reasons, State};
+use super::state::{Reasons, State};
 use super::terms::{PendingPlan, PendingPrice};
 use crate::domains::catalog::port::PlanPeriod;
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Msisdn};
-use crate::domains::payment::port::AttemptId;
 use crate::platform::context::Context;
-use crate::platform::db::{Db, Tx, execute, sql};
+use crate::platform::db::{Db, Tx, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids;
 use crate::platform::money::{Discount, Money};
+
+pub(super) use saving::{Step, save, save_all, save_noted};
 
 /// Most lines of one customer, or steps of one history, that an answer holds.
 const ROWS_MAX: u32 = 1_000;
@@ -104,7 +109,7 @@ struct ShownRow {
 }
 
 /// A line with its balances, read at one instant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shown {
     pub(super) line: Line,
     pub(super) balances: Vec<quota::Held>,
@@ -227,18 +232,23 @@ impl LineRow {
     }
 }
 
-async fn shown(db: &Db, statement: Statement) -> Result<Vec<Shown>> {
-    let rows = ShownRow::find_by_statement(statement).all(db.connection()).await?;
+async fn shown(connection: &impl ConnectionTrait, statement: Statement) -> Result<Vec<Shown>> {
+    let rows = ShownRow::find_by_statement(statement).all(connection).await?;
     let shown = |row: ShownRow| Ok(Shown { line: row.line.line()?, balances: quota::held(row.balances)? });
     rows.into_iter().map(shown).collect()
 }
 
-/// One line with its balances.
-pub(super) async fn show(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<Shown> {
+/// Lines of one tenant with their balances.
+pub(super) async fn shown_by_id(
+    db: Db,
+    tenant: Arc<str>,
+    ids: Vec<SubscriptionId>,
+) -> Result<Vec<(SubscriptionId, Shown)>> {
     let query =
-        format!("select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.id = $2");
-    let found = shown(db, sql!(query, cx.tenant.as_ref(), id)).await?;
-    found.into_iter().next().ok_or_else(|| Error::not_found("subscription", id))
+        format!("select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.id = any($2)");
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let found = shown(db.keyed(), sql!(query, tenant.as_ref(), ids)).await?;
+    Ok(found.into_iter().map(|shown| (shown.line.id.clone(), shown)).collect())
 }
 
 /// The lines of a customer, newest first.
@@ -247,7 +257,7 @@ pub(super) async fn show_lines_of(db: &Db, cx: &Context, customer: &CustomerId) 
         "select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.customer_id = $2
          order by s.created_at desc, s.id desc limit {ROWS_MAX}"
     );
-    shown(db, sql!(query, cx.tenant.as_ref(), customer)).await
+    shown(db.connection(), sql!(query, cx.tenant.as_ref(), customer)).await
 }
 
 /// The line that holds the number, else the last one that held it.
@@ -256,7 +266,7 @@ pub(super) async fn show_by_number(db: &Db, cx: &Context, msisdn: &Msisdn) -> Re
         "select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.msisdn = $2
          order by s.state = 'terminated', s.created_at desc, s.id desc limit 1"
     );
-    let found = shown(db, sql!(query, cx.tenant.as_ref(), msisdn)).await?;
+    let found = shown(db.connection(), sql!(query, cx.tenant.as_ref(), msisdn)).await?;
     found.into_iter().next().ok_or_else(|| Error::not_found("subscription with the number", msisdn))
 }
 
@@ -334,6 +344,21 @@ pub(super) async fn lock(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<L
     row.ok_or_else(|| Error::not_found("subscription", id))?.line()
 }
 
+/// Locks lines for this unit of work, in the order of their ids, as everybody does who locks several.
+pub(super) async fn lock_all(
+    tx: &Tx,
+    cx: &Context,
+    ids: impl Iterator<Item = &SubscriptionId>,
+) -> Result<BTreeMap<SubscriptionId, Line>> {
+    let query = format!(
+        "select {LINE} from subscription.subscription s where s.tenant_id = $1 and s.id = any($2)
+         order by s.id for no key update"
+    );
+    let ids: Vec<String> = ids.map(ToString::to_string).collect();
+    let rows = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), ids)).all(&**tx).await?;
+    rows.into_iter().map(|row| row.line().map(|line| (line.id.clone(), line))).collect()
+}
+
 /// Inserts a booked line, with the first step of its history. None when the order has a line already.
 pub(super) async fn insert(tx: &Tx, cx: &Context, booking: &Booking, plan: PlanPeriod) -> Result<Option<Line>> {
     let id = ids::next(&**tx, "subscription.subscription_id_seq", "SUB", 4).await?;
@@ -385,62 +410,4 @@ fn written(discount: Discount, price: Money) -> (&'static str, String) {
         Discount::Percent(percent) => ("percent", percent.to_string()),
         Discount::Absolute(off) => ("absolute", Money::new(off, price.currency).decimal()),
     }
-}
-
-/// Writes a line that this unit of work has locked, and the step it took; counts its version up.
-pub(super) async fn save(tx: &Tx, cx: &Context, line: &mut Line, step: Option<Change>) -> Result<()> {
-    save_noted(tx, cx, line, step, None).await
-}
-
-/// As [`save`], with what a person wants to be remembered of the step.
-pub(super) async fn save_noted(
-    tx: &Tx,
-    cx: &Context,
-    line: &mut Line,
-    step: Option<Change>,
-    note: Option<&str>,
-) -> Result<()> {
-    let (anchor_day, anchor_time) = match line.period_kind {
-        PeriodKind::Days30 => (None, None),
-        PeriodKind::CalendarMonth { day, time } => (i16::try_from(day).ok(), Some(time)),
-    };
-    let step = step.filter(|step| step.is_visible());
-    let statement = sql!(
-        "with history as (
-             insert into subscription.subscription_state_history (tenant_id, subscription_id, from_state, to_state, block_reasons,
-                 changed_by, reason, event_time, note)
-             select $2, $1, $16, $3, $4, $17, $5, $18, $20 where $16::text is not null)
-         update subscription.subscription
-         set state = $3, block_reasons = $4, state_reason = $5, activated_at = $6, terminated_at = $7, anchor_day = $8,
-             anchor_time = $9, period_index = $10, current_period_start = $11, current_period_end = $12, next_renewal_at = $13,
-             renewal_attempt_id = $14, renewal_attempted_for = $15, discount_periods_remaining = $19, period_kind = $21,
-             renewal_next_attempt_at = null, version = version + 1, updated_at = clock_timestamp()
-         where id = $1 and tenant_id = $2",
-        &line.id,
-        cx.tenant.as_ref(),
-        line.state.status().as_str(),
-        line.state.reasons().texts(),
-        line.state_reason.as_deref(),
-        line.activated_at,
-        line.terminated_at,
-        anchor_day,
-        anchor_time,
-        line.period_index,
-        line.period.map(|period| period.start),
-        line.period.map(|period| period.end),
-        line.next_renewal_at(),
-        line.renewal_attempt_id.as_ref().map(AttemptId::as_str),
-        line.renewal_attempted_for,
-        step.map(|step| step.from.status().as_str()),
-        cx.actor.as_ref(),
-        cx.now,
-        line.discount_periods_remaining,
-        note,
-        line.period_kind.plan().as_str()
-    );
-    if execute(&**tx, statement).await? != 1 {
-        return Err(Error::Internal(format!("the line {} was not there to be saved", line.id)));
-    }
-    line.version += 1;
-    Ok(())
 }

@@ -10,33 +10,43 @@ use crate::platform::db::{Tx, execute, sql};
 use crate::platform::error::Result;
 use crate::platform::money::Money;
 
-/// Books a paid period. One that it cuts short ends where it begins.
-pub(in crate::domains::subscription) async fn insert(
-    tx: &Tx,
-    cx: &Context,
-    id: &SubscriptionId,
-    entered: Entered,
-    paid: Money,
-    attempt_id: &AttemptId,
-) -> Result<()> {
+/// A period that a line has entered, and what paid it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::domains::subscription) struct PaidPeriod<'a> {
+    pub(in crate::domains::subscription) line: &'a SubscriptionId,
+    pub(in crate::domains::subscription) entered: Entered,
+    pub(in crate::domains::subscription) paid: Money,
+    pub(in crate::domains::subscription) attempt_id: &'a AttemptId,
+}
+
+/// Books paid periods. One that a new one cuts short ends where that begins.
+pub(in crate::domains::subscription) async fn insert(tx: &Tx, cx: &Context, periods: &[PaidPeriod<'_>]) -> Result<()> {
+    let texts = |read: fn(&PaidPeriod<'_>) -> String| periods.iter().map(read).collect::<Vec<_>>();
     let statement = sql!(
-        "with former as (
-             update subscription.period set period_end = $5
-             where subscription_id = $1 and tenant_id = $2 and period_index = $3 - 1 and period_end > $5)
+        "with entered as materialized (
+             select * from unnest($4::text[], $5::int[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::text[], $10::text[],
+                     $11::text[])
+                 as e (id, period_index, period_start, period_end, amount_minor, currency, attempt_id, gap)),
+         former as (
+             update subscription.period p set period_end = e.period_start from entered e
+             where p.subscription_id = e.id and p.tenant_id = $1 and p.period_index = e.period_index - 1
+               and p.period_end > e.period_start)
          insert into subscription.period (subscription_id, tenant_id, period_index, period_start, period_end, amount_minor,
              currency, payment_attempt_id, entered_at, entered_by, gap)
-         values ($1, $2, $3, $5, $4, $6, $7, $8, $9, $10, $11)",
-        id,
+         select e.id, $1, e.period_index, e.period_start, e.period_end, e.amount_minor, e.currency, e.attempt_id, $2, $3,
+                nullif(e.gap, '')
+         from entered e",
         cx.tenant.as_ref(),
-        entered.index,
-        entered.period.end,
-        entered.period.start,
-        paid.minor,
-        paid.currency.as_str(),
-        attempt_id,
         cx.now,
         cx.actor.as_ref(),
-        entered.gap.map(Gap::as_str)
+        texts(|period| period.line.to_string()),
+        periods.iter().map(|period| period.entered.index).collect::<Vec<_>>(),
+        periods.iter().map(|period| period.entered.period.start).collect::<Vec<_>>(),
+        periods.iter().map(|period| period.entered.period.end).collect::<Vec<_>>(),
+        periods.iter().map(|period| period.paid.minor).collect::<Vec<_>>(),
+        texts(|period| period.paid.currency.to_string()),
+        texts(|period| period.attempt_id.to_string()),
+        texts(|period| period.entered.gap.map_or("", Gap::as_str).to_owned())
     );
     execute(&**tx, statement).await.map(drop)
 }

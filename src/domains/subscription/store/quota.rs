@@ -1,5 +1,7 @@
 //! Balances, their entries, and what the plan grants per period.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use serde_json::Value;
 use super::contract::Offer;
 use super::corrupt;
 use crate::domains::catalog::port::{AllowanceType, AllowanceView};
-use crate::domains::subscription::ledger::{Balance, Grant, Ledger};
+use crate::domains::subscription::ledger::{Balance, Entry, Grant, Ledger};
 use crate::domains::subscription::model::Line;
 use crate::domains::subscription::period::Period;
 use crate::domains::subscription::port::SubscriptionId;
@@ -58,8 +60,18 @@ pub(super) fn held(value: Value) -> Result<Vec<Held>> {
 
 /// The ledger of a line that this unit of work has locked; None before its first period.
 pub(in crate::domains::subscription) async fn ledger(tx: &Tx, cx: &Context, line: &Line) -> Result<Option<Ledger>> {
+    Ok(ledgers(tx, cx, &[line]).await?.remove(&line.id))
+}
+
+/// The ledgers of lines that this unit of work has locked; those before their first period have none.
+pub(in crate::domains::subscription) async fn ledgers(
+    tx: &Tx,
+    cx: &Context,
+    lines: &[&Line],
+) -> Result<BTreeMap<SubscriptionId, Ledger>> {
     #[derive(FromQueryResult)]
     struct Row {
+        subscription_id: String,
         allowance_type: String,
         unlimited: bool,
         unlimited_until: Option<DateTime<Utc>>,
@@ -68,50 +80,72 @@ pub(in crate::domains::subscription) async fn ledger(tx: &Tx, cx: &Context, line
         remaining: i64,
         settled_used: i64,
     }
-    let Some(period) = line.period else { return Ok(None) };
+    let mut ledgers: BTreeMap<SubscriptionId, Ledger> = lines
+        .iter()
+        .filter_map(|line| {
+            Some((line.id.clone(), Ledger::new(line.period_index, line.period?, Vec::new(), Vec::new())))
+        })
+        .collect();
+    let ids: Vec<String> = ledgers.keys().map(ToString::to_string).collect();
+    if ids.is_empty() {
+        return Ok(ledgers);
+    }
     let statement = sql!(
-        "select allowance_type, unlimited, unlimited_until, fair_use, total, remaining, settled_used
+        "select subscription_id, allowance_type, unlimited, unlimited_until, fair_use, total, remaining, settled_used
          from subscription.bundle_balance
-         where subscription_id = $1 and tenant_id = $2 order by allowance_type",
-        &line.id,
+         where subscription_id = any($1) and tenant_id = $2 order by subscription_id, allowance_type",
+        ids.clone(),
         cx.tenant.as_ref()
     );
-    let balance = |row: Row| {
+    for row in Row::find_by_statement(statement).all(&**tx).await? {
         let Row { unlimited, unlimited_until, fair_use, total, remaining, settled_used, .. } = row;
         let kind = allowance_type(&row.allowance_type)?;
-        Ok(Balance { kind, unlimited, unlimited_until, fair_use, total, remaining, settled_used })
-    };
-    let rows = Row::find_by_statement(statement).all(&**tx).await?;
-    let balances: Result<Vec<Balance>> = rows.into_iter().map(balance).collect();
-    Ok(Some(Ledger::new(line.period_index, period, balances?, open_grants(tx, cx, &line.id).await?)))
+        if let Some(ledger) = ledgers.get_mut(&SubscriptionId::from(row.subscription_id)) {
+            let balance = Balance { kind, unlimited, unlimited_until, fair_use, total, remaining, settled_used };
+            ledger.balances.push(balance);
+        }
+    }
+    add_open_grants(tx, cx, ids, &mut ledgers).await?;
+    Ok(ledgers)
 }
 
-/// The grants of a line whose end is not written yet, the first to end first.
-async fn open_grants(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<Vec<Grant>> {
+/// The grants whose end is not written yet, the first to end first.
+async fn add_open_grants(
+    tx: &Tx,
+    cx: &Context,
+    ids: Vec<String>,
+    ledgers: &mut BTreeMap<SubscriptionId, Ledger>,
+) -> Result<()> {
     #[derive(FromQueryResult)]
     struct Row {
+        subscription_id: String,
         id: String,
         allowance_type: String,
         grant_left: i64,
         expires_at: DateTime<Utc>,
     }
     let statement = sql!(
-        "select id, allowance_type, coalesce(grant_left, 0) as grant_left, expires_at from subscription.vas_purchase
-         where subscription_id = $1 and tenant_id = $2 and state = 'applied' and expires_at is not null and expired_at is null
+        "select subscription_id, id, allowance_type, coalesce(grant_left, 0) as grant_left, expires_at
+         from subscription.vas_purchase
+         where subscription_id = any($1) and tenant_id = $2 and state = 'applied' and expires_at is not null
+           and expired_at is null
          order by expires_at, id",
-        id,
+        ids,
         cx.tenant.as_ref()
     );
-    let grant = |row: Row| {
-        Ok(Grant {
+    for row in Row::find_by_statement(statement).all(&**tx).await? {
+        let grant = Grant {
             allowance: allowance_type(&row.allowance_type)?,
             purchase_id: row.id.into(),
             left: row.grant_left,
             expires_at: row.expires_at,
             expired: false,
-        })
-    };
-    Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(grant).collect()
+        };
+        if let Some(ledger) = ledgers.get_mut(&SubscriptionId::from(row.subscription_id)) {
+            ledger.grants.push(grant);
+        }
+    }
+    Ok(())
 }
 
 /// An instant, or none, in an array: those hold no nulls.
@@ -119,74 +153,93 @@ fn text(at: Option<DateTime<Utc>>) -> String {
     at.map(|at| at.to_rfc3339()).unwrap_or_default()
 }
 
-/// Writes the balances and appends the entries of what was done.
+/// A ledger, and whose it is.
+pub(in crate::domains::subscription) type Owned<'a> = (&'a SubscriptionId, &'a Ledger);
+
+/// Writes the balances of a line and appends the entries of what was done.
 pub(in crate::domains::subscription) async fn save(
     tx: &Tx,
     cx: &Context,
     id: &SubscriptionId,
     ledger: &Ledger,
 ) -> Result<()> {
-    let of_balance = |read: fn(&Balance) -> i64| ledger.balances.iter().map(read).collect::<Vec<i64>>();
+    save_all(tx, cx, &[(id, ledger)]).await
+}
+
+/// [`save`] for many lines, in one statement.
+pub(in crate::domains::subscription) async fn save_all(tx: &Tx, cx: &Context, ledgers: &[Owned<'_>]) -> Result<()> {
+    let entries: Vec<(&SubscriptionId, &Entry)> =
+        ledgers.iter().flat_map(|(id, ledger)| ledger.entries.iter().map(move |entry| (*id, entry))).collect();
+    let balances: Vec<(Owned<'_>, &Balance)> =
+        ledgers.iter().flat_map(|owned| owned.1.balances.iter().map(move |balance| (*owned, balance))).collect();
+    let entry_texts = |read: fn(&Entry) -> String| entries.iter().map(|(_, entry)| read(entry)).collect::<Vec<_>>();
+    let balance_texts =
+        |read: fn(&Balance) -> String| balances.iter().map(|(_, balance)| read(balance)).collect::<Vec<_>>();
+    let numbers = |read: fn(&Balance) -> i64| balances.iter().map(|(_, balance)| read(balance)).collect::<Vec<_>>();
     let statement = sql!(
         "with entry as (
              insert into subscription.quota_entry (subscription_id, allowance_type, tenant_id, period_index, kind, amount, source,
                  occurred_at, actor)
-             select $1, e.allowance_type, $2, e.period_index, e.kind, e.amount, e.source, $3, $20
-             from unnest($4::text[], $5::int[], $6::text[], $7::bigint[], $8::text[])
-                 as e (allowance_type, period_index, kind, amount, source))
+             select e.id, e.allowance_type, $1, e.period_index, e.kind, e.amount, e.source, $2, $3
+             from unnest($4::text[], $5::text[], $6::int[], $7::text[], $8::bigint[], $9::text[])
+                 as e (id, allowance_type, period_index, kind, amount, source))
          insert into subscription.bundle_balance (subscription_id, allowance_type, tenant_id, unlimited, total, remaining, unit,
              period_index, period_start, period_end, unlimited_until, fair_use, settled_used)
-         select $1, b.allowance_type, $2, b.unlimited, b.total, b.remaining, b.unit, $14, $15, $16,
-             nullif(b.unlimited_until, '')::timestamptz, b.fair_use, b.settled_used
-         from unnest($9::text[], $10::bool[], $11::bigint[], $12::bigint[], $13::text[], $17::text[], $18::bool[],
-                 $19::bigint[])
-             as b (allowance_type, unlimited, total, remaining, unit, unlimited_until, fair_use, settled_used)
+         select b.id, b.allowance_type, $1, b.unlimited, b.total, b.remaining, b.unit, b.period_index, b.period_start,
+             b.period_end, nullif(b.unlimited_until, '')::timestamptz, b.fair_use, b.settled_used
+         from unnest($10::text[], $11::text[], $12::bool[], $13::bigint[], $14::bigint[], $15::text[], $16::int[],
+                 $17::timestamptz[], $18::timestamptz[], $19::text[], $20::bool[], $21::bigint[])
+             as b (id, allowance_type, unlimited, total, remaining, unit, period_index, period_start, period_end,
+                 unlimited_until, fair_use, settled_used)
          on conflict (subscription_id, allowance_type) do update
          set unlimited = excluded.unlimited, total = excluded.total, remaining = excluded.remaining,
              unlimited_until = excluded.unlimited_until, fair_use = excluded.fair_use, settled_used = excluded.settled_used,
              period_index = excluded.period_index, period_start = excluded.period_start, period_end = excluded.period_end",
-        id,
         cx.tenant.as_ref(),
         cx.now,
-        ledger.entries.iter().map(|entry| entry.allowance.as_str().to_owned()).collect::<Vec<_>>(),
-        ledger.entries.iter().map(|entry| entry.period_index).collect::<Vec<_>>(),
-        ledger.entries.iter().map(|entry| entry.kind.as_str().to_owned()).collect::<Vec<_>>(),
-        ledger.entries.iter().map(|entry| entry.amount).collect::<Vec<_>>(),
-        ledger.entries.iter().map(|entry| entry.source.clone()).collect::<Vec<_>>(),
-        ledger.balances.iter().map(|balance| balance.kind.as_str().to_owned()).collect::<Vec<_>>(),
-        ledger.balances.iter().map(|balance| balance.unlimited).collect::<Vec<_>>(),
-        of_balance(|balance| balance.total),
-        of_balance(|balance| balance.remaining),
-        ledger.balances.iter().map(|balance| balance.kind.unit().as_str().to_owned()).collect::<Vec<_>>(),
-        ledger.period_index,
-        ledger.period.start,
-        ledger.period.end,
-        ledger.balances.iter().map(|balance| text(balance.unlimited_until)).collect::<Vec<_>>(),
-        ledger.balances.iter().map(|balance| balance.fair_use).collect::<Vec<_>>(),
-        of_balance(|balance| balance.settled_used),
-        cx.actor.as_ref()
+        cx.actor.as_ref(),
+        entries.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        entry_texts(|entry| entry.allowance.as_str().to_owned()),
+        entries.iter().map(|(_, entry)| entry.period_index).collect::<Vec<_>>(),
+        entry_texts(|entry| entry.kind.as_str().to_owned()),
+        entries.iter().map(|(_, entry)| entry.amount).collect::<Vec<_>>(),
+        entry_texts(|entry| entry.source.clone()),
+        balances.iter().map(|((id, _), _)| id.to_string()).collect::<Vec<_>>(),
+        balance_texts(|balance| balance.kind.as_str().to_owned()),
+        balances.iter().map(|(_, balance)| balance.unlimited).collect::<Vec<_>>(),
+        numbers(|balance| balance.total),
+        numbers(|balance| balance.remaining),
+        balance_texts(|balance| balance.kind.unit().as_str().to_owned()),
+        balances.iter().map(|((_, ledger), _)| ledger.period_index).collect::<Vec<_>>(),
+        balances.iter().map(|((_, ledger), _)| ledger.period.start).collect::<Vec<_>>(),
+        balances.iter().map(|((_, ledger), _)| ledger.period.end).collect::<Vec<_>>(),
+        balance_texts(|balance| text(balance.unlimited_until)),
+        balances.iter().map(|(_, balance)| balance.fair_use).collect::<Vec<_>>(),
+        numbers(|balance| balance.settled_used)
     );
     execute(&**tx, statement).await?;
-    save_grants(tx, cx, id, &ledger.grants).await
+    save_grants(tx, cx, ledgers).await
 }
 
 /// What is left of each grant, and which have ended. One that was bought just now is written with its purchase.
-async fn save_grants(tx: &Tx, cx: &Context, id: &SubscriptionId, grants: &[Grant]) -> Result<()> {
+async fn save_grants(tx: &Tx, cx: &Context, ledgers: &[Owned<'_>]) -> Result<()> {
+    let grants: Vec<(&SubscriptionId, &Grant)> =
+        ledgers.iter().flat_map(|(id, ledger)| ledger.grants.iter().map(move |grant| (*id, grant))).collect();
     if grants.is_empty() {
         return Ok(());
     }
     let statement = sql!(
         "update subscription.vas_purchase v
-         set grant_left = g.rest, expired_at = case when g.expired then $3::timestamptz end, updated_at = clock_timestamp()
-         from unnest($4::text[], $5::bigint[], $6::bool[]) as g (id, rest, expired)
-         where v.id = g.id and v.subscription_id = $1 and v.tenant_id = $2 and v.state = 'applied'
+         set grant_left = g.rest, expired_at = case when g.expired then $2::timestamptz end, updated_at = clock_timestamp()
+         from unnest($3::text[], $4::text[], $5::bigint[], $6::bool[]) as g (line, id, rest, expired)
+         where v.id = g.id and v.subscription_id = g.line and v.tenant_id = $1 and v.state = 'applied'
            and (v.grant_left is distinct from g.rest or g.expired)",
-        id,
         cx.tenant.as_ref(),
         cx.now,
-        grants.iter().map(|grant| grant.purchase_id.to_string()).collect::<Vec<_>>(),
-        grants.iter().map(|grant| grant.left).collect::<Vec<_>>(),
-        grants.iter().map(|grant| grant.expired).collect::<Vec<_>>()
+        grants.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        grants.iter().map(|(_, grant)| grant.purchase_id.to_string()).collect::<Vec<_>>(),
+        grants.iter().map(|(_, grant)| grant.left).collect::<Vec<_>>(),
+        grants.iter().map(|(_, grant)| grant.expired).collect::<Vec<_>>()
     );
     execute(&**tx, statement).await.map(drop)
 }
@@ -228,23 +281,36 @@ pub(in crate::domains::subscription) async fn offered(
     id: &SubscriptionId,
     period_index: i32,
 ) -> Result<Vec<AllowanceView>> {
+    Ok(offered_all(tx, cx, &[(id, period_index)]).await?.remove(id).unwrap_or_default())
+}
+
+/// What the plans grant lines in a period of each.
+pub(in crate::domains::subscription) async fn offered_all(
+    tx: &Tx,
+    cx: &Context,
+    periods: &[(&SubscriptionId, i32)],
+) -> Result<BTreeMap<SubscriptionId, Vec<AllowanceView>>> {
     #[derive(FromQueryResult)]
     struct Row {
+        subscription_id: String,
         allowance_type: String,
         quantity: i64,
         fair_use_quantity: Option<i64>,
     }
     let statement = sql!(
-        "select allowance_type, quantity, fair_use_quantity from subscription.allowance_snapshot
-         where subscription_id = $1 and period_index = $2 and tenant_id = $3",
-        id,
-        period_index,
-        cx.tenant.as_ref()
+        "select a.subscription_id, a.allowance_type, a.quantity, a.fair_use_quantity
+         from unnest($2::text[], $3::int[]) as p (id, period_index)
+         join subscription.allowance_snapshot a
+           on a.subscription_id = p.id and a.period_index = p.period_index and a.tenant_id = $1",
+        cx.tenant.as_ref(),
+        periods.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        periods.iter().map(|(_, index)| *index).collect::<Vec<_>>()
     );
-    let view = |row: Row| {
-        let allowance_type = allowance_type(&row.allowance_type)?;
-        let plain = AllowanceView::plain(allowance_type, row.quantity);
-        Ok(AllowanceView { fair_use_quantity: row.fair_use_quantity, ..plain })
-    };
-    Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(view).collect()
+    let mut offered: BTreeMap<SubscriptionId, Vec<AllowanceView>> = BTreeMap::new();
+    for row in Row::find_by_statement(statement).all(&**tx).await? {
+        let plain = AllowanceView::plain(allowance_type(&row.allowance_type)?, row.quantity);
+        let view = AllowanceView { fair_use_quantity: row.fair_use_quantity, ..plain };
+        offered.entry(row.subscription_id.into()).or_default().push(view);
+    }
+    Ok(offered)
 }
