@@ -26,6 +26,7 @@ mod perimeter;
 mod races;
 mod refused_start;
 mod resources;
+mod soak;
 mod subscription;
 mod telemetry;
 mod tidy;
