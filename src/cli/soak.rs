@@ -84,20 +84,29 @@ async fn lived(args: &SoakArgs, global: &Global, err: &mut dyn Write) -> Result<
     }
     let data_dir = scratch()?;
     let program = std::env::current_exe().map_err(|error| Fault::Server(error.to_string()))?;
-    let server = Server::start(&program, &data_dir).await;
-    let report = match server {
-        Ok(server) => {
-            let client = Client::new(&server.url(), &server.token()?)?;
-            soak(args, client, Some(server), err).await
-        }
-        Err(fault) => Err(fault),
-    };
+    let report = on_server_of_ours(args, &program, &data_dir, err).await;
     if args.keep {
         let _ = writeln!(err, "the data directory is {}", data_dir.display());
     } else {
         remove(&data_dir);
     }
     report
+}
+
+async fn on_server_of_ours(
+    args: &SoakArgs,
+    program: &Path,
+    data_dir: &Path,
+    err: &mut dyn Write,
+) -> Result<Report, Fault> {
+    let server = Server::start(program, data_dir).await?;
+    let report = match server.token().and_then(|token| Client::new(&server.url(), &token)) {
+        Ok(client) => soak(args, client, Some(server.clone()), err).await,
+        Err(fault) => Err(fault),
+    };
+    // However it went: its database server must not be left behind.
+    let stopped = server.stop().await;
+    report.and_then(|report| stopped.map(|()| report))
 }
 
 async fn soak(args: &SoakArgs, client: Client, server: Option<Server>, err: &mut dyn Write) -> Result<Report, Fault> {
@@ -109,19 +118,13 @@ async fn soak(args: &SoakArgs, client: Client, server: Option<Server>, err: &mut
         hands: args.connections.into(),
     };
     let mut soak = Soak::prepare(size, client, server).await?;
-    let lived = soak
-        .live(|day| {
-            if day % 10 == 0 || day == args.days {
-                let _ = writeln!(err, "day {day} of {}", args.days);
-            }
-        })
-        .await;
-    let report = match lived {
-        Ok(()) => soak.report().await,
-        Err(fault) => Err(fault),
+    let progress = |day| {
+        if day % 10 == 0 || day == args.days {
+            let _ = writeln!(err, "day {day} of {}", args.days);
+        }
     };
-    soak.stop().await?;
-    report
+    soak.live(progress).await?;
+    soak.report().await
 }
 
 /// The text to print and the exit code; writes the file, if one is asked for.

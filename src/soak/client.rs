@@ -54,13 +54,25 @@ pub struct Client {
     http: reqwest::Client,
     base: Arc<str>,
     token: Arc<str>,
+    sent: Arc<AtomicU64>,
     lost: Arc<AtomicU64>,
 }
 
 impl Client {
     pub fn new(base: &str, token: &str) -> Result<Self, Fault> {
         let http = plain().timeout(TRY).build().map_err(|error| Fault::Usage(error.to_string()))?;
-        Ok(Self { http, base: base.trim_end_matches('/').into(), token: token.into(), lost: Arc::default() })
+        Ok(Self {
+            http,
+            base: base.trim_end_matches('/').into(),
+            token: token.into(),
+            sent: Arc::default(),
+            lost: Arc::default(),
+        })
+    }
+
+    /// Requests that were sent until now, each try of them.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Requests whose answer was lost until now.
@@ -101,6 +113,7 @@ impl Client {
         arguments: &Value,
         key: Option<&str>,
     ) -> Result<(StatusCode, Value), reqwest::Error> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
         let mut request = self
             .http
             .post(format!("{}/ops/v1/{operation}", self.base))

@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::Size;
 use super::client::{Answer, Client, Fault};
@@ -26,8 +27,14 @@ const ORDER_ENDS_WITHIN: Duration = Duration::from_secs(180);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// A kill comes at most this long after its day began.
-const KILLS_WITHIN_MS: u64 = 600;
+/// A kill comes at most this long after the request that it waits for was sent.
+const KILLS_WITHIN_MS: u64 = 30;
+
+/// Requests of a day on which nobody does anything.
+const OF_EVERY_DAY: u64 = 4;
+
+/// Sets the kills apart from the years.
+const KILLS: u64 = 0x6b69_6c6c;
 
 /// How often the simulated network fails a task at its first attempt.
 const NETWORK_FAULTS: [(&str, f64); 3] =
@@ -44,6 +51,8 @@ const RANGE: u32 = 9_999;
 pub struct Known {
     /// Empty before they join.
     pub id: String,
+    /// The card that is charged.
+    card: String,
     line: String,
     msisdn: String,
 }
@@ -101,12 +110,18 @@ pub(super) async fn live(
     mut progress: impl FnMut(u32),
 ) -> Result<Lived, Fault> {
     let mut lived = Lived { customers: vec![Known::default(); years.len()], ..Lived::default() };
-    let mut kills = Kills::drawn(size);
+    let mut kills = Kills::drawn(size, years);
     for day in 0..=size.days {
         let at = json!({"at": noon(date(day))});
         client.must("clock.freeze", &at, None).await?;
         let due = kills.on(day);
-        let (acted, killed) = tokio::join!(one_day(client, size, years, day, &mut lived), kill(server, due));
+        let over = CancellationToken::new();
+        let acting = async {
+            let _over = over.clone().drop_guard();
+            one_day(client, size, years, day, &mut lived).await?;
+            settle(client).await
+        };
+        let (acted, killed) = tokio::join!(acting, kill(client, server, due, &over));
         acted?;
         lived.kills += killed?;
         settle(client).await?;
@@ -177,33 +192,46 @@ async fn settle(client: &Client) -> Result<(), Fault> {
     }
 }
 
-/// On which days the server dies, and how long after their beginning.
+/// When the server dies: on which day, after how many requests of that day, and how long after the last of them.
 struct Kills {
-    by_day: BTreeMap<u32, Vec<Duration>>,
+    by_day: BTreeMap<u32, Vec<(u64, Duration)>>,
 }
 
 impl Kills {
-    fn drawn(size: &Size) -> Self {
-        let mut random = StdRng::seed_from_u64(size.seed ^ 0x6b69_6c6c);
-        let mut by_day: BTreeMap<u32, Vec<Duration>> = BTreeMap::new();
-        for _ in 0..size.kills {
-            // Not on the first days, on which hardly anybody is there.
-            let day = random.random_range(size.days / 8..=size.days);
+    /// Days are drawn by how much is done on them: a kill that hits nothing proves nothing.
+    fn drawn(size: &Size, years: &[Year]) -> Self {
+        let mut random = StdRng::seed_from_u64(size.seed ^ KILLS);
+        let steps = years.iter().flat_map(|year| &year.days).flat_map(|(day, steps)| vec![*day; steps.len()]);
+        let steps: Vec<u32> = steps.collect();
+        let mut by_day: BTreeMap<u32, Vec<(u64, Duration)>> = BTreeMap::new();
+        for _ in 0..size.kills.min(u32::try_from(steps.len()).unwrap_or(u32::MAX)) {
+            let day = steps[random.random_range(0..steps.len())];
+            let of_day = steps.iter().filter(|other| **other == day).count() as u64;
             let after = Duration::from_millis(random.random_range(0..KILLS_WITHIN_MS));
-            by_day.entry(day).or_default().push(after);
+            by_day.entry(day).or_default().push((random.random_range(1..=of_day + OF_EVERY_DAY), after));
         }
         Self { by_day }
     }
 
-    fn on(&mut self, day: u32) -> Vec<Duration> {
+    fn on(&mut self, day: u32) -> Vec<(u64, Duration)> {
         self.by_day.remove(&day).unwrap_or_default()
     }
 }
 
-async fn kill(server: Option<&Server>, due: Vec<Duration>) -> Result<u32, Fault> {
+/// Kills the server when its time has come, or when the day is over before that.
+async fn kill(
+    client: &Client,
+    server: Option<&Server>,
+    due: Vec<(u64, Duration)>,
+    over: &CancellationToken,
+) -> Result<u32, Fault> {
     let Some(server) = server else { return Ok(0) };
     let mut kills = 0;
-    for after in due {
+    for (requests, after) in due {
+        let until = client.sent() + requests;
+        while client.sent() < until && !over.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         tokio::time::sleep(after).await;
         server.kill().await?;
         kills += 1;
@@ -236,12 +264,7 @@ impl Actor<'_> {
         let line = &self.known.line;
         match step {
             Step::Join { plan, card } => return self.join(plan, *card, key).await,
-            Step::ReplaceCard { card } => {
-                let method = self.add_card(*card, key).await?;
-                let arguments = json!({"paymentMethodId": method});
-                self.client.must("payment.set_default_method", &arguments, None).await?;
-                return Ok(Outcome::Done);
-            }
+            Step::ReplaceCard { card } => return self.replace_card(*card, key).await,
             Step::Use { what, quantity } => return self.consume(*what, *quantity, key).await,
             Step::ChangePlan { to, by_order: true } => {
                 let order = json!({"action": "modify", "offeringId": to, "subscriptionId": line});
@@ -287,7 +310,7 @@ impl Actor<'_> {
             self.known.id = text(&self.client.must("customer.create", &customer, Some(key)).await?, "id")?;
             let attested = json!({"customerId": self.known.id, "attestationToken": key});
             self.client.must("customer.attest_kyc", &attested, None).await?;
-            self.add_card(card, key).await?;
+            self.known.card = self.add_card(card, key).await?;
         }
         let (outcome, order) = self.order(json!({"offeringId": plan}), key).await?;
         if outcome == Outcome::Done {
@@ -297,6 +320,16 @@ impl Actor<'_> {
             self.known.line = id;
         }
         Ok(outcome)
+    }
+
+    /// A customer may have few cards: the former one goes.
+    async fn replace_card(&mut self, card: Card, key: &str) -> Result<Outcome, Fault> {
+        let method = self.add_card(card, key).await?;
+        self.client.must("payment.set_default_method", &json!({"paymentMethodId": method}), None).await?;
+        let former = json!({"paymentMethodId": self.known.card});
+        let removed = self.client.insist("payment.remove_method", &former, None).await?;
+        self.known.card = method;
+        Ok(ended(&removed, false))
     }
 
     /// On file; the first one is the default.

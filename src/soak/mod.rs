@@ -55,7 +55,8 @@ pub struct Soak {
 }
 
 impl Soak {
-    /// Reads the catalog, draws every year, and prepares an installation without customers. With `server` it may be killed.
+    /// Reads the catalog, draws every year, and prepares an installation without customers. A server that is given is killed
+    /// now and then; ending it stays with whoever started it.
     pub async fn prepare(size: Size, client: Client, server: Option<Server>) -> Result<Self, Fault> {
         let catalog = Catalog::read(&client).await?;
         let years = (0..size.customers).map(|index| plan::draw(size.seed, index, size.days, &catalog)).collect();
@@ -77,13 +78,5 @@ impl Soak {
         let parked = self.client.must("queue.parked", &json!({}), None).await?;
         let elapsed = self.started.elapsed();
         Ok(Report::new(&self.size, &self.years, &self.lived, accounts, &audit, &parked, elapsed))
-    }
-
-    /// Ends the server, if it is ours.
-    pub async fn stop(self) -> Result<(), Fault> {
-        match self.server {
-            Some(server) => server.stop().await,
-            None => Ok(()),
-        }
     }
 }
