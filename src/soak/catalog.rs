@@ -96,7 +96,6 @@ fn plan(value: &Value) -> Option<Plan> {
 }
 
 /// None: it cannot be understood; Some(None): it is not modelled.
-#[expect(clippy::option_option, reason = "malformed, left out, understood")]
 fn top_up(value: &Value) -> Option<Option<TopUp>> {
     let (quantity, hours) = (value["allowanceQuantity"].as_i64()?, value["expiryHours"].as_u64());
     let gives = match (quantity, hours) {

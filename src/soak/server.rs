@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -18,6 +19,10 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// Twice what the product promises.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The ports that it may listen on.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u32 = 7_000;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -108,11 +113,12 @@ impl Server {
         let probe = probe.map_err(|error| fault(error.to_string()))?;
         let begun = Instant::now();
         while begun.elapsed() < READY_WITHIN {
+            // Ended, it must not take another one's answer for its own.
+            self.process.lock().await.look()?;
             let answer = probe.get(format!("{}/health/ready", self.url())).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
-            self.process.lock().await.look()?;
             tokio::time::sleep(PAUSE).await;
         }
         Err(fault(format!("it is not ready within {} s", READY_WITHIN.as_secs())))
@@ -176,10 +182,17 @@ fn fault(text: String) -> Fault {
     Fault::Server(text)
 }
 
-/// A free port below those that the system gives to clients: while the server is down nobody may get its port.
+/// A free port below those that the system gives to clients: while the server is down nobody may get its port. Each one is
+/// given once.
 fn free_address() -> Result<SocketAddr, Fault> {
-    let first = std::process::id().wrapping_mul(61) % 8_000;
-    let ports = (0..4_000).filter_map(|step| u16::try_from(20_000 + first + step).ok());
-    let free = ports.into_iter().find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
-    free.map(|port| (Ipv4Addr::LOCALHOST, port).into()).ok_or_else(|| fault("no port is free".to_owned()))
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id().wrapping_mul(61) % PORTS;
+    for _ in 0..PORTS {
+        let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST_PORT + u16::try_from((first + step) % PORTS).unwrap_or_default();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok((Ipv4Addr::LOCALHOST, port).into());
+        }
+    }
+    Err(fault("no port is free".to_owned()))
 }
