@@ -8,6 +8,7 @@
 //! - [`operations`]: everything one can do, declared once, for HTTP, command line and scenarios.
 //! - [`app`]: the composition root; alone names concrete adapters.
 //! - [`render`]: views as text, pure functions.
+//! - [`soak`]: a simulated year, compared with a model of its own; knows the product through its operations only.
 //! - [`scenario`], [`cli`]: thin clients of the operations of a running server.
 
 pub mod app;
@@ -18,3 +19,4 @@ pub mod operations;
 pub mod platform;
 pub mod render;
 pub mod scenario;
+pub mod soak;

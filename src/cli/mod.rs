@@ -34,6 +34,7 @@ mod rating;
 mod scenario;
 mod server;
 mod session;
+mod soak;
 mod som;
 mod subscription;
 #[cfg(test)]
@@ -204,6 +205,11 @@ pub enum ClientCommand {
     /// Load on a running server: how fast does it answer?
     #[command(after_help = "Examples:\n  bss bench usage --connections 32 --seconds 10\n  bss bench read --json")]
     Bench(bench::BenchArgs),
+    /// A simulated year, kills included: is every customer as an independent model says?
+    #[command(
+        after_help = "Examples:\n  bss soak\n  bss soak --customers 2000 --days 365 --seed 1 --kills 20 --report soak.md"
+    )]
+    Soak(soak::SoakArgs),
     /// Any operation by its name
     Op(op::OpArgs),
     /// Completions for a shell, to be sourced by it
@@ -226,6 +232,9 @@ async fn run_on(global: &Global, command: ClientCommand, console: &mut Console) 
             &mut console.out,
         )
         .await;
+    }
+    if let ClientCommand::Soak(args) = command {
+        return soak::run(args, global, &mut console.out, &mut console.err).await;
     }
     match dispatch(global, command, console).await {
         Ok(()) => error::exit::OK,
@@ -262,7 +271,7 @@ async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console
         ClientCommand::Scenario(command) => scenario::run(command, global, session).await,
         ClientCommand::Op(args) => op::run(args, session).await,
         ClientCommand::Completions(args) => completions::run(&args, session.console),
-        ClientCommand::Bench(_) => unreachable!("it was run before there was a session"),
+        ClientCommand::Bench(_) | ClientCommand::Soak(_) => unreachable!("it was run before there was a session"),
     }
 }
 

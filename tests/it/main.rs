@@ -29,6 +29,7 @@ mod races;
 mod refused_start;
 mod resources;
 mod set_points;
+mod soak;
 mod subscription;
 mod telemetry;
 mod tidy;

@@ -106,10 +106,13 @@ fn may_name(room: &str, path: &str) -> bool {
             "operations" => matches!(steps[0], "platform" | "operations") || port_of_a_domain,
             "render" => matches!(steps[0], "render"),
             "scenario" => matches!(steps[0], "scenario" | "render"),
+            // Its model is worth something only as long as it knows nothing of the product's own.
+            "soak" => steps[0] == "soak",
             "cli" => {
-                matches!(steps[0], "cli" | "render" | "scenario") || matches!(steps[..], ["platform", "paths", ..])
+                matches!(steps[0], "cli" | "render" | "scenario" | "soak")
+                    || matches!(steps[..], ["platform", "paths", ..])
             }
-            "app" => steps[0] != "scenario" && steps[0] != "render",
+            "app" => !matches!(steps[0], "scenario" | "soak" | "render"),
             _ => true,
         },
     }

@@ -1,0 +1,389 @@
+//! Lives the days: sets the clock, has what is due done, lets every customer act, waits until nothing is under way, and goes
+//! on. Customers act at once; one customer's steps follow each other.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::Size;
+use super::client::{Answer, Client, Fault};
+use super::model::noon;
+use super::plan::{Planned, Year, date};
+use super::server::Server;
+use super::step::{Card, Hold, Outcome, Step, Use};
+
+/// What is under way at the end of a day ends within this; the leases of a killed server have to run out first.
+const SETTLES_WITHIN: Duration = Duration::from_secs(180);
+
+/// An order ends within this.
+const ORDER_ENDS_WITHIN: Duration = Duration::from_secs(180);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// A kill comes at most this long after the request that it waits for was sent.
+const KILLS_WITHIN_MS: u64 = 30;
+
+/// Requests of a day on which nobody does anything.
+const OF_EVERY_DAY: u64 = 4;
+
+/// Sets the kills apart from the years.
+const KILLS: u64 = 0x6b69_6c6c;
+
+/// How often the simulated network fails a task at its first attempt.
+const NETWORK_FAULTS: [(&str, f64); 3] =
+    [("HLR_PROVISION", 0.05), ("SERVICE_SUSPEND", 0.05), ("PCRF_POLICY_PUSH", 0.02)];
+
+/// More customers than this need more numbers than the reference data has.
+const NUMBERS_AT_HAND: u32 = 800;
+
+/// Numbers of one range and profiles of one batch.
+const RANGE: u32 = 9_999;
+
+/// A customer as the product knows them.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Empty before they join.
+    pub id: String,
+    /// The card that is charged.
+    card: String,
+    line: String,
+    msisdn: String,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Lived {
+    /// In the order of their numbers.
+    pub customers: Vec<Known>,
+    pub surprises: Vec<Surprise>,
+    pub steps: BTreeMap<&'static str, u64>,
+    pub refused: u64,
+    pub kills: u32,
+    pub lost_answers: u64,
+}
+
+/// A step that did not end as it must.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Surprise {
+    pub customer: usize,
+    pub day: u32,
+    pub step: Step,
+    pub expected: Outcome,
+    pub actual: Outcome,
+}
+
+/// Makes room for the customers, and sets the faults.
+pub(super) async fn prepare(client: &Client, size: &Size) -> Result<(), Fault> {
+    let there = client.must("customer.list", &json!({"limit": 1}), None).await?;
+    if there.as_array().is_some_and(|customers| !customers.is_empty()) {
+        return Err(Fault::Usage("the installation has customers already; a soak needs an empty one".to_owned()));
+    }
+    // Some leave and come back, and a number that was used rests.
+    let lines = size.customers * 2;
+    let ranges = if lines > NUMBERS_AT_HAND { lines / RANGE + 1 } else { 0 };
+    for range in 0..ranges {
+        let prefix = (9_100 + range).to_string();
+        client.must("inventory.msisdn.add_range", &json!({"prefix": prefix, "count": RANGE}), None).await?;
+        client.must("inventory.esim.add_batch", &json!({"count": RANGE}), None).await?;
+    }
+    for (task, probability) in NETWORK_FAULTS {
+        let fault = json!({"taskType": task, "faultType": "fail_first_attempt", "probability": probability});
+        client.must("provisioning.set_fault_injection", &fault, None).await?;
+    }
+    Ok(())
+}
+
+/// Lives every day.
+pub(super) async fn live(
+    client: &Client,
+    server: Option<&Server>,
+    size: &Size,
+    years: &[Year],
+    mut progress: impl FnMut(u32),
+) -> Result<Lived, Fault> {
+    let mut lived = Lived { customers: vec![Known::default(); years.len()], ..Lived::default() };
+    let mut kills = Kills::drawn(size, years);
+    for day in 0..=size.days {
+        let at = json!({"at": noon(date(day))});
+        client.must("clock.freeze", &at, None).await?;
+        let due = kills.on(day);
+        let over = CancellationToken::new();
+        let acting = async {
+            let _over = over.clone().drop_guard();
+            one_day(client, size, years, day, &mut lived).await?;
+            settle(client).await
+        };
+        let (acted, killed) = tokio::join!(acting, kill(client, server, due, &over));
+        acted?;
+        lived.kills += killed?;
+        settle(client).await?;
+        progress(day);
+    }
+    lived.lost_answers = client.lost();
+    Ok(lived)
+}
+
+async fn one_day(client: &Client, size: &Size, years: &[Year], day: u32, lived: &mut Lived) -> Result<(), Fault> {
+    if day > 0 {
+        dawn(client).await?;
+    }
+    let acting = years.iter().enumerate().filter_map(|(index, year)| Some((index, year.days.get(&day)?)));
+    let acting: Vec<(usize, Known, &Vec<Planned>)> =
+        acting.map(|(index, steps)| (index, lived.customers[index].clone(), steps)).collect();
+    let hands = acting.into_iter().map(|(index, known, steps)| async move {
+        let mut actor = Actor { client, seed: size.seed, index, day, known, endings: Vec::new() };
+        actor.act(steps).await?;
+        Ok::<_, Fault>((index, actor.known, steps, actor.endings))
+    });
+    let mut days = stream::iter(hands).buffer_unordered(size.hands.max(1));
+    while let Some((index, known, steps, endings)) = days.try_next().await? {
+        lived.customers[index] = known;
+        for (Planned { step, expected }, actual) in steps.iter().zip(endings) {
+            *lived.steps.entry(step.name()).or_default() += 1;
+            lived.refused += u64::from(matches!(actual, Outcome::Refused(_)));
+            if !expected.agrees(&actual) {
+                let (step, expected) = (step.clone(), expected.clone());
+                lived.surprises.push(Surprise { customer: index, day, step, expected, actual });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the workers do by themselves when a day begins; until there is nothing left of it.
+async fn dawn(client: &Client) -> Result<(), Fault> {
+    let begun = Instant::now();
+    loop {
+        let renewed = client.must("subscription.tick_renewals_now", &json!({}), None).await?;
+        settle(client).await?;
+        if ["due", "pending", "failed"].iter().all(|what| renewed[what] == 0) {
+            break;
+        }
+        if begun.elapsed() > SETTLES_WITHIN {
+            return Err(Fault::Answer(format!("lines stay due: {renewed}")));
+        }
+    }
+    client.must("worker.tick", &json!({"name": "vas_expiry"}), None).await?;
+    Ok(())
+}
+
+/// Waits until no delivery is pending: what a day began belongs to that day.
+async fn settle(client: &Client) -> Result<(), Fault> {
+    let begun = Instant::now();
+    loop {
+        let queue = client.must("queue.status", &json!({}), None).await?;
+        let waiting: Vec<&Value> =
+            queue["consumers"].as_array().into_iter().flatten().filter(|depth| depth["pending"] != 0).collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if begun.elapsed() > SETTLES_WITHIN {
+            return Err(Fault::Answer(format!("deliveries stay pending: {waiting:?}")));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// When the server dies: on which day, after how many requests of that day, and how long after the last of them.
+struct Kills {
+    by_day: BTreeMap<u32, Vec<(u64, Duration)>>,
+}
+
+impl Kills {
+    /// Days are drawn by how much is done on them: a kill that hits nothing proves nothing.
+    fn drawn(size: &Size, years: &[Year]) -> Self {
+        let mut random = StdRng::seed_from_u64(size.seed ^ KILLS);
+        let steps = years.iter().flat_map(|year| &year.days).flat_map(|(day, steps)| vec![*day; steps.len()]);
+        let steps: Vec<u32> = steps.collect();
+        let mut by_day: BTreeMap<u32, Vec<(u64, Duration)>> = BTreeMap::new();
+        for _ in 0..size.kills.min(u32::try_from(steps.len()).unwrap_or(u32::MAX)) {
+            let day = steps[random.random_range(0..steps.len())];
+            let of_day = steps.iter().filter(|other| **other == day).count() as u64;
+            let after = Duration::from_millis(random.random_range(0..KILLS_WITHIN_MS));
+            by_day.entry(day).or_default().push((random.random_range(1..=of_day + OF_EVERY_DAY), after));
+        }
+        Self { by_day }
+    }
+
+    fn on(&mut self, day: u32) -> Vec<(u64, Duration)> {
+        self.by_day.remove(&day).unwrap_or_default()
+    }
+}
+
+/// Kills the server when its time has come, or when the day is over before that.
+async fn kill(
+    client: &Client,
+    server: Option<&Server>,
+    due: Vec<(u64, Duration)>,
+    over: &CancellationToken,
+) -> Result<u32, Fault> {
+    let Some(server) = server else { return Ok(0) };
+    let mut kills = 0;
+    for (requests, after) in due {
+        let until = client.sent() + requests;
+        while client.sent() < until && !over.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(after).await;
+        server.kill().await?;
+        kills += 1;
+    }
+    Ok(kills)
+}
+
+/// One customer on one day.
+struct Actor<'a> {
+    client: &'a Client,
+    seed: u64,
+    index: usize,
+    day: u32,
+    known: Known,
+    endings: Vec<Outcome>,
+}
+
+impl Actor<'_> {
+    async fn act(&mut self, steps: &[Planned]) -> Result<(), Fault> {
+        for (number, planned) in steps.iter().enumerate() {
+            // The same for every try, and for nothing else.
+            let key = format!("soak-{}-{}-{}-{number}", self.seed, self.index, self.day);
+            let outcome = self.step(&planned.step, &key).await?;
+            self.endings.push(outcome);
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step, key: &str) -> Result<Outcome, Fault> {
+        let line = &self.known.line;
+        match step {
+            Step::Join { plan, card } => return self.join(plan, *card, key).await,
+            Step::ReplaceCard { card } => return self.replace_card(*card, key).await,
+            Step::Use { what, quantity } => return self.consume(*what, *quantity, key).await,
+            Step::ChangePlan { to, by_order: true } => {
+                let order = json!({"action": "modify", "offeringId": to, "subscriptionId": line});
+                return self.order(order, key).await.map(|(outcome, _)| outcome);
+            }
+            Step::Terminate { by_order: true } => {
+                let order = json!({"action": "delete", "subscriptionId": line});
+                return self.order(order, key).await.map(|(outcome, _)| outcome);
+            }
+            _ => {}
+        }
+        let (operation, arguments) = match step {
+            Step::TopUp { top_up } => {
+                ("subscription.purchase_vas", json!({"subscriptionId": line, "vasOfferingId": top_up}))
+            }
+            Step::Renew => ("subscription.renew_now", json!({"subscriptionId": line})),
+            Step::Block { hold } => ("subscription.block", json!({"subscriptionId": line, "reason": hold})),
+            Step::Unblock { hold: Hold::Requested } => {
+                ("subscription.unblock", json!({"subscriptionId": line, "reason": Hold::Requested}))
+            }
+            Step::Unblock { hold: Hold::Fraud } => (
+                "subscription.unblock",
+                json!({"subscriptionId": line, "reason": Hold::Fraud, "note": "the customer has explained it"}),
+            ),
+            Step::ChangePlan { to, .. } => {
+                ("subscription.schedule_plan_change", json!({"subscriptionId": line, "newOfferingId": to}))
+            }
+            Step::CancelChange => ("subscription.cancel_pending_plan_change", json!({"subscriptionId": line})),
+            Step::Terminate { .. } | Step::Join { .. } | Step::ReplaceCard { .. } | Step::Use { .. } => {
+                ("subscription.terminate", json!({"subscriptionId": line}))
+            }
+        };
+        let answer = self.client.insist(operation, &arguments, Some(key)).await?;
+        // With a key the repetition gets the answer of the first try.
+        let kept = matches!(step, Step::TopUp { .. } | Step::Renew);
+        Ok(ended(&answer, kept))
+    }
+
+    async fn join(&mut self, plan: &str, card: Card, key: &str) -> Result<Outcome, Fault> {
+        if self.known.id.is_empty() {
+            let email = format!("soak-{}-{}@example.test", self.seed, self.index);
+            let customer = json!({"name": format!("Soak Customer{}", self.index), "email": email});
+            self.known.id = text(&self.client.must("customer.create", &customer, Some(key)).await?, "id")?;
+            let attested = json!({"customerId": self.known.id, "attestationToken": key});
+            self.client.must("customer.attest_kyc", &attested, None).await?;
+            self.known.card = self.add_card(card, key).await?;
+        }
+        let (outcome, order) = self.order(json!({"offeringId": plan}), key).await?;
+        if outcome == Outcome::Done {
+            let id = text(&order["items"][0], "targetSubscriptionId")?;
+            let line = self.client.must("subscription.get", &json!({"subscriptionId": id}), None).await?;
+            self.known.msisdn = text(&line, "msisdn")?;
+            self.known.line = id;
+        }
+        Ok(outcome)
+    }
+
+    /// A customer may have few cards: the former one goes.
+    async fn replace_card(&mut self, card: Card, key: &str) -> Result<Outcome, Fault> {
+        let method = self.add_card(card, key).await?;
+        self.client.must("payment.set_default_method", &json!({"paymentMethodId": method}), None).await?;
+        let former = json!({"paymentMethodId": self.known.card});
+        let removed = self.client.insist("payment.remove_method", &former, None).await?;
+        self.known.card = method;
+        Ok(ended(&removed, false))
+    }
+
+    /// On file; the first one is the default.
+    async fn add_card(&self, card: Card, key: &str) -> Result<String, Fault> {
+        // No card of a run expires within it.
+        let arguments = json!({"customerId": self.known.id, "cardNumber": card.number(), "expYear": 2060});
+        text(&self.client.must("payment.add_card", &arguments, Some(key)).await?, "id")
+    }
+
+    /// Orders, and waits for the order's end.
+    async fn order(&self, mut arguments: Value, key: &str) -> Result<(Outcome, Value), Fault> {
+        arguments["customerId"] = json!(self.known.id);
+        let answer = self.client.insist("order.create", &arguments, Some(key)).await?;
+        if let Some(rule) = answer.refusal() {
+            return Ok((Outcome::refused(rule), answer.body));
+        }
+        let id = json!({"orderId": answer.body["id"]});
+        let begun = Instant::now();
+        while begun.elapsed() < ORDER_ENDS_WITHIN {
+            let order = self.client.must("order.get", &id, None).await?;
+            match order["state"].as_str() {
+                Some("completed") => return Ok((Outcome::Done, order)),
+                Some("failed") => return Ok((Outcome::refused("the order failed"), order)),
+                _ => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        Err(Fault::Answer(format!("an order does not end: {id}")))
+    }
+
+    async fn consume(&self, what: Use, quantity: i64, key: &str) -> Result<Outcome, Fault> {
+        let event_type = match what {
+            Use::Data | Use::Roaming => "data",
+            Use::Voice => "voice",
+            Use::Sms => "sms",
+        };
+        let arguments = json!({
+            "msisdn": self.known.msisdn, "eventType": event_type, "quantity": quantity,
+            "roamingIndicator": what == Use::Roaming, "source": "soak", "externalId": key,
+        });
+        let answer = self.client.insist("usage.simulate", &arguments, None).await?;
+        Ok(ended(&answer, true))
+    }
+}
+
+/// `kept`: a repetition is answered as the first try was.
+fn ended(answer: &Answer, kept: bool) -> Outcome {
+    match answer.refusal() {
+        None => Outcome::Done,
+        Some(_) if answer.repeated && !kept => Outcome::Unsure,
+        Some(rule) => Outcome::refused(rule),
+    }
+}
+
+fn text(value: &Value, name: &str) -> Result<String, Fault> {
+    let text = value[name].as_str().map(str::to_owned);
+    text.ok_or_else(|| Fault::Answer(format!("no {name} in {value}")))
+}

@@ -1,0 +1,98 @@
+//! Reads what came of every customer, through operations.
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::{Value, json};
+
+use super::account::{Account, Charge, LineAccount, PeriodAccount, QuotaAccount};
+use super::client::{Client, Fault};
+use super::driver::Known;
+
+/// More than a customer of a year has.
+const LIMIT: usize = 1_000;
+
+/// The accounts of these customers, in their order.
+pub(super) async fn accounts(client: &Client, hands: usize, customers: &[Known]) -> Result<Vec<Account>, Fault> {
+    let reading = customers.iter().map(|customer| account(client, &customer.id));
+    stream::iter(reading).buffered(hands.max(1)).try_collect().await
+}
+
+async fn account(client: &Client, customer: &str) -> Result<Account, Fault> {
+    if customer.is_empty() {
+        return Ok(Account::default());
+    }
+    let mine = json!({"customerId": customer, "limit": LIMIT});
+    let attempts = client.must("payment.list_attempts", &mine, None).await?;
+    let mut charges: Vec<Charge> = rows(&attempts)?.iter().map(charge).collect();
+    charges.sort();
+    let listed = client.must("subscription.list_for_customer", &json!({"customerId": customer}), None).await?;
+    let mut lines = Vec::new();
+    // Newest first, as listed; one whose activation failed was never a line.
+    for line in rows(&listed)?.iter().rev().filter(|line| !line["activatedAt"].is_null()) {
+        let of_line = json!({"aggregateId": line["id"], "eventTypePrefix": "subscription.", "limit": LIMIT});
+        let log = client.must("events.list", &of_line, None).await?;
+        lines.push(line_account(line, rows(&log["events"])?));
+    }
+    Ok(Account { charges, lines })
+}
+
+fn rows(value: &Value) -> Result<&[Value], Fault> {
+    let rows = value.as_array().ok_or_else(|| Fault::Answer(format!("expected a list, got {value}")))?;
+    if rows.len() < LIMIT { Ok(rows) } else { Err(Fault::Answer("a list is longer than a year's".to_owned())) }
+}
+
+fn charge(attempt: &Value) -> Charge {
+    Charge {
+        at: text(&attempt["attemptedAt"]),
+        purpose: text(&attempt["purpose"]),
+        amount: text(&attempt["amount"]),
+        status: text(&attempt["status"]),
+    }
+}
+
+fn line_account(line: &Value, events: &[Value]) -> LineAccount {
+    let begins =
+        |event: &&Value| matches!(event["eventType"].as_str(), Some("subscription.activated" | "subscription.renewed"));
+    let quota = line["balances"].as_array().into_iter().flatten().map(|balance| {
+        let amount = |name: &str| balance[name].as_i64().unwrap_or(i64::MIN);
+        let quota = QuotaAccount {
+            total: amount("total"),
+            consumed: amount("consumed"),
+            remaining: amount("remaining"),
+            unlimited_until: optional(&balance["unlimitedUntil"]),
+        };
+        (text(&balance["allowanceType"]), quota)
+    });
+    LineAccount {
+        state: text(&line["state"]),
+        block_reasons: line["blockReasons"].as_array().into_iter().flatten().map(text).collect(),
+        plan: text(&line["offeringId"]),
+        price: text(&line["priceAmount"]),
+        period_start: text(&line["currentPeriodStart"]),
+        period_end: text(&line["currentPeriodEnd"]),
+        terminated_at: optional(&line["terminatedAt"]),
+        pending_plan: optional(&line["pendingOfferingId"]),
+        pending_from: optional(&line["pendingEffectiveAt"]),
+        quota: quota.collect(),
+        periods: events.iter().filter(begins).map(|event| period(&event["payload"])).collect(),
+    }
+}
+
+fn period(begun: &Value) -> PeriodAccount {
+    PeriodAccount {
+        // The activation begins the first one, and does not say so.
+        index: begun["periodIndex"].as_i64().unwrap_or(1),
+        start: text(&begun["periodStart"]),
+        end: text(&begun["periodEnd"]),
+        plan: text(&begun["offeringId"]),
+        amount: text(&begun["amountCharged"]),
+    }
+}
+
+/// What is missing shows as a difference.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn optional(value: &Value) -> Option<String> {
+    (!value.is_null()).then(|| text(value))
+}
