@@ -55,7 +55,7 @@ impl From<Hold> for Reason {
 }
 
 /// A customer with their lines.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Customer {
     pub card: Card,
     /// Oldest first; only the last may be alive.
@@ -88,10 +88,6 @@ pub struct Booked {
 }
 
 impl Customer {
-    pub const fn new() -> Self {
-        Self { card: Card::Good, lines: Vec::new(), charges: Vec::new() }
-    }
-
     /// The line that is not terminated.
     pub fn line(&self) -> Option<&Line> {
         self.lines.last().filter(|line| line.terminated.is_none())
@@ -224,17 +220,17 @@ impl Line {
             (false, true) => today,
             (false, false) => self.counting.latest(self.end, today),
         };
-        let change = self.booked.clone().filter(|booked| booked.from <= owed_at);
-        let price = change.as_ref().map_or(self.price, |change| change.price);
+        let pivot = self.booked.clone().filter(|booked| booked.from <= owed_at);
+        let price = pivot.as_ref().map_or(self.price, |pivot| pivot.price);
         let charge = charge(today, "renewal", price, card);
         if charge.status == DECLINED {
             self.reasons.insert(Reason::Payment);
             return charge;
         }
-        let plan = change.as_ref().map_or(&self.plan, |change| &change.plan);
+        let plan = pivot.as_ref().map_or(&self.plan, |pivot| &pivot.plan);
         let plan = catalog.plan(plan);
         // A line that stays on its plan goes on counting as it was sold.
-        let counted = if change.is_some() { plan.counted } else { self.counting.counted() };
+        let counted = if pivot.is_some() { plan.counted } else { self.counting.counted() };
         let (start, end, counting) = if early {
             let counting = self.counting.carried_to(counted, self.end);
             (today, counting.after(self.end), counting)
@@ -247,7 +243,7 @@ impl Line {
             let start = counting.latest(boundary, today);
             (start, counting.after(start), counting)
         };
-        if change.is_some() {
+        if pivot.is_some() {
             self.booked = None;
             self.plan = plan.id.clone();
         }

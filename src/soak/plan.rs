@@ -37,7 +37,7 @@ pub fn draw(seed: u64, index: u32, days: u32, catalog: &Catalog) -> Year {
     let random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(index.into()));
     let mut dice = Dice { random, catalog };
     let joins = dice.random.random_range(0..=days / 2);
-    let mut year = Year { days: BTreeMap::new(), customer: Customer::new() };
+    let mut year = Year { days: BTreeMap::new(), customer: Customer::default() };
     for day in joins..=days {
         year.customer.dawn(date(day), catalog);
         for step in dice.steps(&year.customer, day == joins) {

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 /// How a card behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Card {
+    #[default]
     Good,
     Declines,
     /// Approves, but the first call for each charge fails.
