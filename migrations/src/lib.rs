@@ -30,7 +30,6 @@ const STEPS: &[(&str, &str)] = &[
     ("0024_tmf_resources", include_str!("../sql/0024_tmf_resources.sql")),
     ("0025_hub", include_str!("../sql/0025_hub.sql")),
     ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
-    ("0031_renewal_indexes", include_str!("../sql/0031_renewal_indexes.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.
