@@ -124,7 +124,7 @@ async fn run(together: bool) -> (Vec<Value>, i64) {
         digests.push(digest(&app, line).await);
     }
     let renewed = app.number("select count(*) from subscription.period where period_index = 2").await;
-    assert_eq!(renewed, i64::try_from(FATES.len()).unwrap() - 2, "all but the declined and the ended");
+    assert_eq!(renewed, i64::try_from(FATES.len()).expect("a few") - 2, "all but the declined and the ended");
     let units = app
         .number("select count(distinct p.xmin::text::bigint) from subscription.period p where period_index = 2")
         .await;
