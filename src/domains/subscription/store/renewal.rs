@@ -49,7 +49,8 @@ pub(in crate::domains::subscription) async fn lock_skipped(tx: &Tx, cx: &Context
     rows.into_iter().map(LineRow::line).collect()
 }
 
-/// Locks up to `limit` lines that are renewed by themselves after now and until `until`, and were not reminded of that.
+/// Locks up to `limit` lines that are renewed by themselves after now and until `until`, and were not reminded of that. One
+/// that is being charged for the next period already is not to be.
 pub(in crate::domains::subscription) async fn lock_remindable(
     tx: &Tx,
     cx: &Context,
@@ -59,7 +60,7 @@ pub(in crate::domains::subscription) async fn lock_remindable(
     let query = format!(
         "select {LINE} from subscription.subscription s
          where s.tenant_id = $1 and s.state in ('active', 'blocked') and s.next_renewal_at > $2 and s.next_renewal_at <= $3
-           and {RENEWABLE} and s.renewal_reminder_sent_for is distinct from s.next_renewal_at
+           and {RENEWABLE} and s.renewal_attempt_id is null and s.renewal_reminder_sent_for is distinct from s.next_renewal_at
          order by s.next_renewal_at limit $4 for no key update skip locked"
     );
     let rows = LineRow::find_by_statement(sql!(query, cx.tenant.as_ref(), cx.now, until, limit)).all(&**tx).await?;
