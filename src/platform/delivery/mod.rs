@@ -51,18 +51,31 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub reason: String,
-    pub park: bool,
+    pub(in crate::platform::delivery) remedy: Remedy,
+}
+
+/// What is to be done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::platform::delivery) enum Remedy {
+    Retry,
+    Wait,
+    Park,
 }
 
 impl Failure {
     /// The same delivery may succeed later: backoff, then again.
     pub fn retry(error: impl std::fmt::Display) -> Self {
-        Self { reason: error.to_string(), park: false }
+        Self { reason: error.to_string(), remedy: Remedy::Retry }
+    }
+
+    /// Somebody else is at it, under a lease that ends: looked at again shortly, as often as it takes.
+    pub fn wait(error: impl std::fmt::Display) -> Self {
+        Self { reason: error.to_string(), remedy: Remedy::Wait }
     }
 
     /// Trying again cannot help: an operator must look.
     pub fn park(error: impl std::fmt::Display) -> Self {
-        Self { reason: error.to_string(), park: true }
+        Self { reason: error.to_string(), remedy: Remedy::Park }
     }
 }
 
@@ -73,8 +86,8 @@ impl From<Error> for Failure {
             Error::Database(cause) => format!("{error}: {cause}"),
             other => other.to_string(),
         };
-        let park = matches!(error, Error::Policy(_) | Error::NotFound { .. } | Error::Invalid { .. });
-        Self { reason, park }
+        let hopeless = matches!(error, Error::Policy(_) | Error::NotFound { .. } | Error::Invalid { .. });
+        Self { reason, remedy: if hopeless { Remedy::Park } else { Remedy::Retry } }
     }
 }
 

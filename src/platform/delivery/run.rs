@@ -16,7 +16,7 @@ use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::delivery::chaos::{self, Chaos};
 use crate::platform::delivery::claim::Claimed;
 use crate::platform::delivery::wake::POLL;
-use crate::platform::delivery::{Failure, Handler, Handlers};
+use crate::platform::delivery::{Failure, Handler, Handlers, Remedy};
 use crate::platform::error::Result;
 use crate::platform::gather::Gather;
 use crate::platform::outbox::{self, Event};
@@ -29,6 +29,9 @@ const BACKOFF: [Duration; 5] = [
     Duration::from_secs(120),
     Duration::from_secs(600),
 ];
+
+/// When a delivery is looked at again that somebody else is at.
+const COME_BACK: Duration = Duration::from_secs(1);
 
 /// How long one handler may take; the lease is longer, so nobody takes the delivery over meanwhile.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -207,10 +210,28 @@ impl Runner {
         Ok(execute(&**tx, statement).await? == 1)
     }
 
+    /// Nothing failed: the delivery is due again shortly and has all its tries left.
+    async fn come_back(&self, claimed: &Claimed, failure: &Failure) -> Result<()> {
+        let statement = sql!(
+            "update audit.delivery
+             set last_error = $3, leased_by = null, next_attempt_at = clock_timestamp() + make_interval(secs => $4)
+             where event_id = $1 and consumer = $2 and state = 'pending' and leased_by = $5",
+            claimed.event_id,
+            claimed.consumer.as_str(),
+            failure.reason.as_str(),
+            COME_BACK.as_secs_f64(),
+            self.boot_id
+        );
+        execute(self.db.connection(), statement).await.map(drop)
+    }
+
     async fn record_failure(&self, claimed: &Claimed, failure: &Failure) -> Result<()> {
+        if failure.remedy == Remedy::Wait {
+            return self.come_back(claimed, failure).await;
+        }
         let reason: String = failure.reason.chars().take(500).collect();
         let tried = usize::try_from(claimed.attempts).unwrap_or(0);
-        let wait = self.backoff.get(tried).copied().filter(|_| !failure.park);
+        let wait = self.backoff.get(tried).copied().filter(|_| failure.remedy == Remedy::Retry);
         let cx = self.context(claimed).await?;
         let tx = self.db.begin().await?;
         let state = if wait.is_some() { "pending" } else { "parked" };

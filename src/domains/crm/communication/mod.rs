@@ -14,6 +14,7 @@ mod compose;
 mod consumers;
 mod events;
 pub(super) mod http;
+mod in_hand;
 mod notice;
 pub(super) mod policy;
 mod preferences;
@@ -39,6 +40,7 @@ use crate::platform::error::{Error, Result};
 
 pub use audit::CHECKS;
 pub use http::router;
+use in_hand::InHand;
 use templates::Templates;
 
 /// What customers are told of, and the sending.
@@ -54,6 +56,7 @@ pub struct Service {
     catalog: Arc<dyn Catalog>,
     mailer: Arc<dyn Mailer>,
     templates: Templates,
+    in_hand: InHand,
 }
 
 impl std::fmt::Debug for Service {
@@ -71,7 +74,7 @@ impl Service {
         mailer: Arc<dyn Mailer>,
     ) -> Self {
         let templates = Templates::new(platform.config.profile.time_zone);
-        Self { platform, customers, subscriptions, catalog, mailer, templates }
+        Self { platform, customers, subscriptions, catalog, mailer, templates, in_hand: InHand::default() }
     }
 
     /// The code of what [`subscribe`] names.

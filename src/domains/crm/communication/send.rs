@@ -11,6 +11,7 @@ use futures::stream::FuturesUnordered;
 use super::Service;
 use super::compose::{Letter, address_of, domain_of};
 use super::events::{MessageEnded, MessageFailed, MessageRequested, MessageSent, MessageSuppressed};
+use super::in_hand::Sending;
 use super::store::{self, Ended, Ending, Message, NotTaken};
 use crate::domains::crm::port::{CustomerId, Mail, MailError, MessageId, MessageState};
 use crate::platform::context::Context;
@@ -26,7 +27,7 @@ const NO_ADDRESS: &str = "no_address";
 const REASON_CHARS_MAX: usize = 200;
 
 /// Sendings that did not come to an end, and why.
-type Failed = HashMap<(MessageId, i32), Failure>;
+type Failed = HashMap<Sending, Failure>;
 
 /// A message that can go, and what of it is kept.
 struct Ready<'a> {
@@ -43,7 +44,7 @@ enum Prepared<'a> {
 }
 
 impl Message {
-    fn sending(&self) -> (MessageId, i32) {
+    fn sending(&self) -> Sending {
         (self.id.clone(), self.send_number)
     }
 }
@@ -52,7 +53,9 @@ impl Service {
     /// Sends messages; does nothing for a sending that has ended. One outcome for each, in their order.
     pub(super) async fn send_all(&self, cx: &Context, requests: &[MessageRequested]) -> Vec<Result<(), Failure>> {
         let mut failed = Failed::new();
-        match store::claim(&self.platform, cx, requests).await {
+        let in_hand =
+            self.in_hand.take(requests.iter().map(|request| (request.message_id.clone(), request.send_number)));
+        match store::claim(&self.platform, cx, &in_hand.mine).await {
             Err(error) => return vec![Err(Failure::from(error)); requests.len()],
             Ok(messages) => {
                 self.tell_not_taken(cx, requests, &messages, &mut failed).await;
@@ -80,7 +83,7 @@ impl Service {
         for request in requests.iter().filter(|request| !taken.contains(&(&request.message_id, request.send_number))) {
             let failure = match store::not_taken(&self.platform.db, cx, request).await {
                 Ok(NotTaken::Settled) => continue,
-                Ok(NotTaken::Busy) => Failure::retry("another process is sending it"),
+                Ok(NotTaken::Busy) => Failure::wait("somebody else is sending it"),
                 Err(error) => error.into(),
             };
             failed.insert((request.message_id.clone(), request.send_number), failure);

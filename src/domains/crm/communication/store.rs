@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::compose::Letter;
 use super::events::MessageRequested;
+use super::in_hand::Sending;
 use super::notice::{Notice, Told};
 use crate::domains::crm::port::{CustomerId, ListMessages, MessageId, MessageState, MessageView, Template};
 use crate::domains::subscription::port::SubscriptionId;
@@ -182,8 +183,8 @@ pub(super) enum NotTaken {
     Busy,
 }
 
-/// Takes messages for one attempt each; one whose process is gone is taken over.
-pub(super) async fn claim(platform: &Platform, cx: &Context, requests: &[MessageRequested]) -> Result<Vec<Message>> {
+/// Takes messages for one attempt each; one whose process is gone is taken over. Nobody in this process is at one of them.
+pub(super) async fn claim(platform: &Platform, cx: &Context, sendings: &[Sending]) -> Result<Vec<Message>> {
     let statement = sql!(
         format!(
             "update crm.communication_message m
@@ -191,15 +192,15 @@ pub(super) async fn claim(platform: &Platform, cx: &Context, requests: &[Message
                  version = m.version + 1, updated_at = clock_timestamp()
              from unnest($4::text[], $5::int[]) as q (id, send_number)
              where m.id = q.id and m.tenant_id = $1 and m.state = 'pending' and m.send_number = q.send_number
-               and (m.leased_by is null or m.lease_until <= clock_timestamp() or not exists (
+               and (m.leased_by is null or m.leased_by = $2 or m.lease_until <= clock_timestamp() or not exists (
                    select from platform.replica r where r.boot_id = m.leased_by and r.lease_until > clock_timestamp()))
              returning {COLUMNS}"
         ),
         cx.tenant.as_ref(),
         platform.boot_id,
         LEASE_SECONDS,
-        requests.iter().map(|request| request.message_id.to_string()).collect::<Vec<_>>(),
-        requests.iter().map(|request| request.send_number).collect::<Vec<_>>()
+        sendings.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>(),
+        sendings.iter().map(|(_, number)| *number).collect::<Vec<_>>()
     );
     MessageRow::find_by_statement(statement)
         .all(platform.db.keyed())
