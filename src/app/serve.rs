@@ -88,7 +88,9 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let router = guarded(inner, edge, platform, metrics);
         let stopping = stop.clone();
         tasks.spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).await;
+            // A bare router would be copied whole for each connection, all routes of it.
+            let served = axum::serve(listener, router.into_make_service());
+            let served = served.with_graceful_shutdown(stopping.cancelled_owned()).await;
             if let Err(error) = served {
                 tracing::error!(%error, "the API listener ended");
             }

@@ -16,6 +16,7 @@ mod fail_points;
 mod hub;
 mod inventory;
 mod kill;
+mod light;
 mod mediation;
 mod notices;
 mod official;
