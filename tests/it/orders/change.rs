@@ -359,12 +359,12 @@ async fn an_order_is_held_for_an_operator_says_why_and_goes_on() {
     let customer = app.customer(VISA).await;
     let basket = json!({"customerId": customer, "offeringId": "PLAN_S", "submit": false});
     let placed = app.op("order.create", basket).await.ok();
-    let hold = |reason: &'static str| json!({"orderId": placed["id"], "reason": reason});
-    assert_eq!(app.op("order.hold", hold("  ")).await.status, 400);
-    let held = app.op("order.hold", hold("Fraud desk: nine orders with one card")).await.ok();
+    let because = |reason: &'static str| json!({"orderId": placed["id"], "reason": reason});
+    assert_eq!(app.op("order.hold", because("  ")).await.status, 400);
+    let held = app.op("order.hold", because("Fraud desk: nine orders with one card")).await.ok();
     let said = json!("Fraud desk: nine orders with one card");
     assert_eq!((&held["state"], &held["stateReason"]), (&json!("held"), &said));
-    app.op("order.hold", hold("again")).await.violates("order.transition.invalid");
+    app.op("order.hold", because("again")).await.violates("order.transition.invalid");
     let path = format!("/tmf-api/productOrderingManagement/v4/productOrder/{}", placed["id"].as_str().unwrap());
     let seen = app.get(&path).await.ok();
     validate(Api::Tmf622, "ProductOrder", &seen).unwrap();
@@ -376,6 +376,6 @@ async fn an_order_is_held_for_an_operator_says_why_and_goes_on() {
     app.op("order.submit", json!({"orderId": placed["id"]})).await.ok();
     let done = ended(&app, &placed["id"]).await;
     assert_eq!((&done["state"], &done["stateReason"]), (&json!("completed"), &Value::Null));
-    app.op("order.hold", hold("too late")).await.violates("order.transition.invalid");
+    app.op("order.hold", because("too late")).await.violates("order.transition.invalid");
     app.finish().await;
 }
