@@ -26,10 +26,11 @@ Examples:
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_S --msisdn 90000007 --no-wait
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_L --no-submit -o json")]
     Create(CreateArgs),
-    /// Order a top-up for a line, and wait until it is added
-    #[command(
-        after_help = "Examples:\n  bss order change SUB-0042 --customer CUST-0a1b2c3d4e5f --offering VAS_DATA_1GB"
-    )]
+    /// Order a top-up for a line, or the plan that it changes to with its next renewal, and wait until that is done
+    #[command(after_help = "\
+Examples:
+  bss order change SUB-0042 --customer CUST-0a1b2c3d4e5f --offering VAS_DATA_1GB
+  bss order change SUB-0042 --customer CUST-0a1b2c3d4e5f --offering PLAN_M")]
     Change {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -37,7 +38,7 @@ Examples:
         /// Customer id
         #[arg(long)]
         customer: String,
-        /// Top-up id
+        /// Top-up or plan id
         #[arg(long)]
         offering: String,
         #[command(flatten)]

@@ -1,26 +1,19 @@
 //! Deliveries that one cause made at once: worked on together, and alone as soon as one of them is in the way.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
-use bss::platform::clock::Clock;
 use bss::platform::context::Context;
-use bss::platform::db::{Db, PoolConfig, Tx};
+use bss::platform::db::{Db, Tx};
 use bss::platform::delivery::{
-    Concurrency, ConsumeTogether, Consumer, Effect, Failure, Handlers, PerformTogether, Runner, Subscribers, parked,
-    run_workers,
+    ConsumeTogether, Consumer, Effect, Failure, Handlers, PerformTogether, Subscribers, parked,
 };
 use bss::platform::outbox::{self, Event};
-use bss::platform::{clock, replica};
 use sea_orm::ConnectionTrait as _;
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
-use crate::support::app::PATIENCE;
-use crate::support::cluster;
+use crate::support::workers::{PENDING, Workers, cx};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Toy {
@@ -95,80 +88,48 @@ impl PerformTogether for Call {
 }
 
 struct Toys {
-    url: String,
-    db: Db,
+    workers: Workers,
     sets: Sets,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+}
+
+impl Deref for Toys {
+    type Target = Workers;
+    fn deref(&self) -> &Workers {
+        &self.workers
+    }
 }
 
 impl Toys {
     async fn new() -> Self {
-        let url = cluster::database().await;
-        let db = connect(&url);
         let tables = "create table toy_counted (toy text not null, by_tx xid8 not null default pg_current_xact_id());
                       create table toy_called (toy text primary key)";
-        db.connection().execute_unprepared(tables).await.expect("fresh tables");
-        Self { url, db, sets: Sets::default(), stop: CancellationToken::new(), tasks: TaskTracker::new() }
+        let subscribers = || Subscribers::default().consumer::<Count>().effect::<Call>();
+        Self { workers: Workers::new(subscribers, tables).await, sets: Sets::default() }
     }
 
     async fn replica(&self) {
-        let (db, boot_id) = (connect(&self.url), Uuid::from_u128(rand::random()));
-        replica::renew(&db, boot_id, "all").await.expect("the replica is announced");
-        self.tasks.spawn(replica::keep_alive(db.clone(), boot_id, "all", self.stop.clone()));
-        let (count, call) = (Count(Arc::clone(&self.sets)), Call(db.clone()));
-        let handlers = Handlers::default().consumer_of_sets(count).effect_of_sets(call);
-        let short = [Duration::from_millis(20); 5];
-        let runner = Arc::new(Runner::new(db, boot_id, Clock::wall(), handlers).with_backoff(short));
-        run_workers(&runner, Concurrency::default(), &self.stop, &self.tasks);
+        let count = Count(Arc::clone(&self.sets));
+        let handlers = |db: &Db| Handlers::default().consumer_of_sets(count).effect_of_sets(Call(db.clone()));
+        self.workers.replica(handlers).await;
     }
 
     /// All by one cause, in one unit of work.
     async fn stage(&self, cause: &str, toys: &[(String, Kind)]) {
-        let cx = cx(cause);
         let tx = self.db.begin().await.expect("the database is there");
         let toys: Vec<Toy> = toys.iter().map(|(toy, kind)| Toy { toy: toy.clone(), kind: *kind }).collect();
-        outbox::stage_all(&tx, &cx, &toys).await.expect("staged");
+        outbox::stage_all(&tx, &cx(cause), &toys).await.expect("staged");
         tx.commit().await.expect("committed");
     }
 
-    async fn number(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query).fetch_one(self.db.pool()).await.expect("the query is right")
-    }
-
-    async fn until(&self, query: &'static str, expected: i64) {
-        let started = Instant::now();
-        loop {
-            let found = self.number(query).await;
-            if found == expected {
-                return;
-            }
-            assert!(started.elapsed() < PATIENCE, "{query} stays {found} instead of {expected}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-
     async fn end(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        tokio::time::timeout(PATIENCE, self.tasks.wait()).await.expect("the workers stop");
+        self.workers.end().await;
     }
-}
-
-fn connect(url: &str) -> Db {
-    let subscribers = Subscribers::default().consumer::<Count>().effect::<Call>();
-    Db::connect(url, &PoolConfig { connections_max: 12, ..PoolConfig::default() }, subscribers).expect("a URL")
-}
-
-fn cx(cause: &str) -> Context {
-    Context::system("system:test", cause.into(), clock::wall())
 }
 
 fn good(name: &str, count: usize) -> Vec<(String, Kind)> {
     (0..count).map(|n| (format!("{name}-{n}"), Kind::Good)).collect()
 }
 
-const PENDING: &str = "select count(*) from audit.delivery where state = 'pending'";
 const COUNTED: &str = "select count(*) from toy_counted";
 const DISTINCT: &str = "select count(distinct toy) from toy_counted";
 const TRANSACTIONS: &str = "select count(distinct by_tx) from toy_counted";
@@ -235,10 +196,7 @@ async fn two_replicas_that_compete_for_sets_work_on_each_delivery_once() {
     // Both are told again and again that everything is due, while they work on it.
     for n in 0..40 {
         toys.stage(&format!("sweep-{n}"), &good(&format!("contested-{n}"), 25)).await;
-        let stolen =
-            "update audit.delivery set leased_by = null, next_attempt_at = clock_timestamp() where state = 'pending'";
-        // A set holds its rows locked while it works on them: then there is nothing to steal.
-        let _ = toys.db.connection().execute_unprepared(stolen).await;
+        toys.steal().await;
     }
     toys.until(PENDING, 0).await;
     assert_eq!((toys.number(COUNTED).await, toys.number(DISTINCT).await), (1_000, 1_000));

@@ -10,3 +10,4 @@ pub(crate) mod raw;
 pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod tmf_gate;
+pub(crate) mod workers;

@@ -29,7 +29,7 @@ impl Service {
         };
         outbox::stage(&tx, cx, &held).await?;
         let summary = format!("Order {} is held: {reason}", order.id);
-        self.customers.note(&tx, cx, &order.customer_id, Direction::Inbound, &summary).await?;
+        self.customers.note(&tx, cx, &order.customer_id, Direction::Internal, &summary).await?;
         tx.commit().await?;
         Ok(order)
     }

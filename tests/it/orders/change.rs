@@ -18,6 +18,18 @@ async fn line_now(app: &TestApp, line: &Value) -> Value {
     app.op("subscription.get", json!({"subscriptionId": line["id"]})).await.ok()
 }
 
+/// The delivery of the last order comes again, as after a crash before the order's end was on disk.
+async fn carried_out_again(app: &TestApp, order: &Value) {
+    app.sql("update audit.delivery set state = 'pending', next_attempt_at = clock_timestamp() where consumer = 'com.carry_out_change'").await;
+    app.sql("update order_mgmt.product_order set state = 'in_progress', completed_date = null where id = (select max(id) from order_mgmt.product_order)").await;
+    app.platform.db.wake().heard();
+    app.until("it is carried out again", async || {
+        let completed = app.op("events.list", json!({"aggregateId": order, "eventType": "order.completed"})).await.ok();
+        (completed["count"] == 2).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_top_up_is_ordered_charged_once_and_added() {
     let app = TestApp::new().await;
@@ -28,16 +40,8 @@ async fn a_top_up_is_ordered_charged_once_and_added() {
     assert_eq!(done["state"], "completed", "{done:#}");
     assert_eq!(reasons(&done), ["order created", "order submitted", "the top-up is paid and added"]);
     assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120 + 1_024);
-    // The delivery comes again: the line is asked with the same key.
-    app.sql("update audit.delivery set state = 'pending', next_attempt_at = clock_timestamp() where consumer = 'com.carry_out_change'").await;
-    app.sql("update order_mgmt.product_order set state = 'in_progress', completed_date = null where id = (select max(id) from order_mgmt.product_order)").await;
-    app.platform.db.wake().heard();
-    app.until("it is carried out again", async || {
-        let completed =
-            app.op("events.list", json!({"aggregateId": placed["id"], "eventType": "order.completed"})).await.ok();
-        (completed["count"] == 2).then_some(())
-    })
-    .await;
+    // The line is asked with the same key.
+    carried_out_again(&app, &placed["id"]).await;
     assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120 + 1_024, "not a second time");
     assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 2);
     app.finish().await;
@@ -56,16 +60,7 @@ async fn another_plan_is_ordered_booked_once_and_begins_with_the_renewal() {
     let booked = line_now(&app, &line).await;
     assert_eq!((&booked["offeringId"], &booked["pendingOfferingId"]), (&json!("PLAN_S"), &json!("PLAN_M")));
     change(&app, &line, "modify", Some("PLAN_L")).await.violates("subscription.plan_change.already_pending");
-    // The delivery comes again, as after a crash between the booking and the order's end.
-    app.sql("update audit.delivery set state = 'pending', next_attempt_at = clock_timestamp() where consumer = 'com.carry_out_change'").await;
-    app.sql("update order_mgmt.product_order set state = 'in_progress', completed_date = null where id = (select max(id) from order_mgmt.product_order)").await;
-    app.platform.db.wake().heard();
-    app.until("it is carried out again", async || {
-        let completed =
-            app.op("events.list", json!({"aggregateId": placed["id"], "eventType": "order.completed"})).await.ok();
-        (completed["count"] == 2).then_some(())
-    })
-    .await;
+    carried_out_again(&app, &placed["id"]).await;
     let booked = "select count(*) from audit.domain_event where event_type = 'subscription.plan_change_scheduled'";
     assert_eq!(app.number(booked).await, 1);
     assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 1, "nothing is charged today");
