@@ -1,5 +1,6 @@
 //! Whatever is sent to any route of the OpenAPI document: a documented status, the one error body, and books that have not
-//! moved. `BAD_INPUT_SEED=7` repeats a run, `BAD_INPUT_REQUESTS=50000` makes it longer.
+//! moved. The seed is fixed, so that a run says something of the change and not of its luck; `BAD_INPUT_SEED=7` is another run,
+//! `BAD_INPUT_REQUESTS=50000` a longer one.
 
 mod bodies;
 mod cases;
@@ -17,6 +18,7 @@ use crate::support::routes::{document, routes};
 use cases::{Case, Generator};
 use rng::Rng;
 
+const SEED: u64 = 2_026;
 const REQUESTS: usize = 5_000;
 const AT_ONCE: usize = 16;
 
@@ -50,7 +52,7 @@ fn chosen(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_is_refused_and_changes_nothing() {
-    let seed = chosen("BAD_INPUT_SEED").unwrap_or_else(rand::random);
+    let seed = chosen("BAD_INPUT_SEED").unwrap_or(SEED);
     let requests = chosen("BAD_INPUT_REQUESTS").map_or(REQUESTS, |n| usize::try_from(n).expect("a length"));
     println!("seed {seed}: BAD_INPUT_SEED={seed} cargo test --test it bad_input");
 

@@ -12,6 +12,10 @@ const DELAY_MS_MAX: u64 = 5_000;
 /// Waits between tries while there is chaos: a test shall see many of them.
 pub(super) const BACKOFF: [Duration; 5] = [Duration::from_millis(30); 5];
 
+/// Tries of a delivery that may be troubled. The later ones are spared: enough bad luck in a row would park the delivery, which
+/// is what trouble that never ends does, and nothing would hold any more.
+const TROUBLED_TRIES: i16 = 3;
+
 /// How much trouble; see the module.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Chaos {
@@ -37,17 +41,17 @@ impl Chaos {
         Some(chaos)
     }
 
-    /// The delivery comes late, or its handler fails before it begins.
-    pub(super) async fn before(&self) -> Result<(), Failure> {
+    /// The delivery comes late, or its handler fails before it begins. `tries` are those that it has had.
+    pub(super) async fn before(&self, tries: i16) -> Result<(), Failure> {
         if self.delay_ms > 0 {
             tokio::time::sleep(Duration::from_millis(rand::random_range(0..=self.delay_ms))).await;
         }
-        Self::fail_with(self.fail / 2.0, "chaos: the handler failed before its work")
+        self.fail(tries, "chaos: the handler failed before its work")
     }
 
     /// The handler fails after its work, before that is recorded.
-    pub(super) fn after(&self) -> Result<(), Failure> {
-        Self::fail_with(self.fail / 2.0, "chaos: the handler failed after its work")
+    pub(super) fn after(&self, tries: i16) -> Result<(), Failure> {
+        self.fail(tries, "chaos: the handler failed after its work")
     }
 
     /// The delivery comes twice at once.
@@ -55,14 +59,25 @@ impl Chaos {
         rand::random::<f64>() < self.duplicate
     }
 
-    fn fail_with(probability: f64, reason: &str) -> Result<(), Failure> {
-        if rand::random::<f64>() < probability { Err(Failure::retry(reason)) } else { Ok(()) }
+    /// Before and after the work, each with half of the probability.
+    fn fail(&self, tries: i16, reason: &str) -> Result<(), Failure> {
+        let fails = tries < TROUBLED_TRIES && rand::random::<f64>() < self.fail / 2.0;
+        if fails { Err(Failure::retry(reason)) } else { Ok(()) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_last_tries_of_a_delivery_are_spared() {
+        let chaos = Chaos { fail: 0.9, ..Chaos::default() };
+        for _ in 0..1_000 {
+            assert!(chaos.before(TROUBLED_TRIES).await.is_ok() && chaos.after(TROUBLED_TRIES).is_ok());
+        }
+        assert!((0..1_000).any(|_| chaos.after(TROUBLED_TRIES - 1).is_err()), "the earlier ones are not");
+    }
 
     #[test]
     fn only_known_troubles_within_bounds_can_be_asked_for() {

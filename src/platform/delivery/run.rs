@@ -140,7 +140,7 @@ impl Runner {
     /// One attempt, unless there is chaos.
     async fn attempts(&self, claimed: &Claimed) -> Result<(), Failure> {
         let Some(chaos) = &self.chaos else { return self.attempt(claimed).await };
-        chaos.before().await?;
+        chaos.before(claimed.attempts).await?;
         if chaos.is_double() {
             let (one, two) = tokio::join!(self.attempt(claimed), self.attempt(claimed));
             return one.and(two);
@@ -150,6 +150,7 @@ impl Runner {
 
     async fn attempt(&self, claimed: &Claimed) -> Result<(), Failure> {
         let cx = self.context(claimed).await?;
+        let after = || self.chaos.map_or(Ok(()), |chaos| chaos.after(claimed.attempts));
         match self.handlers.get(&claimed.consumer) {
             None => Err(Failure::retry(format!("no subscriber is called {}", claimed.consumer))),
             Some(Handler::Consumer(handle)) => {
@@ -158,7 +159,7 @@ impl Runner {
                     return Ok(());
                 }
                 handle(Arc::clone(&tx), cx, claimed.payload.clone()).await?;
-                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
+                after()?;
                 crash::point("consumer.before_commit");
                 let tx = Arc::into_inner(tx).ok_or_else(|| Failure::park("a handler kept its transaction"))?;
                 tx.commit().await?;
@@ -167,13 +168,13 @@ impl Runner {
             }
             Some(Handler::Hub(tell)) => {
                 tell(cx, claimed.notice()).await?;
-                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
+                after()?;
                 self.performed.ask((claimed.event_id, claimed.consumer.clone())).await?;
                 Ok(())
             }
             Some(Handler::Effect(perform)) => {
                 perform(cx, claimed.payload.clone()).await?;
-                self.chaos.as_ref().map_or(Ok(()), Chaos::after)?;
+                after()?;
                 crash::point("effect.before_done");
                 self.performed.ask((claimed.event_id, claimed.consumer.clone())).await?;
                 crash::point("effect.after_done");

@@ -21,7 +21,6 @@ use uuid::Uuid;
 use crate::platform::context::Context;
 use crate::platform::crash;
 use crate::platform::db::{Tx, sql};
-use crate::platform::delivery::chaos::Chaos;
 use crate::platform::delivery::claim::Claimed;
 use crate::platform::delivery::run::{Runner, mark_performed};
 use crate::platform::delivery::{Consumer, Effect, Failure, Handled, decode};
@@ -32,6 +31,9 @@ pub(super) const SET_MAX: usize = 100;
 
 /// How long a set may take. What it leaves of the worker's time-out is for working on each delivery alone.
 const SET_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// Only deliveries that have not been tried yet join a set.
+const FIRST_TRY: i16 = 0;
 
 /// Deliveries of a set that failed that are worked on at once.
 const ALONE_AT_ONCE: usize = 8;
@@ -136,7 +138,7 @@ impl Runner {
         let mut batches: Vec<Batch> = Vec::with_capacity(claimed.len());
         let mut open: HashMap<Cause, usize> = HashMap::new();
         for delivery in claimed {
-            if delivery.attempts == 0 && self.joins(&delivery) {
+            if delivery.attempts == FIRST_TRY && self.joins(&delivery) {
                 let next = batches.len();
                 let at = *open.entry(cause(&delivery)).or_insert(next);
                 if let Some(batch) = batches.get_mut(at) {
@@ -191,7 +193,7 @@ impl Runner {
     /// One attempt of the set, unless there is chaos.
     async fn attempts_together(&self, set: &[Claimed]) -> Result<Vec<Result<(), Failure>>, Failure> {
         let Some(chaos) = &self.chaos else { return self.attempt_together(set).await };
-        chaos.before().await?;
+        chaos.before(FIRST_TRY).await?;
         if chaos.is_double() {
             let (one, two) = tokio::join!(self.attempt_together(set), self.attempt_together(set));
             // An outcome that failed in either is a failure.
@@ -203,7 +205,7 @@ impl Runner {
     async fn attempt_together(&self, set: &[Claimed]) -> Result<Vec<Result<(), Failure>>, Failure> {
         let consumer = &set[0].consumer;
         let cx = self.context(&set[0]).await?;
-        let after = || self.chaos.as_ref().map_or(Ok(()), Chaos::after);
+        let after = || self.chaos.map_or(Ok(()), |chaos| chaos.after(FIRST_TRY));
         match self.handlers.set(consumer).map(|handler| &handler.work) {
             None => Err(Failure::retry(format!("no subscriber called {consumer} takes sets"))),
             Some(Work::Consumer(handle)) => {

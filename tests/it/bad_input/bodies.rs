@@ -202,6 +202,8 @@ fn against_schema(document: &Value, route: &Route, base: Value, rng: &mut Rng) -
             let word = rng.word(HUGE_NUMBERS);
             // Some quantities know -1: without limit.
             let word = if word == "-1" && property["minimum"] == -1 { "-2" } else { word };
+            // The nearest fraction is zero, which is a good one.
+            let word = if word == "1E-400" && types.contains(&"number") { "1E400" } else { word };
             let bytes = Value::Object(body).to_string().replace("\"@@\"", word);
             Body { kind: "huge number", bytes: bytes.into(), must_be_refused: !reads }
         }
