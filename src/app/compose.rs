@@ -107,6 +107,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let provisioning = Arc::new(provisioning::Service::new(platform.clone(), network(platform)));
     let som =
         Arc::new(som::Service::new(platform.clone(), catalog.clone(), com.clone(), crm.clone(), provisioning.clone()));
+    crm.attach_keepers(vec![com.clone(), som.clone()]);
     let mediation = Arc::new(mediation::Service::new(platform.clone()));
     let consumption = Arc::new(mediation::Consumption::new(platform.clone(), subscription.clone()));
 

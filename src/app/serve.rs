@@ -78,7 +78,8 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         run_workers(&runner, Concurrency::default(), &stop, &tasks);
         app.services.scheduler.start(&stop, &tasks);
     }
-    tasks.spawn(metrics::observe_queue(platform.db.clone(), stop.clone()));
+    let subscriptions = Arc::clone(&app.services.subscriptions);
+    tasks.spawn(metrics::observe(platform.clone(), subscriptions, stop.clone()));
     let api_addr = if config.role.serves() {
         let listener = listen(config.api_addr).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;

@@ -59,6 +59,7 @@ operations! {
     INVENTORY_MSISDN_GET = "inventory.msisdn.get";
     INVENTORY_MSISDN_LIST = "inventory.msisdn.list";
     ORDER_CANCEL = "order.cancel";
+    ORDER_CEASE = "order.cease";
     ORDER_CREATE = "order.create";
     ORDER_GET = "order.get";
     ORDER_HOLD = "order.hold";
@@ -104,6 +105,7 @@ operations! {
     SUBSCRIPTION_MIGRATE_TO_NEW_PRICE = "subscription.migrate_to_new_price";
     SUBSCRIPTION_PURCHASE_VAS = "subscription.purchase_vas";
     SUBSCRIPTION_RENEW_NOW = "subscription.renew_now";
+    SUBSCRIPTION_RENEWAL_PROGRESS = "subscription.renewal_progress";
     SUBSCRIPTION_SCHEDULE_PLAN_CHANGE = "subscription.schedule_plan_change";
     SUBSCRIPTION_TERMINATE = "subscription.terminate";
     SUBSCRIPTION_TIMELINE = "subscription.timeline";

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::operations as op;
+use super::operations::{self as op, Operation};
 use super::session::{Gate, Outcome, Session};
 use crate::render::{self, text};
 
@@ -216,11 +216,11 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
         OrderCommand::Change { line, customer, offering, patience } => {
             let basket = json!({"customerId": customer, "action": "modify", "subscriptionId": line,
                                 "offeringId": offering});
-            place(basket, patience, session).await
+            place(op::ORDER_CREATE, basket, patience, session).await
         }
         OrderCommand::Cease { line, customer, gate, patience } => {
             session.confirm(gate, &format!("Ending {line} is final: its number rests and nothing is paid back."))?;
-            place(json!({"customerId": customer, "action": "delete", "subscriptionId": line}), patience, session).await
+            place(op::ORDER_CEASE, json!({"customerId": customer, "subscriptionId": line}), patience, session).await
         }
         OrderCommand::Show { order } => show(&order, session).await,
         OrderCommand::List(args) => {
@@ -273,8 +273,8 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
 }
 
 /// Places the order and waits for its end.
-async fn place(basket: Value, patience: Patience, session: &mut Session<'_>) -> Outcome {
-    let order = session.call(op::ORDER_CREATE, basket).await?;
+async fn place(operation: Operation, basket: Value, patience: Patience, session: &mut Session<'_>) -> Outcome {
+    let order = session.call(operation, basket).await?;
     let id = text::field(&order, "id");
     session.note(&format!("created {id}, {}", text::field(&order, "state")));
     let order = wait(&id, OrderState::Completed, patience, session).await?;

@@ -14,6 +14,9 @@ use crate::render::{self, text};
 /// As long as the server may take to tell every line of a plan.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(65);
 
+/// How often the renewals are looked at while they are watched.
+const WATCH: Duration = Duration::from_secs(1);
+
 /// Commands about lines.
 #[derive(Debug, Subcommand)]
 pub enum SubscriptionCommand {
@@ -60,6 +63,13 @@ pub enum SubscriptionCommand {
         line: String,
         #[command(flatten)]
         gate: Gate,
+    },
+    /// Show how far the renewals are, over all servers
+    #[command(after_help = "Examples:\n  bss subscription renewals\n  bss subscription renewals --watch")]
+    Renewals {
+        /// Go on until none is due and none is under way
+        #[arg(long)]
+        watch: bool,
     },
     /// Take a line out of service: lost or stolen, or fraud
     #[command(
@@ -195,6 +205,7 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             let line = session.call(op::SUBSCRIPTION_UNBLOCK, unblock).await?;
             session.show(&line, render::subscription::page)
         }
+        SubscriptionCommand::Renewals { watch } => renewals(watch, session).await,
         SubscriptionCommand::ChangePlan { line, plan } => {
             let change = json!({"subscriptionId": line, "newOfferingId": plan});
             let line = session.call(op::SUBSCRIPTION_SCHEDULE_PLAN_CHANGE, change).await?;
@@ -287,4 +298,19 @@ async fn renew(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
     }
     let line = session.call(op::SUBSCRIPTION_RENEW_NOW, json!({"subscriptionId": line})).await?;
     session.show(&line, render::subscription::page)
+}
+
+async fn renewals(watch: bool, session: &mut Session<'_>) -> Outcome {
+    let mut told = Value::Null;
+    loop {
+        let progress = session.call(op::SUBSCRIPTION_RENEWAL_PROGRESS, json!({})).await?;
+        if !watch || progress["due"] == 0 && progress["underWay"] == 0 {
+            return session.show(&progress, render::generic::object);
+        }
+        if progress != told {
+            session.note(&format!("{} due, {} under way", progress["due"], progress["underWay"]));
+            told = progress;
+        }
+        tokio::time::sleep(WATCH).await;
+    }
 }

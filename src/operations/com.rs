@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domains::com::port::{
-    CancelOrder, CreateOrder, GetOrder, HoldOrder, ListOrders, OrderView, SubmitOrder, WaitUntilOrder, rule,
+    CancelOrder, CeaseLine, GetOrder, HoldOrder, ListOrders, OrderView, PlaceOrder, SubmitOrder, WaitUntilOrder, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::triage::{RetryOrder, TriageOrder};
@@ -14,7 +14,8 @@ use crate::platform::error::{Result, Rule};
 /// Adds the operations on orders.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
     registry
-        .with::<CreateOrder>()
+        .with::<PlaceOrder>()
+        .with::<CeaseLine>()
         .with::<GetOrder>()
         .with::<ListOrders>()
         .with::<SubmitOrder>()
@@ -25,7 +26,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<RetryOrder>()
 }
 
-impl Operation<Services> for CreateOrder {
+impl Operation<Services> for PlaceOrder {
     const NAME: &'static str = "order.create";
     const EFFECT: Effect = Effect::Write;
     const RULES: &'static [Rule] = &[
@@ -43,7 +44,25 @@ impl Operation<Services> for CreateOrder {
     type Output = OrderView;
 
     async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
-        services.orders.create(cx, self).await
+        services.orders.create(cx, self.into()).await
+    }
+}
+
+impl Operation<Services> for CeaseLine {
+    const NAME: &'static str = "order.cease";
+    const EFFECT: Effect = Effect::Destructive;
+    const RULES: &'static [Rule] = &[
+        rule::CUSTOMER_NOT_FOUND,
+        rule::CUSTOMER_CLOSED,
+        rule::LINE_NOT_FOUND,
+        rule::LINE_OF_ANOTHER_CUSTOMER,
+        rule::LINE_NOT_IN_SERVICE,
+    ];
+    const EXAMPLE: &'static str = r#"{"customerId": "CUST-4be1709c0d2f", "subscriptionId": "SUB-0042"}"#;
+    type Output = OrderView;
+
+    async fn run(self, services: &Services, cx: &Context) -> Result<OrderView> {
+        services.orders.create(cx, self.into()).await
     }
 }
 

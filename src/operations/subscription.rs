@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::domains::catalog::port::{OfferingId, PriceId, VasId};
 use crate::domains::crm::port::{CustomerId, EsimActivation, Msisdn};
 use crate::domains::subscription::port::{
-    BalanceView, HoldReason, MigratePrice, PriceMigrationView, RenewalReport, StateChangeView, SubscriptionId,
-    SubscriptionView, TimelineEntry, rule,
+    BalanceView, HoldReason, MigratePrice, PriceMigrationView, RenewalProgress, RenewalReport, StateChangeView,
+    SubscriptionId, SubscriptionView, TimelineEntry, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Registry};
@@ -26,6 +26,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<GetBalance>()
         .with::<History>()
         .with::<GetEsimActivation>()
+        .with::<ShowRenewalProgress>()
         .with::<PurchaseVas>()
         .with::<RenewNow>()
         .with::<TickRenewalsNow>()
@@ -205,6 +206,20 @@ impl Operation<Services> for TickRenewalsNow {
     type Output = RenewalReport;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.subscriptions.renew_due(cx).await
+    }
+}
+
+/// How far the renewals are, over all servers: lines that are due, and charges that are under way.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShowRenewalProgress {}
+
+impl Operation<Services> for ShowRenewalProgress {
+    const NAME: &'static str = "subscription.renewal_progress";
+    const EFFECT: Effect = Effect::Read;
+    type Output = RenewalProgress;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.subscriptions.renewal_progress(cx).await
     }
 }
 

@@ -268,11 +268,13 @@ impl Actor<'_> {
             Step::Use { what, quantity } => return self.consume(*what, *quantity, key).await,
             Step::ChangePlan { to, by_order: true } => {
                 let order = json!({"action": "modify", "offeringId": to, "subscriptionId": line});
-                return self.order(order, key).await.map(|(outcome, _)| outcome);
+                return self.order("order.create", order, key).await.map(|(outcome, _)| outcome);
             }
             Step::Terminate { by_order: true } => {
-                let order = json!({"action": "delete", "subscriptionId": line});
-                return self.order(order, key).await.map(|(outcome, _)| outcome);
+                return self
+                    .order("order.cease", json!({"subscriptionId": line}), key)
+                    .await
+                    .map(|(outcome, _)| outcome);
             }
             _ => {}
         }
@@ -312,7 +314,7 @@ impl Actor<'_> {
             self.client.must("customer.attest_kyc", &attested, None).await?;
             self.known.card = self.add_card(card, key).await?;
         }
-        let (outcome, order) = self.order(json!({"offeringId": plan}), key).await?;
+        let (outcome, order) = self.order("order.create", json!({"offeringId": plan}), key).await?;
         if outcome == Outcome::Done {
             let id = text(&order["items"][0], "targetSubscriptionId")?;
             let line = self.client.must("subscription.get", &json!({"subscriptionId": id}), None).await?;
@@ -340,9 +342,9 @@ impl Actor<'_> {
     }
 
     /// Orders, and waits for the order's end.
-    async fn order(&self, mut arguments: Value, key: &str) -> Result<(Outcome, Value), Fault> {
+    async fn order(&self, operation: &str, mut arguments: Value, key: &str) -> Result<(Outcome, Value), Fault> {
         arguments["customerId"] = json!(self.known.id);
-        let answer = self.client.insist("order.create", &arguments, Some(key)).await?;
+        let answer = self.client.insist(operation, &arguments, Some(key)).await?;
         if let Some(rule) = answer.refusal() {
             return Ok((Outcome::refused(rule), answer.body));
         }

@@ -101,9 +101,9 @@ async fn value(connection: &mut PgConnection, query: &'static str) -> String {
 }
 
 async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
-        assert!(Instant::now() < deadline, "{what}: not within 10 s");
+        assert!(Instant::now() < deadline, "{what}: not within a minute");
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -308,7 +308,7 @@ async fn a_cluster_that_could_lose_writes_is_refused() {
     execute(&mut operator, "ALTER SYSTEM SET fsync = off").await;
     execute(&mut operator, "ALTER SYSTEM SET full_page_writes = off").await;
     execute(&mut operator, "SELECT pg_reload_conf()").await;
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while value(&mut connection, "SHOW fsync").await == "on" {
         assert!(Instant::now() < deadline, "the server reads its settings again");
         sleep(Duration::from_millis(5)).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bss::domains::crm::port::{
     AddNumberRange, AddProfiles, Iccid, Inventory as _, ListNumbers, Msisdn, NumberStatus, ProfileState, ReleaseNumber,
-    Reservation, rule,
+    Reservation, ReservationKeeper, rule,
 };
 use bss::domains::crm::{self, CHECKS, Service};
 use bss::platform::Platform;
@@ -225,18 +225,24 @@ async fn what_an_order_lets_go_of_is_free_for_the_next() {
     assert_eq!((next.msisdn, next.iccid), (held.msisdn, held.iccid));
 }
 
+/// An order that somebody works on.
+struct Needs(&'static str);
+
+#[async_trait::async_trait]
+impl ReservationKeeper for Needs {
+    async fn still_need(&self, _: &Context, orders: &[String]) -> Result<Vec<String>> {
+        Ok(orders.iter().filter(|order| *order == self.0).cloned().collect())
+    }
+}
+
 #[tokio::test]
-async fn a_reservation_runs_out_unless_it_is_extended() {
+async fn a_reservation_runs_out_unless_somebody_needs_it() {
     let pool = Pool::of(9, 9).await;
+    pool.service.attach_keepers(vec![Arc::new(Needs("ORD-0002"))]);
     let lost = pool.reserve("ORD-0001", None).await.unwrap();
     let kept = pool.reserve("ORD-0002", None).await.unwrap();
     let used = pool.reserve("ORD-0003", None).await.unwrap();
     pool.assign("ORD-0003", "SUB-0001").await.unwrap();
-    let tx = pool.platform.db.begin().await.unwrap();
-    let later = pool.cx.now + TimeDelta::hours(3);
-    assert!(pool.service.extend(&tx, &pool.cx, "ORD-0002", later).await.unwrap());
-    assert!(!pool.service.extend(&tx, &pool.cx, "ORD-0003", later).await.unwrap(), "assigned, no longer reserved");
-    tx.commit().await.unwrap();
     assert_eq!(pool.tick("reservations", TimeDelta::minutes(59)).await, 0);
     let racing = tokio::join!(
         pool.tick("reservations", TimeDelta::minutes(61)),

@@ -28,6 +28,7 @@ mod payment;
 mod perimeter;
 mod races;
 mod refused_start;
+mod renewals_at_scale;
 mod resources;
 mod set_points;
 mod soak;

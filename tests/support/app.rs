@@ -12,7 +12,7 @@ use super::client::Client;
 use super::cluster;
 
 /// How long a test waits for a condition before it fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A running product. End it with [`TestApp::finish`], which fails when work is left.
 pub(crate) struct TestApp {

@@ -262,7 +262,9 @@ impl Reckoning<'_> {
                     self.made("customer.create", key, id, books.customers.contains(id));
                 }
                 Acknowledged::Card { key, id } => self.made("payment.add_card", key, id, books.cards.contains(id)),
-                Acknowledged::Order { key, id } => self.made("order.create", key, id, books.orders.contains_key(id)),
+                Acknowledged::Order { operation, key, id } => {
+                    self.made(operation, key, id, books.orders.contains_key(id));
+                }
                 Acknowledged::OrderEnded { id, state, line } => self.order_ended(id, state, line.as_deref()),
                 Acknowledged::TopUp { key, line, refused } => self.topped_up(key, line, refused.as_deref()),
                 Acknowledged::Renewal { key, line, refused, period_start } => {

@@ -79,7 +79,7 @@ pub(crate) const ALL_CARDS: &[&str] =
 pub(crate) enum Acknowledged {
     Customer { key: String, id: String },
     Card { key: String, id: String },
-    Order { key: String, id: String },
+    Order { operation: String, key: String, id: String },
     OrderEnded { id: String, state: String, line: Option<String> },
     TopUp { key: String, line: String, refused: Option<String> },
     Renewal { key: String, line: String, refused: Option<String>, period_start: Option<String> },
@@ -245,7 +245,7 @@ impl Actor {
         let plan = ["PLAN_S", "PLAN_S", "PLAN_M"][self.random.random_range(0..3)];
         let arguments = json!({"customerId": customer, "offeringId": plan});
         let order = text(&self.must("order.create", &arguments, Some(&key)).await, "id");
-        self.acknowledge(&Acknowledged::Order { key, id: order.clone() });
+        self.acknowledge(&Acknowledged::Order { operation: "order.create".into(), key, id: order.clone() });
         let order = self.ended(&order).await;
         let line = order["items"][0]["targetSubscriptionId"].as_str().map(str::to_owned);
         let state = text(&order, "state");
@@ -340,9 +340,9 @@ impl Actor {
 
     async fn order_the_end(&mut self, line: String, customer: String) {
         let key = self.key();
-        let arguments = json!({"customerId": customer, "action": "delete", "subscriptionId": line});
-        let order = text(&self.must("order.create", &arguments, Some(&key)).await, "id");
-        self.acknowledge(&Acknowledged::Order { key, id: order.clone() });
+        let arguments = json!({"customerId": customer, "subscriptionId": line});
+        let order = text(&self.must("order.cease", &arguments, Some(&key)).await, "id");
+        self.acknowledge(&Acknowledged::Order { operation: "order.cease".into(), key, id: order.clone() });
         let order = self.ended(&order).await;
         if order["state"] != "completed" {
             self.fault(format!("the end of {line} was ordered in vain: {order}"));

@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 /// How long the database server may take to go or to come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Kills the servers that are left, then the database server, and clears everything away. It waits for the end of the test
 /// (its standard input), however the test ends.

@@ -18,8 +18,8 @@ use super::installation::Installation;
 /// How long a server may take until it is ready; a first start makes a cluster, and the machine may be busy.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// What SIGTERM promises.
-const STOPS_WITHIN: Duration = Duration::from_secs(5);
+/// SIGTERM ends a server in a few seconds, or later where the machine is busy.
+const STOPS_WITHIN: Duration = Duration::from_secs(60);
 
 /// One process. Dropped, it is killed.
 pub(crate) struct ServerProcess {

@@ -41,7 +41,7 @@ use crate::domains::com::port::{
     CancelOrder, CreateOrder, GetOrder, HoldOrder, ListOrders, OrderId, OrderState, OrderView, Orders, SubmitOrder,
     WaitUntilOrder,
 };
-use crate::domains::crm::port::{Customers, Inventory};
+use crate::domains::crm::port::{Customers, Inventory, ReservationKeeper};
 use crate::domains::payment::port::Payments;
 use crate::domains::subscription::port::Subscriptions;
 use crate::platform::Platform;
@@ -151,5 +151,13 @@ impl Orders for Service {
         let mut order = store::lock(tx, cx, order_id).await?;
         order.remark(cx, remark);
         store::save(tx, cx, &order).await
+    }
+}
+
+/// An order in progress keeps its number and profile.
+#[async_trait]
+impl ReservationKeeper for Service {
+    async fn still_need(&self, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
+        store::in_progress(&self.platform.db, cx, orders).await
     }
 }

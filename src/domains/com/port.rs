@@ -90,17 +90,42 @@ impl OrderAction {
     }
 }
 
-/// Order something for a customer: a plan on a new line, a top-up or another plan for a line (`modify`), or the end of a line (`delete`). The
-/// order is accepted, priced and, unless told otherwise, submitted at once. The price of this instant is the contract. The order is then fulfilled in the background; `order.wait_until` waits for its end.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+/// An order as it is taken, by whatever door it came.
+#[derive(Debug, Clone)]
 pub struct CreateOrder {
     pub customer_id: CustomerId,
-    #[serde(default)]
     pub action: OrderAction,
-    /// The plan, such as `PLAN_M`; with `modify` the top-up, such as `VAS_DATA_1GB`, or the plan that begins with the next renewal. Not with `delete`.
     pub offering_id: Option<OfferingId>,
-    /// The line that is topped up, changes its plan or ends. Not with `add`.
+    pub subscription_id: Option<SubscriptionId>,
+    pub msisdn_preference: Option<Msisdn>,
+    pub notes: Option<String>,
+    pub submit: bool,
+}
+
+/// What can be ordered without taking something away; the end of a line is [`CeaseLine`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaceAction {
+    /// A new line on a plan.
+    #[default]
+    Add,
+    /// A top-up for a line, or another plan for it.
+    Modify,
+}
+
+/// Order something for a customer: a plan on a new line, or with `modify` a top-up or another plan for a line.
+///
+/// The order is accepted, priced and, unless told otherwise, submitted at once. The price of this instant is the contract. The
+/// order is then fulfilled in the background; `order.wait_until` waits for its end. `order.cease` orders the end of a line.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlaceOrder {
+    pub customer_id: CustomerId,
+    #[serde(default)]
+    pub action: PlaceAction,
+    /// The plan, such as `PLAN_M`; with `modify` the top-up, such as `VAS_DATA_1GB`, or the plan that begins with the next renewal.
+    pub offering_id: Option<OfferingId>,
+    /// The line that is topped up or changes its plan. Not with `add`.
     pub subscription_id: Option<SubscriptionId>,
     /// A number the customer would like; another one is taken, and the order's history says so, when it is not to be had.
     pub msisdn_preference: Option<Msisdn>,
@@ -109,6 +134,50 @@ pub struct CreateOrder {
     /// False leaves the order acknowledged until `order.submit`.
     #[serde(default = "yes")]
     pub submit: bool,
+}
+
+impl From<PlaceOrder> for CreateOrder {
+    fn from(place: PlaceOrder) -> Self {
+        let PlaceOrder { customer_id, action, offering_id, subscription_id, msisdn_preference, notes, submit } = place;
+        let action = match action {
+            PlaceAction::Add => OrderAction::Add,
+            PlaceAction::Modify => OrderAction::Modify,
+        };
+        Self { customer_id, action, offering_id, subscription_id, msisdn_preference, notes, submit }
+    }
+}
+
+/// Order the end of a line: its service stops, what is left is lost, the eSIM dies and the number goes to quarantine.
+///
+/// As every order it is fulfilled in the background; `order.wait_until` waits for its end.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CeaseLine {
+    pub customer_id: CustomerId,
+    /// The line that ends.
+    pub subscription_id: SubscriptionId,
+    /// Free text for people, at most 1000 characters.
+    pub notes: Option<String>,
+    /// False leaves the order acknowledged until `order.submit`.
+    #[serde(default = "yes")]
+    pub submit: bool,
+}
+
+impl From<CeaseLine> for CreateOrder {
+    fn from(cease: CeaseLine) -> Self {
+        let CeaseLine { customer_id, subscription_id, notes, submit } = cease;
+        let subscription_id = Some(subscription_id);
+        let (offering_id, msisdn_preference) = (None, None);
+        Self {
+            customer_id,
+            action: OrderAction::Delete,
+            offering_id,
+            subscription_id,
+            msisdn_preference,
+            notes,
+            submit,
+        }
+    }
 }
 
 const fn yes() -> bool {

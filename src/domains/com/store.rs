@@ -269,21 +269,19 @@ pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limi
     Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Order::try_from).collect()
 }
 
-/// The longest of the orders in progress since before `since`, whether somebody was told of them or not.
-pub(super) async fn in_progress_since(db: &Db, cx: &Context, since: DateTime<Utc>, limit: i64) -> Result<Vec<OrderId>> {
+/// Those of `orders` that are in progress.
+pub(super) async fn in_progress(db: &Db, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
     #[derive(FromQueryResult)]
     struct Id {
         id: String,
     }
     let statement = sql!(
-        "select id from order_mgmt.product_order
-         where tenant_id = $1 and state = 'in_progress' and submitted_at < $2 order by submitted_at limit $3",
+        "select id from order_mgmt.product_order where tenant_id = $1 and state = 'in_progress' and id = any($2)",
         cx.tenant.as_ref(),
-        since,
-        limit
+        orders.to_vec()
     );
     let rows = Id::find_by_statement(statement).all(db.connection()).await?;
-    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 pub(super) async fn find(connection: &impl ConnectionTrait, cx: &Context, id: &OrderId) -> Result<Order> {

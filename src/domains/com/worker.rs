@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::domains::com::events::OrderStuck;
@@ -15,8 +15,6 @@ use crate::platform::scheduler::Ticks;
 
 /// Orders per transaction.
 const BATCH: i64 = 100;
-/// Late orders whose reservation one sweep extends; more than this is an outage, not an order that takes long.
-const KEPT_MAX: i64 = 1_000;
 
 pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
     let every = service.platform.config.reconciliation_tick;
@@ -28,23 +26,10 @@ pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
 }
 
 impl Service {
-    /// An order that is late but still under way keeps its number and profile: the pools take back only what nobody works on.
-    async fn keep_reservations(&self, cx: &Context, since: DateTime<Utc>) -> Result<()> {
-        let until = cx.now + self.platform.config.reservation_ttl;
-        let late = store::in_progress_since(&self.platform.db, cx, since, KEPT_MAX).await?;
-        for order_id in late {
-            let tx = self.platform.db.begin().await?;
-            self.inventory.extend(&tx, cx, order_id.as_str(), until).await?;
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
     /// Flags every order that has been in progress longer than allowed, by product time since it was submitted.
     async fn flag_stuck(&self, cx: &Context) -> Result<Value> {
         let allowed = TimeDelta::from_std(self.platform.config.order_stuck_after).unwrap_or(TimeDelta::MAX);
         let Some(since) = cx.now.checked_sub_signed(allowed) else { return Ok(json!({ "flagged": 0 })) };
-        self.keep_reservations(cx, since).await?;
         let mut flagged = 0;
         loop {
             let tx = self.platform.db.begin().await?;

@@ -11,7 +11,7 @@ use super::port::{
     AddContactMedium, AddNumberRange, AddProfiles, AddedProfiles, AddedRange, AttestKyc, CloseCustomer,
     ContactMediumView, CreateCustomer, CustomerId, CustomerView, Customers, Direction, EsimActivation, Iccid,
     InteractionView, Inventory, ListCustomers, ListInteractions, ListNumbers, LogInteraction, Msisdn, NumberCount,
-    NumberView, ProfileView, ReleaseNumber, Reservation, Standing,
+    NumberView, ProfileView, ReleaseNumber, Reservation, ReservationKeeper, Standing,
 };
 use crate::domains::crm::customer::{self, Customer};
 use crate::domains::subscription::port::Subscriptions;
@@ -34,6 +34,7 @@ pub struct Service {
     pub(super) platform: Platform,
     pub(super) by_id: ById<CustomerId, Customer>,
     subscriptions: OnceLock<Arc<dyn Subscriptions>>,
+    keepers: OnceLock<Vec<Arc<dyn ReservationKeeper>>>,
 }
 
 impl std::fmt::Debug for Service {
@@ -45,7 +46,7 @@ impl std::fmt::Debug for Service {
 impl Service {
     pub fn new(platform: Platform) -> Self {
         let by_id = customer::by_id(&platform.db);
-        Self { platform, by_id, subscriptions: OnceLock::new() }
+        Self { platform, by_id, subscriptions: OnceLock::new(), keepers: OnceLock::new() }
     }
 
     /// Gives the lines that closing a customer asks for. They need crm themselves, so they come after it is made.
@@ -59,6 +60,16 @@ impl Service {
         attached.ok_or_else(|| Error::Internal("subscriptions were not attached to crm".into()))
     }
 
+    /// Gives those who are asked before a reservation that ran out is taken back. Without any, each one is.
+    pub fn attach_keepers(&self, keepers: Vec<Arc<dyn ReservationKeeper>>) {
+        let attached = self.keepers.set(keepers);
+        assert!(attached.is_ok(), "keepers are attached once, when the application is composed");
+    }
+
+    pub(super) fn keepers(&self) -> &[Arc<dyn ReservationKeeper>] {
+        self.keepers.get().map_or(&[], Vec::as_slice)
+    }
+
     pub fn handlers(self: &Arc<Self>) -> Handlers {
         Handlers::default()
     }
@@ -68,7 +79,10 @@ impl Service {
         Ticks::default()
             .add("reservations", Some(Duration::from_mins(1)), "system:reservation_sweeper", move |cx| {
                 let service = Arc::clone(&reservations);
-                async move { Ok(json!({ "released": service.free_expired_reservations(&cx).await? })) }
+                async move {
+                    let (released, kept) = service.free_expired_reservations(&cx).await?;
+                    Ok(json!({ "released": released, "kept": kept }))
+                }
             })
             .add("quarantine", Some(Duration::from_mins(10)), "system:quarantine_sweeper", move |cx| {
                 let service = Arc::clone(&quarantine);
@@ -153,10 +167,6 @@ impl Inventory for Service {
 
     async fn reservation(&self, tx: &Tx, cx: &Context, order_id: &str) -> Result<Option<Reservation>> {
         self.reserved_pair(tx, cx, order_id).await
-    }
-
-    async fn extend(&self, tx: &Tx, cx: &Context, order_id: &str, until: DateTime<Utc>) -> Result<bool> {
-        self.extend_reservation(tx, cx, order_id, until).await
     }
 
     async fn assign(&self, tx: &Tx, cx: &Context, order_id: &str, subscription_id: &str) -> Result<()> {

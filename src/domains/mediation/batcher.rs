@@ -1,14 +1,15 @@
 //! Usage is online: one request, one answer, durable when it answers. Requests that come at the same time share a
 //! transaction, since the commit is what costs.
 //!
-//! Events queue up in a few lanes; a line always has the same lane, so two batches of this process never fight for it. A
-//! lane takes what waits, runs it as one batch, answers, and takes what has gathered meanwhile. What could not be done
+//! Events queue up in a few lanes. Few callers share the first one: one batch of thirty costs less than two of fifteen, and
+//! nobody takes turns. When there are more, a line has a lane of its own, so that two batches do not fight for it. A lane takes what waits, runs it as one batch, answers, and takes what has gathered meanwhile. What could not be done
 //! there (the line is held by somebody else, the batch failed) is finished beside the lane, so that neighbours never wait
 //! for it. Every queue is bounded: when one is full the answer is "unavailable", at once.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -31,9 +32,12 @@ const LANES: usize = 2;
 /// Events that wait, over all lanes, those of imports included.
 const QUEUE_MAX: usize = 4096;
 
-/// Online events that are in work or wait. Twice as many as a server of two cores needs to be busy; whoever comes beyond
+/// Online events that are in work or wait. A few more than a server of two cores needs to be busy; whoever comes beyond
 /// that would only make all of them wait longer, and is told at once to come again.
-const ONLINE_MAX: usize = 256;
+const ONLINE_MAX: usize = 160;
+
+/// Up to so many callers are served by the first lane alone.
+const FEW: usize = 48;
 
 /// Events of one batch.
 const BATCH_MAX: usize = 256;
@@ -59,10 +63,18 @@ struct Arrival {
     reply: oneshot::Sender<Result<UsageView>>,
 }
 
-/// The lanes' entrance. They end when it is dropped, after the events that wait.
+/// Where a lane's events come in. The lane ends when it is dropped, after the events that wait.
+#[derive(Debug)]
+struct Entrance {
+    queue: mpsc::Sender<Arrival>,
+    /// How many callers were here when the lane's last batch ended, answered or waiting: about so many are to be expected again.
+    company: Arc<AtomicUsize>,
+}
+
+/// The entrances of all lanes.
 #[derive(Debug)]
 pub(super) struct Batcher {
-    lanes: Vec<mpsc::Sender<Arrival>>,
+    lanes: Vec<Entrance>,
     online: Semaphore,
 }
 
@@ -76,11 +88,17 @@ impl Batcher {
         });
         let lanes = (0..LANES).map(|_| {
             let (entrance, queue) = mpsc::channel(QUEUE_MAX / LANES);
-            let lane = Lane { engine: Arc::clone(&engine), queue, minted: Vec::new(), company: 1 };
+            let company = Arc::new(AtomicUsize::new(0));
+            let lane = Lane { engine: Arc::clone(&engine), queue, minted: Vec::new(), company: Arc::clone(&company) };
             tokio::spawn(lane.run());
-            entrance
+            Entrance { queue: entrance, company }
         });
         Self { lanes: lanes.collect(), online: Semaphore::new(ONLINE_MAX) }
+    }
+
+    /// Refuses a caller whom [`Self::submit_online`] would refuse, before anything is read of what it sends.
+    pub(super) fn has_room(&self) -> Result<()> {
+        if self.online.available_permits() == 0 { Err(shed()) } else { Ok(()) }
     }
 
     /// As [`Self::submit`], for a caller on the line: with too many before it, it is refused at once.
@@ -92,21 +110,27 @@ impl Batcher {
     /// Queues one event and waits for its answer, until the caller's deadline.
     pub(super) async fn submit(&self, cx: &Context, usage: NewUsage) -> Result<UsageView> {
         let (reply, answer) = oneshot::channel();
-        let lane = &self.lanes[lane_of(usage.msisdn.as_str(), self.lanes.len())];
+        let lane = self.lane_of(&usage);
         let arrival = Arrival { cx: Arc::new(cx.clone()), usage, reply };
-        lane.try_send(arrival).map_err(|_| shed())?;
+        lane.queue.try_send(arrival).map_err(|_| shed())?;
         match tokio::time::timeout_at(cx.deadline, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Error::Internal("a usage event was dropped without an answer".into())),
             Err(_) => Err(pending()),
         }
     }
+
+    fn lane_of(&self, usage: &NewUsage) -> &Entrance {
+        let callers: usize = self.lanes.iter().map(|lane| lane.company.load(Ordering::Relaxed)).sum();
+        let n = if callers <= FEW { 0 } else { hash(usage.msisdn.as_str()) % self.lanes.len() };
+        &self.lanes[n]
+    }
 }
 
-fn lane_of(msisdn: &str, lanes: usize) -> usize {
+fn hash(msisdn: &str) -> usize {
     let mut hasher = DefaultHasher::new();
     msisdn.hash(&mut hasher);
-    usize::try_from(hasher.finish() % lanes as u64).unwrap_or_default()
+    usize::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 
 fn shed() -> Error {
@@ -125,8 +149,8 @@ struct Lane {
     queue: mpsc::Receiver<Arrival>,
     /// Numbers of usage ids in stock.
     minted: Vec<i64>,
-    /// How many callers were here when the last batch ended, answered or waiting: about so many are to be expected again.
-    company: usize,
+    /// See [`Entrance`].
+    company: Arc<AtomicUsize>,
 }
 
 impl Lane {
@@ -147,7 +171,7 @@ impl Lane {
                 Err(error) => fail(arrivals.drain(..).map(|arrival| arrival.reply), &error),
             }
             // Without those who wait, callers would stay in two groups that take turns, each batch half as large as it could be.
-            self.company = answered + self.queue.len();
+            self.company.store(answered + self.queue.len(), Ordering::Relaxed);
         }
     }
 
@@ -157,7 +181,8 @@ impl Lane {
             return false;
         }
         let until = Instant::now() + LINGER;
-        while arrivals.len() < self.company.min(BATCH_MAX) {
+        let expected = self.company.load(Ordering::Relaxed).min(BATCH_MAX);
+        while arrivals.len() < expected {
             let room = BATCH_MAX - arrivals.len();
             match tokio::time::timeout_at(until, self.queue.recv_many(arrivals, room)).await {
                 Ok(more) if more > 0 => {}
@@ -332,7 +357,8 @@ mod tests {
     #[tokio::test]
     async fn a_full_lane_answers_unavailable_at_once() {
         let (entrance, _queue) = mpsc::channel(1);
-        let batcher = Batcher { lanes: vec![entrance], online: Semaphore::new(ONLINE_MAX) };
+        let lane = Entrance { queue: entrance, company: Arc::default() };
+        let batcher = Batcher { lanes: vec![lane], online: Semaphore::new(ONLINE_MAX) };
         let first = batcher.submit(&context(Duration::from_millis(20)), usage("90000001")).await.unwrap_err();
         assert!(matches!(first, Error::Unavailable { .. }), "nobody answers: {first}");
         let second = batcher.submit(&context(Duration::from_secs(60)), usage("90000002")).now_or_never();
@@ -340,9 +366,19 @@ mod tests {
     }
 
     #[test]
-    fn a_line_keeps_its_lane_and_all_lanes_are_used() {
-        let lanes: Vec<usize> = (0..1_000).map(|n| lane_of(&format!("9000{n:04}"), LANES)).collect();
-        assert_eq!(lanes, (0..1_000).map(|n| lane_of(&format!("9000{n:04}"), LANES)).collect::<Vec<_>>());
-        assert!((0..LANES).all(|lane| lanes.contains(&lane)));
+    fn few_callers_share_a_lane_and_of_many_each_line_keeps_its_own() {
+        let company: Vec<Arc<AtomicUsize>> = (0..LANES).map(|_| Arc::default()).collect();
+        let lanes = company.iter().map(|company| Entrance { queue: mpsc::channel(1).0, company: Arc::clone(company) });
+        let batcher = Batcher { lanes: lanes.collect(), online: Semaphore::new(ONLINE_MAX) };
+        let lane_of = |n: usize| {
+            let lane = batcher.lane_of(&usage(&format!("9000{n:04}")));
+            batcher.lanes.iter().position(|other| std::ptr::eq(lane, other)).unwrap()
+        };
+        company[1].store(FEW, Ordering::Relaxed);
+        assert!((0..1_000).all(|n| lane_of(n) == 0));
+        company[0].store(1, Ordering::Relaxed);
+        let lanes: Vec<usize> = (0..1_000).map(lane_of).collect();
+        assert_eq!(lanes, (0..1_000).map(lane_of).collect::<Vec<_>>());
+        assert!((0..LANES).all(|lane| lanes.iter().filter(|used| **used == lane).count() > 1_000 / LANES / 2));
     }
 }

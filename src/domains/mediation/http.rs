@@ -49,6 +49,7 @@ async fn create(
     request: Request,
 ) -> Result<Response, ApiError> {
     cx.require(Scope::Write)?;
+    service.batcher.has_room()?;
     let key = idempotency_key(request.headers())?;
     let bytes = read_body(request).await?;
     let usage = match parse_json::<CreateBody>(&bytes) {

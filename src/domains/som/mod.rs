@@ -32,7 +32,7 @@ use async_trait::async_trait;
 
 use crate::domains::catalog::port::Catalog;
 use crate::domains::com::port::Orders;
-use crate::domains::crm::port::Inventory;
+use crate::domains::crm::port::{Inventory, ReservationKeeper};
 use crate::domains::provisioning::port::Provisioning;
 use crate::domains::som::port::{
     GetService, GetServiceOrder, ListServiceOrders, ListServices, ListUnconfirmed, ServiceOrderView, ServiceOrders,
@@ -113,5 +113,13 @@ impl ServiceOrders for Service {
 
     async fn services_of_subscription(&self, cx: &Context, query: ListServices) -> Result<Vec<ServiceView>> {
         views::services_of(self.platform.db.connection(), cx, &query.subscription_id).await
+    }
+}
+
+/// A number that the network still knows is not given to others: their next owner would be cut off with the last one.
+#[async_trait]
+impl ReservationKeeper for Service {
+    async fn still_need(&self, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
+        store::being_taken_back(&self.platform.db, cx, orders).await
     }
 }

@@ -451,21 +451,21 @@ pub(super) async fn save_network(tx: &Tx, cx: &Context, cfs: &Node) -> Result<()
     Ok(())
 }
 
-/// The commercial orders that have ended and whose services are still being taken out of the network, longest first.
-pub(super) async fn orders_being_taken_back(db: &Db, cx: &Context, limit: i64) -> Result<Vec<OrderId>> {
+/// Those of `orders` that have ended and whose services the network has not forgotten yet.
+pub(super) async fn being_taken_back(db: &Db, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
     #[derive(FromQueryResult)]
     struct Id {
         commercial_order_id: String,
     }
     let statement = sql!(
-        "select o.commercial_order_id from service_inventory.service_order o
+        "select distinct o.commercial_order_id from service_inventory.service_order o
          where o.tenant_id = $1 and o.kind = 'cessation' and o.state = 'in_progress' and o.subscription_id is null
-         order by o.created_at limit $2",
+           and o.commercial_order_id = any($2)",
         cx.tenant.as_ref(),
-        limit
+        orders.to_vec()
     );
     let rows = Id::find_by_statement(statement).all(db.connection()).await?;
-    Ok(rows.into_iter().map(|row| row.commercial_order_id.into()).collect())
+    Ok(rows.into_iter().map(|row| row.commercial_order_id).collect())
 }
 
 /// How many services wait for the network, by what is wanted of it.

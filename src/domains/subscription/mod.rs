@@ -51,8 +51,8 @@ use async_trait::async_trait;
 pub use audit::CHECKS;
 pub use http::router;
 use port::{
-    BalanceView, Booking, HoldReason, MigratePrice, PriceMigrationView, RenewalReport, StateChangeView, SubscriptionId,
-    SubscriptionView, Subscriptions, TimelineEntry,
+    BalanceView, Booking, HoldReason, MigratePrice, PriceMigrationView, RenewalProgress, RenewalReport,
+    StateChangeView, SubscriptionId, SubscriptionView, Subscriptions, TimelineEntry,
 };
 
 use crate::domains::catalog::port::{Catalog, OfferingId, VasId};
@@ -193,6 +193,10 @@ impl Subscriptions for Service {
 
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport> {
         self.sweep_and_wait(cx).await
+    }
+
+    async fn renewal_progress(&self, cx: &Context) -> Result<RenewalProgress> {
+        store::renewal::progress(&self.platform.db, cx).await
     }
 
     async fn block(

@@ -175,6 +175,9 @@ pub trait Subscriptions: Send + Sync {
     /// Renews every line that is due and waits until those renewals are settled, or for the caller's deadline.
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport>;
 
+    /// How far the renewals are, whoever sweeps.
+    async fn renewal_progress(&self, cx: &Context) -> Result<RenewalProgress>;
+
     /// Takes the line out of service until the reason is lifted. Doing it twice changes nothing.
     async fn block(
         &self,
@@ -324,6 +327,19 @@ pub struct RenewalReport {
     pub failed: u64,
     /// Lines whose customers are reminded of a renewal that comes.
     pub reminded: u64,
+}
+
+/// How far the renewals are, over all replicas; all zero means that nothing is left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenewalProgress {
+    /// Lines whose period is over and whose charge has not been begun. Those that a renewal would not bring back into service
+    /// are not among them.
+    pub due: i64,
+    /// Lines whose charge for the next period is under way.
+    pub under_way: i64,
+    /// When the period of the line that is due for longest was over, on the product clock.
+    pub due_since: Option<DateTime<Utc>>,
 }
 
 /// The line is paid for and in service.

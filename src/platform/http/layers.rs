@@ -164,6 +164,9 @@ fn render_error(mut response: Response, request_id: &str) -> Response {
         tracing::error!(code = body.code, cause, "request failed");
     } else if let Some(cause) = cause {
         tracing::warn!(code = body.code, cause, "request not served");
+    } else if status == StatusCode::SERVICE_UNAVAILABLE {
+        // Load that is shed is counted: a line for each would be more work than the refusal.
+        tracing::debug!(code = body.code, "request shed");
     } else {
         tracing::info!(code = body.code, reason = body.reason, "request refused");
     }

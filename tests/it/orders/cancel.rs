@@ -83,7 +83,10 @@ async fn a_number_is_not_given_to_others_before_the_network_has_forgotten_it() {
     assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1));
     app.assert_books().await;
     let report = app.op("worker.tick", json!({"name": "network_watch"})).await.ok();
-    assert_eq!((&report["removed"], &report["reservationsKept"]), (&json!(1), &json!(1)), "{report}");
+    assert_eq!(report["removed"], 1, "{report}");
+    app.op("clock.advance", json!({"duration": "2h"})).await.ok();
+    app.op("worker.tick", json!({"name": "reservations"})).await.ok();
+    assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1), "the reservation ran out and is kept");
     app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "HLR is back"})).await.ok();
     app.settle().await;
     assert_eq!(pools(&app).await, before);
@@ -224,7 +227,12 @@ async fn cancelling_races_with_everything_else_and_nothing_leaks() {
     let race = async |n: u64| {
         let placed = place(&app, &customer).await;
         tokio::time::sleep(std::time::Duration::from_millis(n % 40)).await;
-        let answer = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
+        let cancel = async || {
+            let answer = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
+            // A busy server may ask to be asked again.
+            (answer.status != 503).then_some(answer)
+        };
+        let answer = app.until("the cancellation is answered", cancel).await;
         assert!(matches!(answer.status.as_u16(), 200 | 409 | 422), "{}: {:#}", answer.status, answer.body);
         ended(&app, &placed["id"]).await
     };

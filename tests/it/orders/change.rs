@@ -9,9 +9,15 @@ use crate::support::tmf_gate::{Api, validate};
 const DECLINES: &str = "4000000000009995";
 
 async fn change(app: &TestApp, line: &Value, action: &str, offering: Option<&str>) -> Answer {
-    let body = json!({"customerId": line["customerId"], "action": action, "subscriptionId": line["id"], "offeringId": offering});
-    let body = body.as_object().expect("an object").iter().filter(|(_, value)| !value.is_null());
-    app.op("order.create", Value::Object(body.map(|(name, value)| (name.clone(), value.clone())).collect())).await
+    let mut body = json!({"customerId": line["customerId"], "subscriptionId": line["id"]});
+    if let Some(offering) = offering {
+        body["offeringId"] = json!(offering);
+    }
+    if action == "delete" {
+        return app.op("order.cease", body).await;
+    }
+    body["action"] = json!(action);
+    app.op("order.create", body).await
 }
 
 async fn line_now(app: &TestApp, line: &Value) -> Value {
@@ -140,6 +146,8 @@ async fn what_does_not_fit_is_refused_before_anything_happens() {
         assert_eq!(change(&app, &line, action, offering).await.status, 400, "{action}");
     }
     assert_eq!(app.op("order.create", json!({"customerId": stranger})).await.status, 400, "a plan is missing");
+    let end = json!({"customerId": line["customerId"], "subscriptionId": line["id"], "action": "delete"});
+    assert_eq!(app.op("order.create", end).await.status, 400, "order.cease ends lines, and asks first");
     assert_eq!(app.number("select count(*) from order_mgmt.product_order").await, 1);
     app.finish().await;
 }
@@ -148,9 +156,8 @@ async fn what_does_not_fit_is_refused_before_anything_happens() {
 async fn a_change_of_a_line_is_called_off_before_it_is_submitted_and_not_after() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_S").await;
-    let body =
-        json!({"customerId": line["customerId"], "action": "delete", "subscriptionId": line["id"], "submit": false});
-    let placed = app.op("order.create", body).await.ok();
+    let body = json!({"customerId": line["customerId"], "subscriptionId": line["id"], "submit": false});
+    let placed = app.op("order.cease", body).await.ok();
     let cancelled = app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
     assert_eq!(cancelled["state"], "cancelled");
     assert_eq!(line_now(&app, &line).await["state"], "active", "the line has nothing to do with it");

@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use crate::support::cluster;
 
 /// How long a test waits for a condition before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The mock gateway, and what was asked of it.
 #[derive(Debug)]

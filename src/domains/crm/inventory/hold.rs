@@ -1,6 +1,6 @@
 //! What becomes of a number and a profile that an order holds: assigned to the line, back to the pools, retired with the line.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::events::{
     Cause, NumberAssigned, NumberQuarantined, NumberReleased, ProfileActivated, ProfileRecycled, ProfileReleased,
@@ -17,23 +17,6 @@ use crate::platform::error::Result;
 use crate::platform::outbox;
 
 impl Service {
-    pub(crate) async fn extend_reservation(
-        &self,
-        tx: &Tx,
-        cx: &Context,
-        order_id: &str,
-        until: DateTime<Utc>,
-    ) -> Result<bool> {
-        let number = numbers::lock_reserved(tx, cx, order_id).await?;
-        let profile = profiles::lock_reserved(tx, cx, order_id).await?;
-        let (Some(mut number), Some(mut profile)) = (number, profile) else { return Ok(false) };
-        number.extend(until);
-        profile.extend(until);
-        numbers::save(tx, cx, &mut number).await?;
-        profiles::save(tx, cx, &mut profile).await?;
-        Ok(true)
-    }
-
     pub(crate) async fn assign_pair(&self, tx: &Tx, cx: &Context, order_id: &str, subscription_id: &str) -> Result<()> {
         let number = numbers::lock_reserved(tx, cx, order_id).await?;
         let profile = profiles::lock_reserved(tx, cx, order_id).await?;

@@ -16,10 +16,10 @@ use crate::platform::outbox;
 const BATCH: i64 = 100;
 
 impl Service {
-    /// Frees the reservations that ran out, and says how many orders lost one. Whoever works on an order longer than its
-    /// reservation lasts extends it in time.
-    pub(crate) async fn free_expired_reservations(&self, cx: &Context) -> Result<u64> {
-        let mut released = 0;
+    /// Frees the reservations that ran out, and says how many orders lost one, and how many keep theirs for as long again
+    /// because somebody is not done with them.
+    pub(crate) async fn free_expired_reservations(&self, cx: &Context) -> Result<(u64, u64)> {
+        let (mut released, mut kept) = (0, 0);
         loop {
             let orders: BTreeSet<String> = numbers::expired(&self.platform.db, cx, BATCH)
                 .await?
@@ -29,8 +29,17 @@ impl Service {
             if orders.is_empty() {
                 break;
             }
+            let orders: Vec<String> = orders.into_iter().collect();
+            let mut needed = BTreeSet::new();
+            for keeper in self.keepers() {
+                needed.extend(keeper.still_need(cx, &orders).await?);
+            }
             for order_id in &orders {
-                released += u64::from(self.free_if_expired(cx, order_id).await?);
+                if needed.contains(order_id) {
+                    kept += u64::from(self.keep_if_expired(cx, order_id).await?);
+                } else {
+                    released += u64::from(self.free_if_expired(cx, order_id).await?);
+                }
             }
         }
         // Orders that took the last numbers at the same moment did not see each other: here it is seen at the latest.
@@ -39,7 +48,26 @@ impl Service {
         self.watch(&tx, cx, Pool::Profiles).await?;
         self.rearm(&tx, cx).await?;
         tx.commit().await?;
-        Ok(released)
+        Ok((released, kept))
+    }
+
+    /// As [`Self::free_if_expired`], for an order that needs its number and profile still.
+    async fn keep_if_expired(&self, cx: &Context, order_id: &str) -> Result<bool> {
+        let until = cx.now + self.platform.config.reservation_ttl;
+        let tx = self.platform.db.begin().await?;
+        let number = numbers::lock_reserved(&tx, cx, order_id).await?.filter(|number| number.is_expired(cx.now));
+        let profile = profiles::lock_reserved(&tx, cx, order_id).await?.filter(|profile| profile.is_expired(cx.now));
+        let kept = number.is_some() || profile.is_some();
+        if let Some(mut number) = number {
+            number.extend(until);
+            numbers::save(&tx, cx, &mut number).await?;
+        }
+        if let Some(mut profile) = profile {
+            profile.extend(until);
+            profiles::save(&tx, cx, &mut profile).await?;
+        }
+        tx.commit().await?;
+        Ok(kept)
     }
 
     /// One order in one transaction, its number before its profile as everywhere, so that sweeps at once wait for each

@@ -226,6 +226,14 @@ pub struct EsimActivation {
     pub matching_id: String,
 }
 
+/// Whoever works on orders that hold a number and a profile.
+#[async_trait]
+pub trait ReservationKeeper: Send + Sync {
+    /// Of these orders, whose reservations have run out, those that are not done with theirs: the pools take back only what
+    /// nobody works on, however long the work takes.
+    async fn still_need(&self, cx: &Context, orders: &[String]) -> Result<Vec<String>>;
+}
+
 /// Numbers and eSIM profiles. Every method that takes a [`Tx`] joins the caller's unit of work; inside it numbers are
 /// locked before profiles.
 #[async_trait]
@@ -245,9 +253,6 @@ pub trait Inventory: Send + Sync {
 
     /// What `order_id` holds; None when nothing, or no longer. Does not know the preference: `substituted` is false.
     async fn reservation(&self, tx: &Tx, cx: &Context, order_id: &str) -> Result<Option<Reservation>>;
-
-    /// The order is still under way: what it holds stays reserved until `until`. False when it holds nothing any more.
-    async fn extend(&self, tx: &Tx, cx: &Context, order_id: &str, until: DateTime<Utc>) -> Result<bool>;
 
     /// The order's number becomes assigned and its profile activated, both for the line. Doing it twice is fine.
     ///

@@ -8,10 +8,10 @@ use sea_orm::FromQueryResult;
 use super::{LINE, LineRow};
 use crate::domains::payment::port::AttemptId;
 use crate::domains::subscription::model::Line;
-use crate::domains::subscription::port::SubscriptionId;
+use crate::domains::subscription::port::{RenewalProgress, SubscriptionId};
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, execute, sql};
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 
 /// An overdue line that a renewal would bring back, or keep, in service. What it must not name: `requested`, `fraud`, and
 /// `payment`, whose way back is asked for.
@@ -144,6 +144,27 @@ pub(in crate::domains::subscription) async fn in_flight(
     );
     let row = Row::find_by_statement(statement).one(db.connection()).await?;
     Ok(row.and_then(|row| row.renewal_attempt_id).map(Into::into))
+}
+
+/// See [`RenewalProgress`].
+pub(in crate::domains::subscription) async fn progress(db: &Db, cx: &Context) -> Result<RenewalProgress> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        due: i64,
+        due_since: Option<DateTime<Utc>>,
+        under_way: i64,
+    }
+    let query = format!(
+        "select d.due, d.due_since, u.under_way
+         from (select count(*) as due, min(s.next_renewal_at) as due_since from subscription.subscription s
+               where s.tenant_id = $1 and s.state in ('active', 'blocked') and s.next_renewal_at <= $2 and {RENEWABLE}
+                 and s.renewal_attempt_id is null) d,
+              (select count(*) as under_way from subscription.subscription s
+               where s.tenant_id = $1 and s.renewal_attempt_id is not null) u"
+    );
+    let row = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), cx.now)).one(db.connection()).await?;
+    let Row { due, due_since, under_way } = row.ok_or_else(|| Error::Internal("two counts gave no row".into()))?;
+    Ok(RenewalProgress { due, under_way, due_since })
 }
 
 /// What became of charges that a sweep began.
