@@ -24,6 +24,7 @@ pub(crate) mod styled;
 pub(crate) mod subscription;
 pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod trace;
 pub(crate) mod usage;
 pub(crate) mod words;
 

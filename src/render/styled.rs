@@ -212,6 +212,13 @@ impl Lines {
 }
 
 impl Styled {
+    /// One letter behind this.
+    #[must_use]
+    pub(crate) fn more(mut self, letter: char, look: Look) -> Self {
+        self.push(letter.encode_utf8(&mut [0; 4]), look);
+        self
+    }
+
     /// Continues the last stretch where it looks the same: an escape per letter would be valid, and unreadable.
     fn push(&mut self, text: &str, look: Look) {
         match self.0.last_mut() {

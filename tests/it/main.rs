@@ -36,4 +36,5 @@ mod telemetry;
 mod tidy;
 mod tmf_gate;
 mod tmf_table;
+mod traces;
 mod usage;
