@@ -15,8 +15,8 @@ use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::events::{self, EventFilter, EventView, Order};
-use crate::platform::trace::EDGE;
 use crate::platform::trace::read::{self, Origin, SegmentRow};
+use crate::platform::trace::{EDGE, without_number};
 
 /// Adds the operations of this file.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
@@ -285,7 +285,7 @@ fn assemble(trace_id: &str, segments: &[SegmentRow], events: &[EventView]) -> Op
         let (id, event_id) = (spans.len(), event.event_id.to_string());
         let word = event.event_type.split('.').next().unwrap_or_default();
         let lane = LANES.iter().find(|(first, _)| *first == word).map_or("platform", |(_, module)| module);
-        let attributes = json!({"bss.aggregate_id": event.aggregate_id, "bss.event_id": event_id});
+        let attributes = json!({"bss.aggregate_id": without_number(&event.aggregate_id), "bss.event_id": event_id});
         spans.push(SpanView {
             id,
             parent_id: staged_in

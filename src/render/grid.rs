@@ -321,8 +321,8 @@ mod tests {
         insta::assert_snapshot!(text(&sample().lines(Some(20))), @"
         PAY-000001
           activation of a
-          line  25.00 SGD
-        PAY-2  王小明 top-up
+          line 25.00 SGD
+        PAY-2 王小明 top-up
           3.00 SGD
         ");
     }
