@@ -31,6 +31,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0025_hub", include_str!("../sql/0025_hub.sql")),
     ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
     ("0031_renewal_indexes", include_str!("../sql/0031_renewal_indexes.sql")),
+    ("0040_trace_store", include_str!("../sql/0040_trace_store.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -27,7 +27,7 @@ use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::Result;
 use crate::platform::hub::{Hubs, Sender};
 use crate::platform::scheduler::{Scheduler, Ticks};
-use crate::platform::{Platform, audit, clock, housekeeping, retention};
+use crate::platform::{Platform, audit, clock, housekeeping, retention, trace};
 
 /// How often history is looked at for what is past its time.
 const RETENTION_TICK: Duration = Duration::from_secs(3600);
@@ -112,6 +112,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let consumption = Arc::new(mediation::Consumption::new(platform.clone(), subscription.clone()));
 
     let ticks = housekeeping::ticks(&platform.db)
+        .merge(trace::ticks(&platform.db, platform.config.traces))
         .merge(audit::nightly::ticks(&platform.db, &checks(), platform.config.profile.time_zone))
         .merge(crm.ticks())
         .merge(payment.ticks())
@@ -207,6 +208,7 @@ pub fn registry() -> Registry<Services> {
     let registry = operations::provisioning::register(registry);
     let registry = operations::subscription::register(registry);
     let registry = operations::hub::register(registry);
+    let registry = operations::trace::register(registry);
     operations::usage::register(registry)
 }
 

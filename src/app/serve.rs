@@ -20,7 +20,7 @@ use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
 use crate::platform::http::{Edge, Limits, health, layers};
 use crate::platform::perimeter::TokenMap;
-use crate::platform::{Platform, clock, partitions, replica, telemetry};
+use crate::platform::{Platform, clock, partitions, replica, telemetry, trace};
 
 /// How long requests and deliveries in work may take to end after a signal; the private cluster stops after that.
 const DRAIN: Duration = Duration::from_millis(2_500);
@@ -28,7 +28,7 @@ const DRAIN: Duration = Duration::from_millis(2_500);
 /// Serves until SIGTERM or SIGINT, then drains and stops.
 pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Result<(), StartError> {
     let started = Instant::now();
-    let telemetry = telemetry::start(&config.log);
+    let mut telemetry = telemetry::start(&config.log, config.traces);
     if let Some((name, hit)) = config.crash_point.clone() {
         tracing::warn!(name, hit, "a crash point is armed");
         crash::arm(name, hit);
@@ -37,6 +37,9 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
     let Opened { platform, cluster } = open::open(config, environment, Prepare::Serve).await?;
     open::require_hash_key(&platform.config)?;
     let running = start(&platform, metrics).await?;
+    if let Some(segments) = telemetry.segments.take() {
+        running.tasks.spawn(trace::keep(platform.db.clone(), segments, running.stop.clone()));
+    }
     announce(&platform, started);
     wait_for_signal().await?;
     tracing::info!("stopping");

@@ -11,7 +11,7 @@ use crate::render;
 /// Commands about the catalog.
 #[derive(Debug, Subcommand)]
 pub enum CatalogCommand {
-    /// List the plans on sale
+    /// Compare the plans on sale, or list all there are
     #[command(after_help = "\
 Examples:
   bss catalog list
@@ -26,7 +26,7 @@ Examples:
         all: bool,
     },
     /// Show a plan: allowances, prices over time
-    #[command(after_help = "Examples:\n  bss catalog show PLAN_M")]
+    #[command(after_help = "Examples:\n  bss catalog show PLAN_M\n  bss catalog show PLAN_M -o json")]
     Show {
         /// Plan id
         #[arg(value_name = "PLAN")]
@@ -49,7 +49,7 @@ pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> O
         }
         CatalogCommand::List { at, .. } => {
             let offerings = session.call(op::CATALOG_LIST_ACTIVE_OFFERINGS, json!({"at": at})).await?;
-            session.show(&offerings, render::catalog::offerings)
+            session.show(&offerings, render::catalog::plans)
         }
         CatalogCommand::Show { offering } => {
             let offering = session.call(op::CATALOG_GET_OFFERING, json!({"offeringId": offering})).await?;

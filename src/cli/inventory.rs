@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::operations as op;
 use super::session::{Outcome, Session};
+use super::subscription::{self, ActivationArgs};
 use crate::render;
 
 /// Commands about the pools.
@@ -27,7 +28,9 @@ pub enum MsisdnCommand {
     )]
     List(MsisdnListArgs),
     /// Show one number
-    #[command(after_help = "Examples:\n  bss inventory msisdn show 90000042")]
+    #[command(
+        after_help = "Examples:\n  bss inventory msisdn show 90000042\n  bss inventory msisdn show 90000042 -o json"
+    )]
     Show {
         /// The number
         #[arg(value_name = "NUMBER")]
@@ -79,11 +82,19 @@ pub enum EsimCommand {
         limit: u32,
     },
     /// Show one profile; its ICCID stays masked
-    #[command(after_help = "Examples:\n  bss inventory esim show 8965000000000000042")]
+    #[command(
+        after_help = "Examples:\n  bss inventory esim show 8965000000000000042\n  bss inventory esim show 8965000000000000042 -o json"
+    )]
     Show {
         /// ICCID
         iccid: String,
     },
+    /// Draw the activation code of a line's eSIM for a camera; who has it can take over the line
+    #[command(
+        visible_alias = "activation",
+        after_help = "Examples:\n  bss inventory esim qr SUB-0042\n  bss inventory esim qr SUB-0042 --show-full"
+    )]
+    Qr(ActivationArgs),
 }
 
 pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) -> Outcome {
@@ -97,6 +108,7 @@ pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) ->
             let profile = session.call(op::INVENTORY_ESIM_GET, json!({"iccid": iccid})).await?;
             session.show(&profile, render::inventory::esim)
         }
+        InventoryCommand::Esim(EsimCommand::Qr(args)) => subscription::activation(args, session).await,
     }
 }
 
@@ -114,7 +126,7 @@ async fn msisdn(command: MsisdnCommand, session: &mut Session<'_>) -> Outcome {
         }
         MsisdnCommand::Count { prefix } => {
             let counts = session.call(op::INVENTORY_MSISDN_COUNT, json!({"prefix": prefix})).await?;
-            session.show(&counts, render::generic::any)
+            session.show(&counts, render::inventory::pool)
         }
         MsisdnCommand::AddRange { prefix, count } => {
             let range = json!({"prefix": prefix, "count": count});

@@ -40,6 +40,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trace;
 mod usage;
 mod usage_import;
 mod worker;
@@ -193,6 +194,9 @@ pub enum ClientCommand {
     /// Events that wait for their consumers, and parked ones
     #[command(subcommand, after_help = "Examples:\n  bss queue status\n  bss queue parked")]
     Queue(queue::QueueCommand),
+    /// The way of an order through the modules, drawn
+    #[command(subcommand, after_help = "Examples:\n  bss trace for-order ORD-0042\n  bss trace list --failed")]
+    Trace(trace::TraceCommand),
     /// Replicas and periodic work
     #[command(subcommand, after_help = "Examples:\n  bss worker list\n  bss worker tick renewal")]
     Worker(worker::WorkerCommand),
@@ -266,6 +270,7 @@ async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console
         ClientCommand::Events(command) => events::run(command, session).await,
         ClientCommand::Audit(command) => audit::run(command, session).await,
         ClientCommand::Queue(command) => queue::run(command, session).await,
+        ClientCommand::Trace(command) => trace::run(command, session).await,
         ClientCommand::Worker(command) => worker::run(command, session).await,
         ClientCommand::Clock(command) => clock::run(command, session).await,
         ClientCommand::Scenario(command) => scenario::run(command, global, session).await,

@@ -110,6 +110,10 @@ operations! {
     SUBSCRIPTION_TERMINATE = "subscription.terminate";
     SUBSCRIPTION_TIMELINE = "subscription.timeline";
     SUBSCRIPTION_UNBLOCK = "subscription.unblock";
+    TRACE_FOR_ORDER = "trace.for_order";
+    TRACE_FOR_SUBSCRIPTION = "trace.for_subscription";
+    TRACE_GET = "trace.get";
+    TRACE_LIST = "trace.list";
     USAGE_GET = "usage.get";
     USAGE_HISTORY = "usage.history";
     USAGE_IMPORT_BATCH = "usage.import_batch";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 
 use super::error::CliError;
@@ -287,7 +287,7 @@ async fn wait(order: &str, state: OrderState, patience: Patience, session: &Sess
     session.call_within(timeout, op::ORDER_WAIT_UNTIL, wish).await
 }
 
-/// The order with its service orders, each with its tasks, under `serviceOrders`.
+/// The order with its service orders, each with its tasks, under `serviceOrders`; drawn, also with the services between them.
 async fn show(id: &str, session: &mut Session<'_>) -> Outcome {
     let mut order = session.call(op::ORDER_GET, json!({"orderId": id})).await?;
     let answer = session.call(op::SERVICE_ORDER_LIST_FOR_ORDER, json!({"orderId": id})).await?;
@@ -301,5 +301,18 @@ async fn with_tasks(service_order: &Value, session: &Session<'_>) -> Result<Valu
     let tasks = session.call(op::PROVISIONING_LIST_TASKS, filter).await?;
     let mut service_order = service_order.clone();
     service_order["tasks"] = tasks;
+    if session.draws() {
+        let items = text::rows(&service_order["items"]).iter();
+        let services = items.map(|item| session.aside(op::SERVICE_GET, json!({"serviceId": item["targetServiceId"]})));
+        let services = join_all(services).await;
+        service_order["services"] = outermost(&services).into();
+    }
     Ok(service_order)
+}
+
+/// Those services that no other one of them holds.
+fn outermost(services: &[Value]) -> Vec<Value> {
+    let is_known = |id: &Value| services.iter().any(|service| service["id"] == *id);
+    let outer = services.iter().filter(|service| service["id"].is_string() && !is_known(&service["parentServiceId"]));
+    outer.cloned().collect()
 }

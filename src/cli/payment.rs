@@ -1,6 +1,7 @@
 //! `bss payment`: cards on file, attempts, refunds.
 
 use clap::{Args, Subcommand};
+use futures::future::try_join;
 use serde_json::json;
 
 use super::error::CliError;
@@ -63,12 +64,27 @@ Test cards of the mock gateway, by name or number:
         #[command(flatten)]
         gate: Gate,
     },
+    /// Tell what a customer paid: cards, attempts, refunds, and what they add up to
+    #[command(
+        after_help = "Examples:\n  bss payment history CUST-0a1b2c3d4e5f\n  bss payment history CUST-0a1b2c3d4e5f --limit 200 -o json"
+    )]
+    History {
+        /// Customer id
+        #[arg(value_name = "CUSTOMER")]
+        customer: String,
+        /// The latest so many attempts
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
     /// List payment attempts, or show one
-    #[command(after_help = "\
+    #[command(
+        visible_alias = "list",
+        after_help = "\
 Examples:
   bss payment attempts --customer CUST-0a1b2c3d4e5f
   bss payment attempts --subject ORD-0042 -o json
-  bss payment attempts PAY-000042")]
+  bss payment attempts PAY-000042"
+    )]
     Attempts(AttemptsArgs),
     /// Give the money of an approved attempt back
     #[command(after_help = "Examples:\n  bss payment refund PAY-000042 --reason 'charged by mistake' --yes")]
@@ -145,6 +161,15 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             session.confirm(gate, &format!("Removing {method} is final: it will not be charged again."))?;
             let removed = session.call(op::PAYMENT_REMOVE_METHOD, json!({"paymentMethodId": method})).await?;
             session.show(&removed, render::payment::method)
+        }
+        PaymentCommand::History { customer, limit } => {
+            let (methods, attempts) = try_join(
+                session.call(op::PAYMENT_LIST_METHODS, json!({"customerId": customer})),
+                session.call(op::PAYMENT_LIST_ATTEMPTS, json!({"customerId": customer, "limit": limit})),
+            )
+            .await?;
+            let history = json!({"customerId": customer, "paymentMethods": methods, "attempts": attempts});
+            session.show(&history, |history, style| render::payment::history(history, &customer, style))
         }
         PaymentCommand::Attempts(AttemptsArgs { attempt: Some(id), .. }) => {
             let attempt = session.call(op::PAYMENT_GET_ATTEMPT, json!({"paymentAttemptId": id})).await?;

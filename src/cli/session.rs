@@ -51,6 +51,16 @@ impl<'a> Session<'a> {
         self.client.call_by_name(operation.name(), &given(arguments), timeout).await
     }
 
+    /// What a card says beside the answer it is about. That it cannot be had is no reason not to show the answer.
+    pub(crate) async fn aside(&self, operation: Operation, arguments: Value) -> Value {
+        self.call(operation, arguments).await.unwrap_or_default()
+    }
+
+    /// Are answers drawn for a person? Then it is worth looking up what a card says beside them.
+    pub(crate) fn draws(&self) -> bool {
+        self.format == Format::Table && !self.quiet
+    }
+
     /// Prints an answer: as data when asked so, else as `text` reads it. Quiet leaves only ids.
     pub(crate) fn show(&mut self, answer: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
         let output = match self.format {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::customer::is_number;
@@ -21,11 +21,18 @@ const WATCH: Duration = Duration::from_secs(1);
 #[derive(Debug, Subcommand)]
 pub enum SubscriptionCommand {
     /// Show a line: state, plan, price, period, balances
-    #[command(after_help = "Examples:\n  bss subscription show SUB-0042\n  bss subscription show 90000042 -o json")]
+    #[command(after_help = "\
+Examples:
+  bss subscription show SUB-0042
+  bss subscription show 90000042 -o json
+  bss subscription show SUB-0042 --show-esim")]
     Show {
         /// Line id or its number
         #[arg(value_name = "LINE")]
         line: String,
+        /// The activation code of its eSIM as well, for a camera; who has it can take over the line
+        #[arg(long)]
+        show_esim: bool,
     },
     /// List the lines of a customer
     #[command(after_help = "Examples:\n  bss subscription list --customer CUST-0a1b2c3d4e5f")]
@@ -35,7 +42,9 @@ pub enum SubscriptionCommand {
         customer: String,
     },
     /// Show what is left of each allowance
-    #[command(after_help = "Examples:\n  bss subscription balance SUB-0042")]
+    #[command(
+        after_help = "Examples:\n  bss subscription balance SUB-0042\n  bss subscription balance SUB-0042 -o json"
+    )]
     Balance {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -154,7 +163,10 @@ pub enum SubscriptionCommand {
         gate: Gate,
     },
     /// Tell what happened to a line: blocks, charges, grants, changes of plan and price
-    #[command(after_help = "Examples:\n  bss subscription timeline SUB-0042 --limit 50")]
+    #[command(
+        visible_alias = "events",
+        after_help = "Examples:\n  bss subscription timeline SUB-0042\n  bss subscription timeline SUB-0042 --limit 50"
+    )]
     Timeline {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -171,19 +183,31 @@ pub enum SubscriptionCommand {
         line: String,
     },
     /// Show the activation code of the line's eSIM; who has it can take over the line
-    #[command(after_help = "Examples:\n  bss subscription esim SUB-0042")]
-    Esim {
-        /// Line id
-        #[arg(value_name = "LINE")]
-        line: String,
-    },
+    #[command(after_help = "Examples:\n  bss subscription esim SUB-0042\n  bss subscription esim SUB-0042 --show-full")]
+    Esim(ActivationArgs),
+}
+
+/// Whose eSIM, and how much of it.
+#[derive(Debug, Args)]
+pub struct ActivationArgs {
+    /// Line id
+    #[arg(value_name = "LINE")]
+    line: String,
+    /// ICCID and IMSI in full instead of their last four digits
+    #[arg(long)]
+    show_full: bool,
 }
 
 pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>) -> Outcome {
     match command {
-        SubscriptionCommand::Show { line } => {
-            let line = find(&line, session).await?;
-            session.show(&line, render::subscription::page)
+        SubscriptionCommand::Show { line, show_esim } => {
+            let mut line = find(&line, session).await?;
+            let aside = aside(&line, session).await;
+            if show_esim {
+                let wish = json!({"subscriptionId": line["id"]});
+                line["esimActivation"] = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, wish).await?;
+            }
+            session.show(&line, |line, style| render::subscription::card(line, &aside, style))
         }
         SubscriptionCommand::List { customer } => {
             let lines = session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?;
@@ -191,7 +215,7 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
         }
         SubscriptionCommand::Balance { line } => {
             let balances = session.call(op::SUBSCRIPTION_GET_BALANCE, json!({"subscriptionId": line})).await?;
-            session.show(&balances, render::subscription::balances)
+            session.show(&balances, |balances, style| render::subscription::balance_card(balances, &line, style))
         }
         SubscriptionCommand::Vas { line, vas, gate } => buy(&line, &vas, gate, session).await,
         SubscriptionCommand::Renew { line, gate } => renew(&line, gate, session).await,
@@ -250,18 +274,34 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
         SubscriptionCommand::Timeline { line, limit } => {
             let timeline =
                 session.call(op::SUBSCRIPTION_TIMELINE, json!({"subscriptionId": line, "limit": limit})).await?;
-            session.show(&timeline, render::subscription::timeline)
+            session.show(&timeline, |timeline, style| render::subscription::timeline(timeline, &line, style))
         }
         SubscriptionCommand::History { line } => {
             let history = session.call(op::SUBSCRIPTION_HISTORY, json!({"subscriptionId": line})).await?;
             session.show(&history, render::subscription::history)
         }
-        SubscriptionCommand::Esim { line } => {
-            let activation =
-                session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, json!({"subscriptionId": line})).await?;
-            session.show(&activation, render::generic::object)
-        }
+        SubscriptionCommand::Esim(args) => activation(args, session).await,
     }
+}
+
+/// The names of customer and plan and the product clock, for the card of a line.
+async fn aside(line: &Value, session: &Session<'_>) -> render::subscription::Aside {
+    if !session.draws() {
+        return render::subscription::Aside::default();
+    }
+    let (customer, offering, clock) = tokio::join!(
+        session.aside(op::CUSTOMER_GET, json!({"customerId": line["customerId"]})),
+        session.aside(op::CATALOG_GET_OFFERING, json!({"offeringId": line["offeringId"]})),
+        session.aside(op::CLOCK_NOW, json!({})),
+    );
+    let now = clock["now"].as_str().and_then(|now| now.parse().ok());
+    render::subscription::Aside { customer, offering, now }
+}
+
+/// What a phone needs to download the profile of a line.
+pub(super) async fn activation(args: ActivationArgs, session: &mut Session<'_>) -> Outcome {
+    let activation = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, json!({"subscriptionId": args.line})).await?;
+    session.show(&activation, |activation, style| render::subscription::activation(activation, args.show_full, style))
 }
 
 async fn find(line: &str, session: &Session<'_>) -> Result<Value, CliError> {

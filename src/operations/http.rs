@@ -10,11 +10,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::{Instrument as _, Span};
 
 use crate::operations::{Audience, Declared, Effect, Registry};
 use crate::platform::context::Context;
 use crate::platform::http::extract::{parse_json, read_body};
-use crate::platform::http::{ApiError, Reader};
+use crate::platform::http::{ApiError, Caller, Reader};
 use crate::platform::idempotency::IdempotencyRequest;
 
 struct Operations<S> {
@@ -87,6 +88,8 @@ async fn run<S: Send + Sync + 'static>(
             "There is no such operation; GET /ops/v1 lists them",
         )
     })?;
+    let caller = request.extensions().get::<Arc<Caller>>().filter(|_| declared.is_traced());
+    let span = caller.map_or_else(Span::none, |caller| caller.trace(declared.name));
     let running = async {
         let (mut parts, body) = request.into_parts();
         let mut cx = Context::from_request_parts(&mut parts, &()).await?;
@@ -99,8 +102,11 @@ async fn run<S: Send + Sync + 'static>(
         let arguments: Value = if bytes.is_empty() { json!({}) } else { parse_json(&bytes)? };
         Ok::<_, ApiError>(declared.run(Arc::clone(&operations.services), cx, arguments).await?)
     };
-    match tokio::time::timeout(declared.timeout, running).await {
-        Ok(answer) => answer.map(Json),
-        Err(_) => Err(ApiError::unavailable("The answer took too long; what was begun goes on, ask for it again")),
+    let answer = tokio::time::timeout(declared.timeout, running.instrument(span.clone())).await.unwrap_or_else(|_| {
+        Err(ApiError::unavailable("The answer took too long; what was begun goes on, ask for it again"))
+    });
+    if answer.as_ref().is_err_and(ApiError::is_fault) {
+        span.record("error", true);
     }
+    answer.map(Json)
 }

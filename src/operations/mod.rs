@@ -18,6 +18,7 @@ pub mod provisioning;
 pub mod services;
 pub mod som;
 pub mod subscription;
+pub mod trace;
 pub mod triage;
 pub mod usage;
 
@@ -103,6 +104,11 @@ impl<S> Declared<S> {
             (Audience::Operator, Effect::Read) => Scope::Read,
             (Audience::Operator, Effect::Write | Effect::Destructive) => Scope::Write,
         }
+    }
+
+    /// Whether a run of it is worth a trace: it writes, and not a hundred times a second as usage does.
+    pub fn is_traced(&self) -> bool {
+        self.effect != Effect::Read && !self.name.starts_with("usage.")
     }
 
     /// What it does, in the words of its doc comment.

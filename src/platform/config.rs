@@ -13,6 +13,7 @@ use crate::platform::delivery::chaos::Chaos;
 use crate::platform::money::Currency;
 use crate::platform::paths;
 use crate::platform::perimeter;
+use crate::platform::trace::TraceConfig;
 
 /// Every variable that is read, with its default and meaning: `.env.example` is generated from this list.
 pub const VARIABLES: &[(&str, &str, &str)] = &[
@@ -120,6 +121,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_LOG_FORMAT", "json", "json or text"),
     ("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/HTTP collector, such as http://127.0.0.1:4318; empty: no export"),
     ("BSS_OTEL_SAMPLING_RATIO", "1.0", "share of traces that are exported, 0 to 1"),
+    ("BSS_TRACE_STORE_MB", "64", "megabytes of traces that are kept for bss trace, up to 10000; 0 records none"),
+    ("BSS_TRACE_RETENTION_HOURS", "72", "how long a trace is kept, 1 to 8760"),
     ("BSS_CRASH_POINT", "", "tests only: die at this point, <name>[:<hit>]; refused in production"),
     (
         "BSS_CHAOS",
@@ -305,6 +308,7 @@ pub struct Config {
     pub hub_allow_private: bool,
     pub profile: Profile,
     pub log: LogConfig,
+    pub traces: TraceConfig,
     pub crash_point: Option<(String, u32)>,
     pub chaos: Option<Chaos>,
 }
@@ -437,6 +441,7 @@ impl Config {
             hub_allow_private: r.flag("BSS_HUB_ALLOW_PRIVATE"),
             profile: r.profile(),
             log: r.log(),
+            traces: r.traces(),
             crash_point: r.crash_point(),
             chaos: r.parsed("BSS_CHAOS", "pairs such as fail=0.2,duplicate=0.2,delay_ms=30", |text| {
                 if text.is_empty() { Some(None) } else { Chaos::parse(text).map(Some) }
@@ -629,6 +634,16 @@ impl Reader<'_> {
                 text.parse().ok().filter(|ratio: &f64| (0.0..=1.0).contains(ratio))
             }),
         }
+    }
+
+    fn traces(&mut self) -> TraceConfig {
+        let hours: u64 = self.parsed("BSS_TRACE_RETENTION_HOURS", "a whole number of hours from 1 to 8760", |text| {
+            text.parse().ok().filter(|hours| (1..=8760).contains(hours))
+        });
+        let megabytes_max = self.parsed("BSS_TRACE_STORE_MB", "a whole number from 0 to 10000", |text| {
+            text.parse().ok().filter(|megabytes| *megabytes <= 10_000)
+        });
+        TraceConfig { megabytes_max, age_max: Duration::from_secs(hours * 3600) }
     }
 
     fn crash_point(&mut self) -> Option<(String, u32)> {

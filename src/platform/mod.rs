@@ -28,6 +28,7 @@ pub mod retention;
 pub mod scheduler;
 pub mod telemetry;
 pub mod tmf;
+pub mod trace;
 pub mod waves;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use crate::platform::context::Context;
 use crate::platform::db::{Tx, execute, sql};
 use crate::platform::delivery::{Kind, Subscribers};
 use crate::platform::error::{Error, Result};
+use crate::platform::trace;
 
 /// A fact about one aggregate, typed. The payload is the serialised value: camelCase, no personal data, no full ICCID.
 pub trait Event: Serialize + Send + Sync {
@@ -113,6 +114,7 @@ async fn insert(tx: &Tx, cx: &Context, row: Row) -> Result<Uuid> {
     if !subscribers.is_empty() {
         tx.mark_staged();
     }
+    trace::staged(staged.event_id);
     Ok(staged.event_id)
 }
 

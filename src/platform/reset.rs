@@ -57,7 +57,7 @@ const EMPTIED: &[(&str, &[&str])] = &[
         ],
     ),
     ("platform", &["idempotency_key", "hub"]),
-    ("audit", &["delivery", "delivery_history", "finding", "nightly_run"]),
+    ("audit", &["delivery", "delivery_history", "finding", "nightly_run", "trace_segment"]),
 ];
 
 /// Pools go back to available; a number that was ported out belongs to somebody else for ever.

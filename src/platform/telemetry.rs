@@ -2,7 +2,7 @@
 //!
 //! Telemetry never decides anything: an exporter that fails is noted and the process goes on.
 
-mod redact;
+pub(super) mod redact;
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -23,11 +23,14 @@ use tracing_subscriber::{EnvFilter, Registry};
 use crate::platform::clock;
 use crate::platform::config::LogConfig;
 use crate::platform::tmf::time;
+use crate::platform::trace::{self, TraceConfig};
 
 /// Flushes what is left to export when it is shut down.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     provider: Option<SdkTracerProvider>,
+    /// What the built-in store is to keep, when it keeps something.
+    pub segments: Option<trace::Segments>,
 }
 
 impl Telemetry {
@@ -42,15 +45,22 @@ impl Telemetry {
 }
 
 /// Starts logging and, with an endpoint, the export of spans. Call once, from within the runtime.
-pub fn start(config: &LogConfig) -> Telemetry {
+pub fn start(config: &LogConfig, traces: TraceConfig) -> Telemetry {
     let filter = EnvFilter::try_new(quieted(&config.filter)).unwrap_or_else(|_| EnvFilter::new(quieted("info")));
+    let (recorder, segments) = (traces.megabytes_max > 0).then(trace::recorder).unzip();
+    // What is traced does not depend on how much is logged.
+    let wanted = if recorder.is_some() || config.otlp_endpoint.is_some() { "info" } else { "off" };
+    let filter = match format!("{}={wanted}", trace::TARGET).parse() {
+        Ok(wanted) => filter.add_directive(wanted),
+        Err(_) => filter,
+    };
     let provider = config.otlp_endpoint.as_ref().and_then(|endpoint| exporter(endpoint, config.sampling_ratio));
     let export = provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("bss")));
-    let registry = Registry::default().with(filter).with(export).with(Lines { json: config.json });
+    let registry = Registry::default().with(filter).with(export).with(recorder).with(Lines { json: config.json });
     if registry.try_init().is_err() {
         tracing::debug!("logging was already started");
     }
-    Telemetry { provider }
+    Telemetry { provider, segments }
 }
 
 /// A plain level is for our own lines; the libraries below speak from warnings on.
@@ -123,6 +133,9 @@ impl Visit for Fields {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
+        if attributes.metadata().target() == trace::TARGET {
+            return;
+        }
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         if let Some(span) = cx.span(id) {
@@ -139,6 +152,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     }
 
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
+        if event.metadata().target() == trace::TARGET {
+            return;
+        }
         let mut line = Map::new();
         line.insert("timestamp".into(), json!(time::format(clock::wall())));
         line.insert("level".into(), json!(event.metadata().level().as_str().to_ascii_lowercase()));

@@ -1,10 +1,17 @@
 //! Plans and top-ups.
 
+mod plans;
+
 use serde_json::Value;
 
-use super::page::Page;
+use super::card::Card;
+use super::grid::{self, Fit, Grid};
+use super::styled::Styled;
 use super::table::{Column, table};
+use super::words::{self, dim, minute, plain};
 use super::{Style, text};
+
+pub(crate) use plans::plans;
 
 const OFFERINGS: &[Column] = &[
     Column::field("ID", "id"),
@@ -26,38 +33,66 @@ const VAS: &[Column] = &[
     Column::computed("LASTS", lasts),
 ];
 
-const PRICES: &[Column] = &[
-    Column::field("ID", "id"),
-    Column::money("AMOUNT", "amount", "currency"),
-    Column::time("FROM", "validFrom"),
-    Column::time("TO", "validTo"),
-];
-
-const ALLOWANCES: &[Column] =
-    &[Column::field("ALLOWANCE", "allowanceType"), Column::quantity("QUANTITY", "quantity", "unit")];
-
-/// Plans side by side.
+/// Plans as a table.
 pub(crate) fn offerings(answer: &Value, style: Style) -> String {
     table(style, OFFERINGS, text::rows(answer))
 }
 
 /// One plan with its prices over time.
 pub(crate) fn offering(offering: &Value, style: Style) -> String {
-    let inner = Page::inner(style);
-    Page::new(
-        style,
-        &[&text::field(offering, "id"), &text::field(offering, "name")],
-        &text::field(offering, "lifecycleStatus"),
-    )
-    .facts(&[
-        ("price", text::money(offering, "activePrice.amount", "activePrice.currency")),
-        ("sellable", text::field(offering, "isSellable")),
-        ("on sale from", text::time(offering, "validFrom")),
-        ("on sale until", text::time(offering, "validTo")),
-    ])
-    .section("Allowances", &table(inner, ALLOWANCES, text::rows(&offering["bundleAllowance"])))
-    .section("Prices", &table(inner, PRICES, text::rows(&offering["prices"])))
-    .finish()
+    let heading = [text::field(offering, "id"), text::field(offering, "name")];
+    Card::new(style, &[&heading[0], &heading[1]], &text::field(offering, "lifecycleStatus"))
+        .facts(vec![
+            ("Price", Styled::plain(text::money(offering, "activePrice.amount", "activePrice.currency"))),
+            ("Period", Styled::plain(period(offering))),
+            ("Sellable", plain(offering, "isSellable")),
+            ("On sale from", Styled::plain(minute(offering, "validFrom"))),
+            ("On sale until", Styled::plain(minute(offering, "validTo"))),
+        ])
+        .section("Included each period", allowances(text::rows(&offering["bundleAllowance"])))
+        .section("Prices", prices(text::rows(&offering["prices"])))
+        .finish()
+}
+
+/// `30 days`, `calendar month`.
+fn period(offering: &Value) -> String {
+    let kind = text::field(offering, "periodKind");
+    kind.strip_prefix("days_").map_or_else(|| kind.replace('_', " "), |days| format!("{days} days"))
+}
+
+fn allowances(rows: &[Value]) -> Grid {
+    let mut grid = Grid::new(&[grid::Column::new("", Fit::Keep), grid::Column::new("", Fit::Keep).right()]);
+    for allowance in rows {
+        grid.row(vec![
+            words::allowance(&text::field(allowance, "allowanceType")).into(),
+            amount(allowance, "quantity", "unit").into(),
+        ]);
+    }
+    grid
+}
+
+fn prices(rows: &[Value]) -> Grid {
+    let mut grid = Grid::new(&[
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep).right(),
+        grid::Column::new("", Fit::Wrap(20)),
+    ]);
+    for price in rows {
+        let part = |word: &str, name: &str| match minute(price, name) {
+            at if at.is_empty() => Styled::default(),
+            at => dim(format!("{word} {at}")),
+        };
+        grid.row(vec![
+            plain(price, "id").into(),
+            text::money(price, "amount", "currency").into(),
+            Styled::joined([part("from", "validFrom"), part("until", "validTo")], " ").into(),
+        ]);
+    }
+    grid
+}
+
+fn amount(view: &Value, amount: &str, unit: &str) -> String {
+    view[amount].as_i64().map(|amount| words::quantity(amount, &text::field(view, unit))).unwrap_or_default()
 }
 
 /// Top-ups as a table.
@@ -67,12 +102,12 @@ pub(crate) fn vas_list(answer: &Value, style: Style) -> String {
 
 /// One top-up.
 pub(crate) fn vas(vas: &Value, style: Style) -> String {
-    Page::new(style, &[&text::field(vas, "id"), &text::field(vas, "name")], "")
-        .facts(&[
-            ("price", text::money(vas, "amount", "currency")),
-            ("allowance", text::field(vas, "allowanceType")),
-            ("quantity", text::quantity(vas, "allowanceQuantity", "allowanceUnit")),
-            ("lasts", lasts(vas)),
+    let allowance = words::allowance(&text::field(vas, "allowanceType"));
+    Card::new(style, &[&text::field(vas, "id"), &text::field(vas, "name")], "")
+        .facts(vec![
+            ("Price", Styled::plain(text::money(vas, "amount", "currency"))),
+            (&allowance, Styled::plain(amount(vas, "allowanceQuantity", "allowanceUnit"))),
+            ("Lasts", Styled::plain(lasts(vas))),
         ])
         .finish()
 }
@@ -123,20 +158,18 @@ mod tests {
     #[test]
     fn a_plan_shows_its_prices() {
         assert_snapshot!(offering(&plan(), Style::default()), @"
-        PLAN_M  Medium  active
-          price         25.00 SGD
-          sellable      yes
-          on sale from  2025-01-01T00:00:00Z
+        PLAN_M  Medium  ● active
+          Price         25.00 SGD
+          Sellable      yes
+          On sale from  2025-01-01 00:00Z
 
-        Allowances
-          ALLOWANCE   QUANTITY
-          data           30 GB
-          voice      unlimited
-          sms              100
+        Included each period
+          Data       30 GB
+          Voice  unlimited
+          SMS      100 SMS
 
         Prices
-          ID               AMOUNT  FROM  TO
-          PRICE_PLAN_M  25.00 SGD  -     -
+          PRICE_PLAN_M  25.00 SGD
         ");
     }
 
@@ -155,10 +188,9 @@ mod tests {
         ");
         assert_snapshot!(vas(&views[1], Style::default()), @"
         VAS_UNLIMITED_DAY  Unlimited day
-          price      5.00 SGD
-          allowance  data
-          quantity   unlimited
-          lasts      24 h
+          Price  5.00 SGD
+          Data   unlimited
+          Lasts  24 h
         ");
     }
 }

@@ -4,10 +4,12 @@
 //! stays empty.
 
 pub(crate) mod audit;
+pub(crate) mod card;
 pub(crate) mod catalog;
 pub(crate) mod customer;
 pub(crate) mod data;
 pub(crate) mod generic;
+pub(crate) mod grid;
 pub(crate) mod inventory;
 pub(crate) mod message;
 pub(crate) mod operation;
@@ -18,10 +20,13 @@ pub(crate) mod platform;
 pub(crate) mod provisioning;
 pub(crate) mod queue;
 pub(crate) mod service;
+pub(crate) mod styled;
 pub(crate) mod subscription;
 pub(crate) mod table;
 pub(crate) mod text;
+pub(crate) mod trace;
 pub(crate) mod usage;
+pub(crate) mod words;
 
 /// How text may look where it is going.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,20 +45,34 @@ impl Style {
 
     /// A state, in the colour of how much it asks for attention.
     pub(crate) fn state(self, state: &str) -> String {
-        match state {
-            "active" | "activated" | "approved" | "available" | "completed" | "done" | "ok" | "rated" | "sent"
-            | "verified" => self.paint("32", state),
-            "blocked" | "declined" | "errored" | "failed" | "parked" | "refused" | "rejected" | "stuck" => {
-                self.paint("31", state)
-            }
-            "acknowledged" | "in_progress" | "pending" | "quarantine" | "reserved" | "running" => {
-                self.paint("33", state)
-            }
-            _ => state.to_owned(),
-        }
+        self.paint(styled::Look::of_state(state).code(), state)
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour && !text.is_empty() && !code.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Style, styled};
+
+    /// A card at 60, 80 and 200 columns and in a pipe. What the widths promise is checked on the way: no line is wider, and
+    /// all lines of a frame are alike.
+    pub(crate) fn at_each_width(card: impl Fn(Style) -> String) -> String {
+        let framed = [60, 80, 200].map(|columns| {
+            let text = card(Style { colour: false, width: Some(columns) });
+            let widths: Vec<_> = text.lines().map(styled::width).collect();
+            assert!(widths.iter().all(|width| *width <= usize::from(columns)), "{columns} columns:\n{text}");
+            assert!(widths.iter().all(|width| *width == widths[0]), "{columns} columns:\n{text}");
+            format!("{columns} columns\n{text}")
+        });
+        let piped = card(Style::default());
+        assert!(!piped.contains('\u{1b}') && piped.lines().all(|line| line.trim_end() == line), "{piped}");
+        format!("{}\npiped\n{piped}", framed.join("\n"))
     }
 }

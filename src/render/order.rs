@@ -1,10 +1,16 @@
 //! Orders: the list, and the page that follows one to its last task.
 
+mod tree;
+
 use serde_json::Value;
 
+use super::card::Card;
+use super::grid::{self, Fit, Grid};
 use super::page::Page;
+use super::styled::Styled;
 use super::table::{Column, table};
-use super::{Style, provisioning, text};
+use super::words::{self, dim, minute, plain};
+use super::{Style, text};
 
 const LIST: &[Column] = &[
     Column::field("ID", "id"),
@@ -15,30 +21,11 @@ const LIST: &[Column] = &[
     Column::field("REASON", "stateReason"),
 ];
 
-const ITEMS: &[Column] = &[
-    Column::field("ID", "id"),
-    Column::field("ACTION", "action"),
-    Column::field("OFFERING", "offeringId"),
-    Column::money("PRICE", "priceAmount", "priceCurrency"),
-    Column::field("STATE", "state"),
-    Column::field("LINE", "targetSubscriptionId"),
-    Column::field("PAYMENT", "paymentAttemptId"),
-    Column::field("REFUND", "refundId"),
-];
-
 const WAITS_FOR: &[Column] = &[
     Column::field("WAITS FOR", "kind"),
     Column::field("ID", "id"),
     Column::field("STATE", "state"),
     Column::field("WHY", "why"),
-];
-
-const HISTORY: &[Column] = &[
-    Column::time("WHEN", "eventTime"),
-    Column::field("FROM", "fromState"),
-    Column::field("TO", "toState"),
-    Column::field("BY", "changedBy"),
-    Column::field("REASON", "reason"),
 ];
 
 /// What orders wait for, and what to do next; one alone or many.
@@ -71,43 +58,64 @@ pub(crate) fn list(answer: &Value, style: Style) -> String {
     table(style, LIST, text::rows(answer))
 }
 
-/// One order; its service orders with their tasks are shown when the view brings them.
+/// One order; its service orders, with services and tasks below them, are shown when the view brings them.
 pub(crate) fn page(order: &Value, style: Style) -> String {
-    let inner = Page::inner(style);
-    let page = Page::new(style, &[&text::field(order, "id")], &text::field(order, "state"))
-        .facts(&[
-            ("reason", text::field(order, "stateReason")),
-            ("customer", text::field(order, "customerId")),
-            ("ordered", text::time(order, "orderDate")),
-            ("submitted", text::time(order, "submittedAt")),
-            ("completed", text::time(order, "completedDate")),
-            ("wished number", text::field(order, "msisdnPreference")),
-            ("notes", text::field(order, "notes")),
+    Card::new(style, &[&text::field(order, "id")], &text::field(order, "state"))
+        .facts(vec![
+            ("Reason", plain(order, "stateReason")),
+            ("Customer", plain(order, "customerId")),
+            ("Ordered", Styled::plain(minute(order, "orderDate"))),
+            ("Submitted", Styled::plain(minute(order, "submittedAt"))),
+            ("Ended", Styled::plain(minute(order, "completedDate"))),
+            ("Stuck since", Styled::plain(minute(order, "stuckFlaggedAt"))),
+            ("Wished number", Styled::plain(words::number(&text::field(order, "msisdnPreference")))),
+            ("Notes", plain(order, "notes")),
         ])
-        .section("Items", &table(inner, ITEMS, text::rows(&order["items"])));
-    let service_orders = text::rows(&order["serviceOrders"]);
-    service_orders
-        .iter()
-        .fold(page, |page, service_order| {
-            page.section(&service_order_heading(service_order), &provisioning::tasks(&service_order["tasks"], inner))
-        })
-        .section("History", &history(&order["history"], inner))
+        .section("Items", items(text::rows(&order["items"])))
+        .section("Fulfilment", tree::rows(text::rows(&order["serviceOrders"])))
+        .text(tree::summary(text::rows(&order["serviceOrders"])), 2)
+        .section("History", history(text::rows(&order["history"])))
         .finish()
 }
 
-/// What happened to a thing with states, oldest first.
-pub(crate) fn history(answer: &Value, style: Style) -> String {
-    table(style, HISTORY, text::rows(answer))
+fn items(rows: &[Value]) -> Grid {
+    let mut grid = Grid::new(&[
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep).right(),
+        grid::Column::new("", Fit::Wrap(10)),
+    ]);
+    for item in rows {
+        let ids = ["targetSubscriptionId", "paymentAttemptId", "refundId"].map(|name| plain(item, name));
+        grid.row(vec![
+            dim(text::field(item, "action")).into(),
+            plain(item, "offeringId").into(),
+            Styled::state(&text::field(item, "state")).into(),
+            text::money(item, "priceAmount", "priceCurrency").into(),
+            Styled::joined(ids, " · ").into(),
+        ]);
+    }
+    grid
 }
 
-fn service_order_heading(service_order: &Value) -> String {
-    let mut heading = format!("Service order {}", text::field(service_order, "id"));
-    for part in ["kind", "state", "stateReason"].map(|name| text::field(service_order, name)) {
-        if !part.is_empty() {
-            heading.extend([", ", &part]);
-        }
+/// What happened to a thing with states, oldest first.
+fn history(rows: &[Value]) -> Grid {
+    let mut grid = Grid::new(&[
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Wrap(20)),
+        grid::Column::new("", Fit::Drop(1)),
+    ]);
+    for step in rows {
+        grid.row(vec![
+            dim(minute(step, "eventTime")).into(),
+            Styled::state(&text::field(step, "toState")).into(),
+            plain(step, "reason").into(),
+            dim(text::field(step, "changedBy")).into(),
+        ]);
     }
-    heading
+    grid
 }
 
 #[cfg(test)]
@@ -116,6 +124,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::render::tests::at_each_width;
 
     fn order() -> Value {
         json!({
@@ -169,34 +178,26 @@ mod tests {
     #[test]
     fn a_page_follows_the_order_to_its_tasks() {
         let mut view = order();
+        view["notes"] = json!("王小明 🎂 would like it before her birthday, and asks for a call when it is done");
         view["serviceOrders"] = json!([{
-            "id": "SO-0042", "kind": "activation", "state": "in_progress",
+            "id": "SO-0042", "kind": "activation", "state": "in_progress", "createdAt": "2026-04-11T09:00:00Z",
+            "services": [{
+                "id": "SVC-0001", "type": "CFS", "name": "Mobile line", "state": "reserved",
+                "children": [
+                    {"id": "SVC-0002", "type": "RFS", "name": "Data", "state": "reserved", "children": []},
+                    {"id": "SVC-0003", "type": "RFS", "name": "Voice", "state": "activated", "children": []},
+                ],
+            }],
             "tasks": [
                 {"id": "PTK-0001", "taskType": "HLR_PROVISION", "state": "completed", "attempts": 2, "maxAttempts": 3,
-                 "serviceId": "SVC-0002", "lastError": null, "completedAt": "2026-04-11T09:00:02Z"},
+                 "serviceId": "SVC-0002", "lastError": null, "startedAt": "2026-04-11T09:00:01Z",
+                 "completedAt": "2026-04-11T09:00:02.2Z"},
                 {"id": "PTK-0002", "taskType": "OCS_BALANCE_INIT", "state": "stuck", "attempts": 1, "maxAttempts": 3,
-                 "serviceId": "SVC-0002", "lastError": "the network did not answer", "completedAt": null},
+                 "serviceId": "SVC-0003", "lastError": "the network did not answer", "completedAt": null},
+                {"id": "PTK-0003", "taskType": "ESIM_PROFILE_PREPARE", "state": "pending", "attempts": 0, "maxAttempts": 3,
+                 "serviceId": "SVC-0009", "lastError": null, "completedAt": null},
             ],
         }]);
-        assert_snapshot!(page(&view, Style::default()), @"
-        ORD-0042  in_progress
-          customer   CUST-0a1b2c3d4e5f
-          ordered    2026-04-11T09:00:00Z
-          submitted  2026-04-11T09:00:00Z
-
-        Items
-          ID       ACTION  OFFERING     PRICE  STATE        LINE  PAYMENT     REFUND
-          OI-0042  add     PLAN_S    9.00 SGD  in_progress  -     PAY-000042  -
-
-        Service order SO-0042, activation, in_progress
-          ID        TASK              STATE      ATTEMPTS  SERVICE   COMPLETED             LAST ERROR
-          PTK-0001  HLR_PROVISION     completed  2 of 3    SVC-0002  2026-04-11T09:00:02Z  -
-          PTK-0002  OCS_BALANCE_INIT  stuck      1 of 3    SVC-0002  -                     the network did not answer
-
-        History
-          WHEN                  FROM          TO            BY        REASON
-          2026-04-11T09:00:00Z  -             acknowledged  cli-user  -
-          2026-04-11T09:00:00Z  acknowledged  in_progress   cli-user  submitted
-        ");
+        assert_snapshot!("order", at_each_width(|style| page(&view, style)));
     }
 }

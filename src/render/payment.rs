@@ -1,10 +1,17 @@
 //! Cards on file and payment attempts.
 
+mod history;
+
 use serde_json::Value;
 
-use super::page::Page;
+use super::card::Card;
+use super::grid::{self, Fit, Grid};
+use super::styled::Styled;
 use super::table::{Column, table};
+use super::words::{dim, minute, plain};
 use super::{Style, text};
+
+pub(crate) use history::history;
 
 const METHODS: &[Column] = &[
     Column::field("ID", "id"),
@@ -32,13 +39,35 @@ pub(crate) fn methods(answer: &Value, style: Style) -> String {
 
 /// One card.
 pub(crate) fn method(method: &Value, style: Style) -> String {
-    Page::new(style, &[&text::field(method, "id"), &card(method)], &text::field(method, "status"))
-        .facts(&[
-            ("customer", text::field(method, "customerId")),
-            ("expires", expiry(method)),
-            ("default", text::field(method, "isDefault")),
+    Card::new(style, &[&text::field(method, "id"), &card(method)], &text::field(method, "status"))
+        .facts(vec![
+            ("Customer", plain(method, "customerId")),
+            ("Expires", Styled::plain(expiry(method))),
+            ("Default", plain(method, "isDefault")),
         ])
         .finish()
+}
+
+/// Cards as rows of another card.
+pub(super) fn method_rows(methods: &[Value]) -> Grid {
+    let mut rows = Grid::new(&[
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Keep),
+        grid::Column::new("", Fit::Drop(1)),
+    ]);
+    for method in methods {
+        let default = if method["isDefault"] == true { "default" } else { "" };
+        rows.row(vec![
+            plain(method, "id").into(),
+            Styled::state(&text::field(method, "status")).into(),
+            Styled::plain(card(method)).into(),
+            Styled::plain(expiry(method)).into(),
+            dim(default).into(),
+        ]);
+    }
+    rows
 }
 
 /// Attempts as a table.
@@ -49,28 +78,25 @@ pub(crate) fn attempts(answer: &Value, style: Style) -> String {
 /// One attempt: what was asked of the gateway, and what it said.
 pub(crate) fn attempt(attempt: &Value, style: Style) -> String {
     let refund = &attempt["refund"];
-    Page::new(
+    let declined = ["declineCode", "declineReason"].map(|name| plain(attempt, name));
+    Card::new(
         style,
         &[&text::field(attempt, "id"), &text::money(attempt, "amount", "currency")],
         &text::field(attempt, "status"),
     )
-    .facts(&[
-        ("customer", text::field(attempt, "customerId")),
-        ("card", text::field(attempt, "paymentMethodId")),
-        ("purpose", text::field(attempt, "purpose")),
-        ("subject", text::field(attempt, "subjectId")),
-        ("business key", text::field(attempt, "businessKey")),
-        ("attempt", text::field(attempt, "attemptNumber")),
-        ("gateway reference", text::field(attempt, "gatewayRef")),
-        (
-            "declined",
-            [text::field(attempt, "declineCode"), text::field(attempt, "declineReason")].join(" ").trim().to_owned(),
-        ),
-        ("attempted", text::time(attempt, "attemptedAt")),
-        ("finished", text::time(attempt, "finishedAt")),
-        ("refund", text::field(refund, "id")),
-        ("refund status", style.state(&text::field(refund, "status"))),
-        ("refund reason", text::field(refund, "reason")),
+    .facts(vec![
+        ("Declined", Styled::joined(declined, " · ")),
+        ("Customer", plain(attempt, "customerId")),
+        ("Card", plain(attempt, "paymentMethodId")),
+        ("Purpose", plain(attempt, "purpose")),
+        ("Subject", plain(attempt, "subjectId")),
+        ("Business key", plain(attempt, "businessKey")),
+        ("Attempt", plain(attempt, "attemptNumber")),
+        ("Gateway", plain(attempt, "gatewayRef")),
+        ("Attempted", Styled::plain(minute(attempt, "attemptedAt"))),
+        ("Finished", Styled::plain(minute(attempt, "finishedAt"))),
+        ("Refund", Styled::joined([plain(refund, "id"), Styled::state(&text::field(refund, "status"))], "  ")),
+        ("Refunded for", plain(refund, "reason")),
     ])
     .finish()
 }
@@ -109,10 +135,10 @@ mod tests {
         PM-0007  visa •••4242  03/2030  yes      active
         ");
         assert_snapshot!(method(&view, Style::default()), @"
-        PM-0007  visa •••4242  active
-          customer  CUST-0a1b2c3d4e5f
-          expires   03/2030
-          default   yes
+        PM-0007  visa •••4242  ● active
+          Customer  CUST-0a1b2c3d4e5f
+          Expires   03/2030
+          Default   yes
         ");
     }
 
@@ -138,17 +164,17 @@ mod tests {
         PAY-000002  2026-04-11T09:00:00Z  activation  ORD-0001  9.00 SGD  approved  -                   refunded
         ");
         assert_snapshot!(attempt(&declined, Style::default()), @"
-        PAY-000001  9.00 SGD  declined
-          customer           CUST-0a1b2c3d4e5f
-          card               PM-0007
-          purpose            activation
-          subject            ORD-0001
-          business key       activation:ORD-0001
-          attempt            1
-          gateway reference  ch_1
-          declined           insufficient_funds The card has insufficient funds.
-          attempted          2026-04-11T09:00:00Z
-          finished           2026-04-11T09:00:01Z
+        PAY-000001  9.00 SGD  ● declined
+          Declined      insufficient_funds · The card has insufficient funds.
+          Customer      CUST-0a1b2c3d4e5f
+          Card          PM-0007
+          Purpose       activation
+          Subject       ORD-0001
+          Business key  activation:ORD-0001
+          Attempt       1
+          Gateway       ch_1
+          Attempted     2026-04-11 09:00Z
+          Finished      2026-04-11 09:00Z
         ");
     }
 }

@@ -37,4 +37,5 @@ mod telemetry;
 mod tidy;
 mod tmf_gate;
 mod tmf_table;
+mod traces;
 mod usage;

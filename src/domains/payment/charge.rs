@@ -9,6 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
+use tracing::Instrument as _;
 
 use super::Service;
 use super::model::{Attempt, Entry, Outcome, Refund, backoff};
@@ -21,7 +22,7 @@ use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::platform::{crash, outbox, waves};
+use crate::platform::{crash, outbox, trace, waves};
 
 /// How long a gateway call may take.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -127,7 +128,8 @@ impl Service {
         {
             return Ok(answer);
         }
-        self.bounded(self.gateway.charge(key, &work.token, work.attempt.amount)).await
+        let charge = self.bounded(self.gateway.charge(key, &work.token, work.attempt.amount));
+        charge.instrument(trace::step("payment", "gateway.charge")).await
     }
 
     /// A gateway call that ends in time.

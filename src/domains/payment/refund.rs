@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use super::Service;
 use super::charge::Visit;
 use super::events::{PaymentRefunded, RefundFailed, RefundRequested};
@@ -15,7 +17,7 @@ use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::platform::{crash, outbox};
+use crate::platform::{crash, outbox, trace};
 
 /// Longest reason that an operator can give.
 const REASON_LENGTH_MAX: usize = 200;
@@ -69,7 +71,8 @@ impl Service {
             return Ok(Visit::NothingToDo);
         };
         crash::point("payment.refund.before_call");
-        let answer = self.bounded(self.gateway.refund(&work.gateway_key, &work.charge_ref, work.amount)).await;
+        let refund = self.bounded(self.gateway.refund(&work.gateway_key, &work.charge_ref, work.amount));
+        let answer = refund.instrument(trace::step("payment", "gateway.refund")).await;
         crash::point("payment.refund.after_call");
         let answered = match answer {
             Ok(gateway_ref) => Answered::Paid { gateway_ref },

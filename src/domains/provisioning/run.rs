@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use crate::domains::provisioning::Service;
 use crate::domains::provisioning::events::TaskWithdrawn;
@@ -21,7 +22,7 @@ use crate::domains::provisioning::store::{self, Claim};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
-use crate::platform::{crash, outbox};
+use crate::platform::{crash, outbox, trace};
 
 /// How long a network element may take for one attempt.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,7 +91,8 @@ impl Service {
             payload: task.payload.clone(),
         };
         crash::point("provisioning.task.before_call");
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.network.execute(&order)).await;
+        let told = self.network.execute(&order).instrument(trace::step("provisioning", "network.execute"));
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, told).await;
         crash::point("provisioning.task.after_call");
         let answer = answer.unwrap_or_else(|_| {
             let reason = format!("the network did not answer within {} s", ANSWER_TIMEOUT.as_secs());

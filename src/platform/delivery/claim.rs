@@ -1,12 +1,14 @@
 //! Taking due deliveries: row locks with SKIP LOCKED, a lease in the row, no lock kept. Any number of replicas may claim.
 
 use chrono::{DateTime, Utc};
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::platform::db::Db;
 use crate::platform::delivery::Kind;
 use crate::platform::error::Result;
 use crate::platform::hub::{CONSUMER_PREFIX, Notice};
+use crate::platform::trace;
 
 /// How long a claimed delivery is left alone. A dead replica's leases are freed as soon as its own lease ends.
 const LEASE_SECONDS: i32 = 30;
@@ -30,6 +32,21 @@ pub(super) struct Claimed {
 }
 
 impl Claimed {
+    /// The segment of its trace, together with the deliveries that are worked on with it; none when nobody asked for it.
+    pub(super) fn span(&self, together: usize) -> Span {
+        let Some(trace_id) = &self.trace_id else { return Span::none() };
+        trace::delivery(trace::Delivered {
+            trace_id,
+            tenant: &self.tenant_id,
+            identity: &self.service_identity,
+            consumer: &self.consumer,
+            event_id: self.event_id,
+            aggregate_id: &self.aggregate_id,
+            attempts: self.attempts,
+            together,
+        })
+    }
+
     /// As a listener outside is told of it.
     pub(super) fn notice(&self) -> Notice {
         Notice {

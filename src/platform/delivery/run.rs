@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use serde::Serialize;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::platform::clock::Clock;
@@ -20,6 +21,7 @@ use crate::platform::delivery::{Failure, Handler, Handlers, Remedy};
 use crate::platform::error::Result;
 use crate::platform::gather::Gather;
 use crate::platform::outbox::{self, Event};
+use crate::platform::trace;
 
 /// Waits before the second and each later try; after the last one the delivery is parked.
 const BACKOFF: [Duration; 5] = [
@@ -97,6 +99,11 @@ impl Runner {
 
     /// Runs one delivery to its outcome and records it. What cannot be recorded is let go, so that somebody claims again.
     pub(super) async fn deliver(&self, claimed: &Claimed) {
+        self.run_one(claimed).instrument(claimed.span(1)).await;
+        self.db.wake().ended();
+    }
+
+    async fn run_one(&self, claimed: &Claimed) {
         // A panic or an endless handler must use up the budget like any other failure, or it would come back for ever.
         let attempt = AssertUnwindSafe(self.attempts(claimed)).catch_unwind();
         let outcome = match tokio::time::timeout(HANDLER_TIMEOUT, attempt).await {
@@ -105,12 +112,14 @@ impl Runner {
             Err(_) => Err(Failure::retry(format!("the handler took longer than {} s", HANDLER_TIMEOUT.as_secs()))),
         };
         self.conclude(claimed, outcome).await;
-        self.db.wake().ended();
     }
 
     /// Records a failure; what did not fail has recorded itself.
     pub(super) async fn conclude(&self, claimed: &Claimed, outcome: Result<(), Failure>) {
         let Err(failure) = outcome else { return };
+        if failure.remedy != Remedy::Wait {
+            trace::failed();
+        }
         if let Err(error) = self.record_failure(claimed, &failure).await {
             tracing::warn!(consumer = claimed.consumer, event.id = %claimed.event_id, %error, "delivery outcome not recorded");
             self.let_go(claimed).await;

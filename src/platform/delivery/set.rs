@@ -16,6 +16,7 @@ use sea_orm::FromQueryResult;
 use serde::Deserialize as _;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::platform::context::Context;
@@ -160,7 +161,7 @@ impl Runner {
         match batch.deliveries.as_slice() {
             [] => {}
             [one] => self.deliver(one).await,
-            set => self.deliver_together(set).await,
+            set => self.deliver_together(set).instrument(set[0].span(set.len())).await,
         }
         drop(batch.permit);
     }

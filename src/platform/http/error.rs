@@ -94,6 +94,11 @@ impl ApiError {
         error
     }
 
+    /// Is it ours, and not the caller's?
+    pub fn is_fault(&self) -> bool {
+        self.0.status.is_server_error()
+    }
+
     fn violation(violation: &Violation) -> Self {
         let mut error = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,

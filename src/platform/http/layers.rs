@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use tokio::sync::Semaphore;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use crate::platform::clock::Clock;
@@ -24,6 +25,10 @@ use crate::platform::http::error::{ErrorBody, Report};
 use crate::platform::http::extract::is_json;
 use crate::platform::ids::Ids;
 use crate::platform::perimeter::{self, Identity, TokenMap};
+use crate::platform::trace;
+
+/// Usage is answered thousands of times a second; it is not traced.
+const USAGE: &str = "/tmf-api/usageManagement/";
 
 /// Bounds of one listener.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +72,16 @@ pub struct Caller {
     channel: Channel,
     request_id: Arc<str>,
     trace_id: Arc<str>,
+    is_traced: AtomicBool,
 }
 
 impl Caller {
+    /// Traces what the caller asked for, under a name without ids in it.
+    pub fn trace(&self, name: &str) -> Span {
+        self.is_traced.store(true, Ordering::Relaxed);
+        trace::request(&self.trace_id, &self.identity.tenant, &self.identity.name, name)
+    }
+
     /// What the edge knows.
     pub fn edge(&self) -> &Edge {
         &self.edge
@@ -104,7 +116,7 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
     let span = tracing::info_span!("request", bss.module = "http", http.method = %method, http.route = route, request.id = %request_id);
-    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id)).catch_unwind();
+    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id, &route)).catch_unwind();
     // The panic hook has logged the place; the caller is told nothing.
     let panicked = |_| ApiError::from(Error::Internal("a handler panicked".into())).into_response();
     let mut response = answer.instrument(span.clone()).await.unwrap_or_else(panicked);
@@ -122,7 +134,7 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
     response
 }
 
-async fn answer(edge: &Arc<Edge>, mut request: Request, next: Next, request_id: &Arc<str>) -> Response {
+async fn answer(edge: &Arc<Edge>, request: Request, next: Next, request_id: &Arc<str>, route: &str) -> Response {
     if let Err(refused) = bounds::check(&request) {
         return refused.into_response();
     }
@@ -135,12 +147,32 @@ async fn answer(edge: &Arc<Edge>, mut request: Request, next: Next, request_id: 
         return ApiError::unavailable("Too many requests are in work; try again shortly").into_response();
     };
     match authenticate(edge, &request, request_id) {
-        Ok(caller) => {
-            request.extensions_mut().insert(Arc::new(caller));
-            in_time(edge.limits, request, next).await
-        }
+        Ok(caller) => traced(edge, Arc::new(caller), request, next, route).await,
         Err(refused) => refused.into_response(),
     }
+}
+
+/// Answers the request of a known caller. What writes is traced; what was slow or failed is noted afterwards. Operations
+/// know themselves which of them write and which wait on purpose.
+async fn traced(edge: &Edge, caller: Arc<Caller>, mut request: Request, next: Next, route: &str) -> Response {
+    let (started, method) = (Instant::now(), request.method().clone());
+    let is_operation = route.starts_with("/ops/");
+    request.extensions_mut().insert(Arc::clone(&caller));
+    let span = if method.is_safe() || is_operation || route.starts_with(USAGE) {
+        Span::none()
+    } else {
+        caller.trace(&format!("{method} {route}"))
+    };
+    let response = in_time(edge.limits, request, next).instrument(span.clone()).await;
+    let (is_fault, took) = (response.status().is_server_error(), started.elapsed());
+    if is_fault {
+        span.record("error", true);
+    }
+    if (is_fault || (took > trace::SLOW && !is_operation)) && !caller.is_traced.load(Ordering::Relaxed) {
+        let name = format!("{method} {route}");
+        trace::remarkable(&caller.trace_id, &caller.identity.tenant, &name, response.status().as_u16(), took);
+    }
+    response
 }
 
 fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
@@ -219,7 +251,8 @@ fn caller(
         Some(given) => given.into(),
         None => (&*edge.ids.uuid().simple().encode_lower(&mut Uuid::encode_buffer())).into(),
     };
-    Ok(Caller { edge: Arc::clone(edge), identity, actor: actor.into(), channel, request_id, trace_id })
+    let is_traced = AtomicBool::new(false);
+    Ok(Caller { edge: Arc::clone(edge), identity, actor: actor.into(), channel, request_id, trace_id, is_traced })
 }
 
 /// The trace id of a W3C `traceparent` header (Trace Context, section 3.2), when it is well-formed.

@@ -11,4 +11,4 @@ pub mod resource;
 
 pub use error::ApiError;
 pub use extract::{ApiJson, ApiPath, ApiQuery, Reader};
-pub use layers::{Edge, Limits};
+pub use layers::{Caller, Edge, Limits};

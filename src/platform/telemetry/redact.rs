@@ -23,7 +23,7 @@ const SECRET_NAMES: &[&str] = &[
 const SECRET_WORDS: &[&str] = &["ki", "pan", "iccid", "otp"];
 
 /// The value of a field as it may be written.
-pub(super) fn field(name: &str, value: Value) -> Value {
+pub(in crate::platform) fn field(name: &str, value: Value) -> Value {
     if is_secret(name) {
         return Value::from(HIDDEN);
     }
