@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::customer::is_number;
 use super::error::CliError;
 use super::operations as op;
 use super::session::{Gate, Outcome, Session};
-use crate::render::{self, text};
+use crate::render::page::Page;
+use crate::render::{self, Style, text};
 
 /// As long as the server may take to tell every line of a plan.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(65);
@@ -23,16 +24,25 @@ pub enum SubscriptionCommand {
         /// Line id or its number
         #[arg(value_name = "LINE")]
         line: String,
+        /// With the activation code of its eSIM; who has it can take over the line
+        #[arg(long)]
+        show_esim: bool,
     },
     /// List the lines of a customer
-    #[command(after_help = "Examples:\n  bss subscription list --customer CUST-0a1b2c3d4e5f")]
+    #[command(after_help = "\
+Examples:
+  bss subscription list --customer CUST-0a1b2c3d4e5f
+  bss subscription list --customer CUST-0a1b2c3d4e5f --fields id,msisdn,state")]
     List {
         /// Customer id
         #[arg(long)]
         customer: String,
     },
     /// Show what is left of each allowance
-    #[command(after_help = "Examples:\n  bss subscription balance SUB-0042")]
+    #[command(after_help = "\
+Examples:
+  bss subscription balance SUB-0042
+  bss subscription balance SUB-0042 -o csv")]
     Balance {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -53,7 +63,10 @@ pub enum SubscriptionCommand {
         gate: Gate,
     },
     /// Renew a line now: charges the customer's default card
-    #[command(after_help = "Examples:\n  bss subscription renew SUB-0042 --yes")]
+    #[command(after_help = "\
+Examples:
+  bss subscription renew SUB-0042 --yes
+  bss subscription renew SUB-0042 --dry-run")]
     Renew {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -92,7 +105,10 @@ pub enum SubscriptionCommand {
         note: Option<String>,
     },
     /// Book another plan for the next renewal; nothing is charged today
-    #[command(after_help = "Examples:\n  bss subscription change-plan SUB-0042 PLAN_L")]
+    #[command(after_help = "\
+Examples:
+  bss subscription change-plan SUB-0042 PLAN_L
+  bss subscription change-plan SUB-0042 PLAN_S --dry-run")]
     ChangePlan {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -102,37 +118,31 @@ pub enum SubscriptionCommand {
         plan: String,
     },
     /// Take a booked plan change back
-    #[command(after_help = "Examples:\n  bss subscription keep-plan SUB-0042")]
+    #[command(after_help = "\
+Examples:
+  bss subscription keep-plan SUB-0042
+  bss subscription keep-plan SUB-0042 -o json")]
     KeepPlan {
         /// Line id
         #[arg(value_name = "LINE")]
         line: String,
     },
     /// Move every line of a plan to a new price, with a notice to each customer
-    #[command(
-        after_help = "Examples:\n  bss subscription migrate-price --offering PLAN_M --new-price-id PRICE_PLAN_M_2027 --effective-from 2027-01-01T00:00:00Z --yes"
-    )]
-    MigratePrice {
-        /// Plan whose lines are moved
-        #[arg(long)]
-        offering: String,
-        /// Price row of that plan
-        #[arg(long)]
-        new_price_id: String,
-        /// First day of the new price, before the notice
-        #[arg(long)]
-        effective_from: String,
-        /// Days of notice, 1 to 365
-        #[arg(long, default_value_t = 30)]
-        notice_days: u32,
-        /// Who decided it
-        #[arg(long, default_value = "ops")]
-        initiated_by: String,
-        #[command(flatten)]
-        gate: Gate,
-    },
+    #[command(override_usage = "\
+bss subscription migrate-price [OPTIONS]
+           --offering <PLAN> --new-price-id <PRICE> --effective-from <INSTANT>")]
+    #[command(after_help = "\
+Examples:
+  bss subscription migrate-price --offering PLAN_M \\
+    --new-price-id PRICE_M_2027 --effective-from 2027-01-01T00:00:00Z --yes
+  bss subscription migrate-price --offering PLAN_M --notice-days 60 \\
+    --new-price-id PRICE_M_2027 --effective-from 2027-01-01T00:00:00Z --dry-run")]
+    MigratePrice(MigrateArgs),
     /// End a line
-    #[command(after_help = "Examples:\n  bss subscription terminate SUB-0042 --reason 'moved away' --yes")]
+    #[command(after_help = "\
+Examples:
+  bss subscription terminate SUB-0042 --reason 'moved away' --yes
+  bss subscription terminate SUB-0042 --dry-run")]
     Terminate {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -144,7 +154,10 @@ pub enum SubscriptionCommand {
         gate: Gate,
     },
     /// Tell what happened to a line: blocks, charges, grants, changes of plan and price
-    #[command(after_help = "Examples:\n  bss subscription timeline SUB-0042 --limit 50")]
+    #[command(after_help = "\
+Examples:
+  bss subscription timeline SUB-0042
+  bss subscription timeline SUB-0042 --limit 50 -o jsonl")]
     Timeline {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -154,14 +167,20 @@ pub enum SubscriptionCommand {
         limit: Option<u32>,
     },
     /// Show the states that a line went through
-    #[command(after_help = "Examples:\n  bss subscription history SUB-0042")]
+    #[command(after_help = "\
+Examples:
+  bss subscription history SUB-0042
+  bss subscription history SUB-0042 -o json")]
     History {
         /// Line id
         #[arg(value_name = "LINE")]
         line: String,
     },
     /// Show the activation code of the line's eSIM; who has it can take over the line
-    #[command(after_help = "Examples:\n  bss subscription esim SUB-0042")]
+    #[command(after_help = "\
+Examples:
+  bss subscription esim SUB-0042
+  bss subscription esim SUB-0042 --jq .activationCode")]
     Esim {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -169,11 +188,37 @@ pub enum SubscriptionCommand {
     },
 }
 
+/// A move to a new price.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Plan whose lines are moved
+    #[arg(long, value_name = "PLAN")]
+    offering: String,
+    /// Price row of that plan
+    #[arg(long, value_name = "PRICE")]
+    new_price_id: String,
+    /// First day of the new price, before the notice
+    #[arg(long, value_name = "INSTANT")]
+    effective_from: String,
+    /// Days of notice, 1 to 365
+    #[arg(long, default_value_t = 30)]
+    notice_days: u32,
+    /// Who decided it
+    #[arg(long, default_value = "ops")]
+    initiated_by: String,
+    #[command(flatten)]
+    gate: Gate,
+}
+
 pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>) -> Outcome {
     match command {
-        SubscriptionCommand::Show { line } => {
-            let line = find(&line, session).await?;
-            session.show(&line, render::subscription::page)
+        SubscriptionCommand::Show { line, show_esim } => {
+            let mut line = find(&line, session).await?;
+            if show_esim {
+                let filter = json!({"subscriptionId": line["id"]});
+                line["esimActivation"] = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, filter).await?;
+            }
+            session.show(&line, page)
         }
         SubscriptionCommand::List { customer } => {
             let lines = session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?;
@@ -205,28 +250,7 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             let line = session.call(op::SUBSCRIPTION_CANCEL_PENDING_PLAN_CHANGE, cancel).await?;
             session.show(&line, render::subscription::page)
         }
-        SubscriptionCommand::MigratePrice {
-            offering,
-            new_price_id,
-            effective_from,
-            notice_days,
-            initiated_by,
-            gate,
-        } => {
-            session.confirm(
-                gate,
-                &format!(
-                    "Every line of {offering} gets a notice and pays {new_price_id} afterwards; this is not taken back."
-                ),
-            )?;
-            let migration = json!({
-                "offeringId": offering, "newPriceId": new_price_id, "effectiveFrom": effective_from,
-                "noticeDays": notice_days, "initiatedBy": initiated_by,
-            });
-            let answer =
-                session.call_within(MIGRATION_TIMEOUT, op::SUBSCRIPTION_MIGRATE_TO_NEW_PRICE, migration).await?;
-            session.show(&answer, render::subscription::migration)
-        }
+        SubscriptionCommand::MigratePrice(args) => migrate_price(args, session).await,
         SubscriptionCommand::Terminate { line, reason, gate } => {
             session.confirm(
                 gate,
@@ -251,6 +275,29 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             session.show(&activation, render::generic::object)
         }
     }
+}
+
+/// The line, and the activation of its eSIM where it was asked for.
+fn page(line: &Value, style: Style) -> String {
+    let activation = match &line["esimActivation"] {
+        Value::Null => String::new(),
+        activation => render::generic::object(activation, Page::inner(style)),
+    };
+    render::subscription::page(line, style) + &Page::bare(style).section("eSIM", &activation).finish()
+}
+
+/// Tells every customer of the plan and books the new price.
+pub(super) async fn migrate_price(args: MigrateArgs, session: &mut Session<'_>) -> Outcome {
+    let MigrateArgs { offering, new_price_id, effective_from, notice_days, initiated_by, gate } = args;
+    let consequence =
+        format!("Every line of {offering} gets a notice and pays {new_price_id} afterwards; this is not taken back.");
+    session.confirm(gate, &consequence)?;
+    let migration = json!({
+        "offeringId": offering, "newPriceId": new_price_id, "effectiveFrom": effective_from,
+        "noticeDays": notice_days, "initiatedBy": initiated_by,
+    });
+    let answer = session.call_within(MIGRATION_TIMEOUT, op::SUBSCRIPTION_MIGRATE_TO_NEW_PRICE, migration).await?;
+    session.show(&answer, render::subscription::migration)
 }
 
 async fn find(line: &str, session: &Session<'_>) -> Result<Value, CliError> {

@@ -9,6 +9,7 @@ pub(crate) mod customer;
 pub(crate) mod data;
 pub(crate) mod generic;
 pub(crate) mod inventory;
+pub(crate) mod jq;
 pub(crate) mod message;
 pub(crate) mod operation;
 pub(crate) mod order;
@@ -17,6 +18,7 @@ pub(crate) mod payment;
 pub(crate) mod platform;
 pub(crate) mod provisioning;
 pub(crate) mod queue;
+pub(crate) mod select;
 pub(crate) mod service;
 pub(crate) mod subscription;
 pub(crate) mod table;
@@ -40,16 +42,21 @@ impl Style {
 
     /// A state, in the colour of how much it asks for attention.
     pub(crate) fn state(self, state: &str) -> String {
+        self.state_as(state, state)
+    }
+
+    /// Other words in the colour of a state.
+    pub(crate) fn state_as(self, state: &str, text: &str) -> String {
         match state {
             "active" | "activated" | "approved" | "available" | "completed" | "done" | "ok" | "rated" | "sent"
-            | "verified" => self.paint("32", state),
+            | "verified" => self.paint("32", text),
             "blocked" | "declined" | "errored" | "failed" | "parked" | "refused" | "rejected" | "stuck" => {
-                self.paint("31", state)
+                self.paint("31", text)
             }
             "acknowledged" | "in_progress" | "pending" | "quarantine" | "reserved" | "running" => {
-                self.paint("33", state)
+                self.paint("33", text)
             }
-            _ => state.to_owned(),
+            _ => text.to_owned(),
         }
     }
 
