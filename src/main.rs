@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use bss::app;
 use bss::cli::{self, Cli, Command};
-use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // A shell that completes a command line asks for nothing else.
+    clap_complete::CompleteEnv::with_factory(cli::command_to_complete).complete();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     // Without it, no outside call could speak TLS; it fails only when one was installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = match cli.command {

@@ -6,12 +6,16 @@ use std::io::Write as _;
 use crate::app::error::StartError;
 use crate::app::open::{self, Prepare};
 use crate::app::{doctor, serve};
-use crate::cli::{Format, Global, Role, ServeArgs, ServerCommand};
+use crate::cli::{self, Global, Role, ServeArgs, ServerCommand};
 use crate::platform::config::{self, Config};
 
 /// Runs one command in this process and answers its exit code.
 pub async fn run(global: &Global, command: ServerCommand) -> u8 {
     let environment = config::environment();
+    if global.dry_run {
+        complain("this command cannot be tried without doing it");
+        return 2;
+    }
     let outcome = match command {
         ServerCommand::Serve(args) => match Config::read_to_serve(&environment) {
             Ok(mut config) => {
@@ -20,8 +24,12 @@ pub async fn run(global: &Global, command: ServerCommand) -> u8 {
             }
             Err(error) => Err(error.into()),
         },
-        ServerCommand::Migrate => prepare(&environment, global, Prepare::Migrate, "the schema is current").await,
-        ServerCommand::Seed => prepare(&environment, global, Prepare::Seed, "the reference data is there").await,
+        ServerCommand::Migrate => {
+            return prepared(&environment, global, Prepare::Migrate, "the schema is current").await;
+        }
+        ServerCommand::Seed => {
+            return prepared(&environment, global, Prepare::Seed, "the reference data is there").await;
+        }
         ServerCommand::Doctor => return examine(&environment, global).await,
     };
     match outcome {
@@ -50,12 +58,17 @@ fn override_with(config: &mut Config, global: &Global, args: &ServeArgs) {
     }
 }
 
-async fn prepare(
-    environment: &BTreeMap<String, String>,
-    global: &Global,
-    what: Prepare,
-    done: &str,
-) -> Result<(), StartError> {
+async fn prepared(environment: &BTreeMap<String, String>, global: &Global, what: Prepare, done: &str) -> u8 {
+    match prepare(environment, global, what).await {
+        Ok(()) => cli::print_done(global, done),
+        Err(error) => {
+            complain(&error.to_string());
+            error.exit_code()
+        }
+    }
+}
+
+async fn prepare(environment: &BTreeMap<String, String>, global: &Global, what: Prepare) -> Result<(), StartError> {
     let mut config = Config::read(environment)?;
     override_with(&mut config, global, &ServeArgs::default());
     let opened = open::open(config, environment, what).await?;
@@ -63,27 +76,13 @@ async fn prepare(
     if let Some(cluster) = opened.cluster {
         cluster.stop().await?;
     }
-    say(done);
     Ok(())
 }
 
 async fn examine(environment: &BTreeMap<String, String>, global: &Global) -> u8 {
     let findings = doctor::examine(environment, |config| override_with(config, global, &ServeArgs::default())).await;
-    match global.output {
-        Format::Table => {
-            for finding in &findings {
-                say(&format!("{} {:20} {}", if finding.ok { "ok  " } else { "FAIL" }, finding.check, finding.detail));
-            }
-        }
-        Format::Json => say(&serde_json::to_string_pretty(&findings).unwrap_or_default()),
-        Format::Yaml => say(serde_saphyr::to_string(&findings).unwrap_or_default().trim_end()),
-    }
-    u8::from(findings.iter().any(|finding| !finding.ok))
-}
-
-/// A reader that went away (`bss doctor | head`) is no error of ours.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let printed = cli::print_findings(global, &serde_json::json!(findings));
+    printed.max(u8::from(findings.iter().any(|finding| !finding.ok)))
 }
 
 fn complain(text: &str) {

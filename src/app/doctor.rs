@@ -11,6 +11,15 @@ use crate::platform::delivery::parked;
 use crate::platform::perimeter::TokenMap;
 use crate::platform::{Platform, clock, replica};
 
+/// Deliveries that wait longer than this are not about to be taken up.
+const LAG_SECONDS_MAX: f64 = 60.0;
+/// A transaction that is open for longer keeps dead rows alive.
+const TRANSACTION_SECONDS_MAX: f64 = 300.0;
+/// Leases and the order of events stand a difference of clocks below this.
+const SKEW_SECONDS_MAX: f64 = 5.0;
+/// What a day of a small installation may need.
+const FREE_MEGABYTES_MIN: u64 = 500;
+
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
@@ -29,7 +38,7 @@ impl Finding {
     }
 }
 
-/// Looks at configuration, database, schema, clock, queue and replicas.
+/// Looks at configuration, disk, tokens, database, schema, clocks, queue, replicas and the oldest transaction.
 pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl FnOnce(&mut Config)) -> Vec<Finding> {
     let mut config = match Config::read(environment) {
         Ok(config) => config,
@@ -63,7 +72,7 @@ fn data_directory(config: &Config) -> Result<String, String> {
         Err(text) => return Ok(text),
     };
     let megabytes = free / 1_048_576;
-    if megabytes < 500 {
+    if megabytes < FREE_MEGABYTES_MIN {
         Err(format!("{path}: only {megabytes} MB are free; make room"))
     } else {
         Ok(format!("{path}, {megabytes} MB free"))
@@ -83,14 +92,50 @@ async fn examine_database(platform: &Platform) -> Vec<Finding> {
         Err(error) => Err(format!("{error}; is the database running?")),
     };
     let readable = schema.is_ok();
-    let mut findings = vec![Finding::of("tokens", perimeter), Finding::of("schema", schema)];
+    let mut findings = vec![Finding::of("tokens", perimeter), Finding::of("database", database(platform).await)];
+    findings.push(Finding::of("schema", schema));
     if readable {
+        findings.push(Finding::of("database clock", database_clock(platform).await));
         findings.push(Finding::of("clock", clock_state(platform).await));
         findings.push(Finding::of("queue", queue(platform).await));
         findings.push(Finding::of("replicas", replicas(platform).await));
         findings.push(Finding::of("oldest transaction", oldest_transaction(platform).await));
     }
     findings
+}
+
+/// What it is, whether a commit is kept when the power fails, and how many connections are left.
+async fn database(platform: &Platform) -> Result<String, String> {
+    let (version, fsync, commit, used, most): (String, String, String, i64, i64) = sqlx::query_as(
+        "select current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit'),
+                (select count(*) from pg_stat_activity where backend_type = 'client backend'),
+                current_setting('max_connections')::bigint",
+    )
+    .fetch_one(platform.db.pool())
+    .await
+    .map_err(|error| format!("{error}; is the database running?"))?;
+    let text = format!("PostgreSQL {version}, {used} of {most} connections");
+    if fsync != "on" || commit == "off" {
+        return Err(format!("{text}; fsync is {fsync}, synchronous_commit {commit}: a crash loses what was committed"));
+    }
+    if used * 10 >= most * 9 {
+        return Err(format!("{text}; raise max_connections, or lower BSS_DB_CONNECTIONS"));
+    }
+    Ok(text)
+}
+
+/// The clocks of this machine and of the database.
+async fn database_clock(platform: &Platform) -> Result<String, String> {
+    let before = clock::wall();
+    let there: chrono::DateTime<chrono::Utc> = sqlx::query_scalar("select clock_timestamp()")
+        .fetch_one(platform.db.pool())
+        .await
+        .map_err(|error| error.to_string())?;
+    let after = clock::wall();
+    // Half of the way there and back is the best guess of when it answered.
+    let skew = (there - (before + (after - before) / 2)).as_seconds_f64();
+    let text = format!("{skew:.3} s from this machine's");
+    if skew.abs() > SKEW_SECONDS_MAX { Err(format!("{text}; run a time service on both")) } else { Ok(text) }
 }
 
 async fn clock_state(platform: &Platform) -> Result<String, String> {
@@ -105,7 +150,13 @@ async fn queue(platform: &Platform) -> Result<String, String> {
     let pending: i64 = depths.iter().map(|depth| depth.pending).sum();
     let oldest = depths.iter().filter_map(|depth| depth.oldest_pending_seconds).fold(0.0, f64::max);
     let text = format!("{pending} pending, oldest {oldest:.0} s, {parked} parked");
-    if parked > 0 { Err(format!("{text}; look at them: bss queue parked")) } else { Ok(text) }
+    if parked > 0 {
+        return Err(format!("{text}; look at them: bss queue parked"));
+    }
+    if oldest > LAG_SECONDS_MAX {
+        return Err(format!("{text}; is a worker running? bss worker list"));
+    }
+    Ok(text)
 }
 
 async fn replicas(platform: &Platform) -> Result<String, String> {
@@ -124,5 +175,9 @@ async fn oldest_transaction(platform: &Platform) -> Result<String, String> {
     .map_err(|error| error.to_string())?;
     let seconds = seconds.unwrap_or(0.0);
     let text = format!("{seconds:.0} s");
-    if seconds > 300.0 { Err(format!("{text}; it keeps dead rows alive: look at pg_stat_activity")) } else { Ok(text) }
+    if seconds > TRANSACTION_SECONDS_MAX {
+        Err(format!("{text}; it keeps dead rows alive: look at pg_stat_activity"))
+    } else {
+        Ok(text)
+    }
 }

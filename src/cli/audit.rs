@@ -61,9 +61,11 @@ pub(super) async fn run(command: AuditCommand, session: &mut Session<'_>) -> Out
             session.show(&findings, render::audit::findings)
         }
         AuditCommand::Events(args) => {
+            // How many there are has no limit.
+            let limit = (!args.count).then_some(args.limit);
             let filter = json!({
                 "serviceIdentity": args.identity, "aggregateType": args.aggregate_type, "aggregateId": args.aggregate_id,
-                "eventTypePrefix": args.type_prefix, "limit": args.limit,
+                "eventTypePrefix": args.type_prefix, "limit": limit,
             });
             if args.count {
                 let count = session.call(op::AUDIT_COUNT_BY_IDENTITY, filter).await?;

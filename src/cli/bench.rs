@@ -13,7 +13,6 @@ mod renewal;
 mod signup;
 mod usage;
 
-use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -22,6 +21,12 @@ use serde_json::Value;
 use connection::{Fault, Target};
 use cpu::CpuArgs;
 use load::{Excess, Load, Report};
+
+use super::Global;
+use super::console::Console;
+use super::error::CliError;
+use super::output::{Format, Wanted};
+use super::tokens::Token;
 
 /// How the usage maximum is found before and after a flood.
 const NORMAL: Duration = Duration::from_secs(10);
@@ -39,13 +44,22 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Read plans and customers by id, in turn, at the TMF paths
-    #[command(after_help = "Examples:\n  bss bench read --connections 32 --server-pid 4242")]
+    #[command(after_help = "\
+Examples:
+  bss bench read --connections 32 --server-pid 4242
+  bss bench read --seconds 30 -o json")]
     Read(LoadArgs),
     /// Read pages of 20 of plans, customers and usage, in turn, at the TMF paths
-    #[command(after_help = "Examples:\n  bss bench list --connections 32")]
+    #[command(after_help = "\
+Examples:
+  bss bench list --connections 32
+  bss bench list --fields ratePerSecond,latencyMs.p99")]
     List(LoadArgs),
     /// Search customers at the TMF path: filters, fields, counts, pages near and far, in turn
-    #[command(after_help = "Examples:\n  bss bench search --customers 100000 --connections 8")]
+    #[command(after_help = "\
+Examples:
+  bss bench search --customers 100000 --connections 8
+  bss bench search --customers 1000 --seconds 5")]
     Search {
         #[command(flatten)]
         load: LoadArgs,
@@ -54,7 +68,10 @@ enum What {
         customers: u32,
     },
     /// Read by id with nothing else going on, find the usage maximum, and read again at half of it
-    #[command(after_help = "Examples:\n  bss bench mixed --readers 4 --connections 128")]
+    #[command(after_help = "\
+Examples:
+  bss bench mixed --readers 4 --connections 128
+  bss bench mixed --lines 500 --seconds 30")]
     Mixed {
         /// Connections that read
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=512))]
@@ -65,7 +82,10 @@ enum What {
         lines: LinesArgs,
     },
     /// Customer, identity check, card, order, active line: the whole sign-up, one after the other
-    #[command(after_help = "Examples:\n  bss bench signup --seconds 20")]
+    #[command(after_help = "\
+Examples:
+  bss bench signup --seconds 20
+  bss bench signup --connections 8 --json")]
     Signup {
         /// Customers who sign up at once
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512))]
@@ -74,7 +94,10 @@ enum What {
         time: TimeArgs,
     },
     /// Usage, one event per request, spread over lines
-    #[command(after_help = "Examples:\n  bss bench usage --connections 128 --lines 500")]
+    #[command(after_help = "\
+Examples:
+  bss bench usage --connections 128 --lines 500
+  bss bench usage --seconds 30 -o json")]
     Usage {
         #[command(flatten)]
         load: LoadArgs,
@@ -82,7 +105,10 @@ enum What {
         lines: LinesArgs,
     },
     /// Find the usage maximum, send three times that, and look five seconds later whether all is as before
-    #[command(after_help = "Examples:\n  bss bench overload --connections 1500 --seconds 60")]
+    #[command(after_help = "\
+Examples:
+  bss bench overload --connections 1500 --seconds 60
+  bss bench overload --lines 500 --json")]
     Overload {
         /// Connections that the flood comes over
         #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u16).range(1..=8192))]
@@ -93,7 +119,10 @@ enum What {
         lines: LinesArgs,
     },
     /// Renew lines that are all due at once; moves the product clock by a month
-    #[command(after_help = "Examples:\n  bss bench renewal --lines 1000 --json")]
+    #[command(after_help = "\
+Examples:
+  bss bench renewal --lines 1000 --json
+  bss bench renewal --lines 100 --standing 10000")]
     Renewal {
         #[command(flatten)]
         lines: LinesArgs,
@@ -175,31 +204,38 @@ impl What {
 
 /// Runs one load and prints its report. 0: every request succeeded; 1: some did not; 7: there is no server; 2, 4: see the
 /// exit codes of the command line.
-pub async fn run(args: BenchArgs, base_url: &str, token: &str, out: &mut dyn Write) -> u8 {
-    let json = args.what.wants_json();
-    let outcome = match Target::new(base_url, token, args.cpu.meter()) {
+pub(super) async fn run(
+    args: BenchArgs,
+    server: &super::Target,
+    global: &Global,
+    console: &mut Console,
+) -> Result<u8, CliError> {
+    let format = if args.what.wants_json() { Format::Json } else { global.output };
+    let wanted = Wanted::new(&Global { output: format, ..global.clone() })?;
+    let token = server.token.as_ref().map_or("", Token::reveal);
+    let measured = match Target::new(server.url.as_str(), token, args.cpu.meter()) {
         Ok(target) => measure(args.what, &target).await,
         Err(fault) => Err(fault),
     };
-    let (text, code) = match outcome {
+    match measured {
         Ok(reports) => {
-            let code = reports.iter().map(Report::exit_code).max().unwrap_or(1);
-            (if json { in_json(&reports) } else { reports.iter().map(Report::text).collect() }, code)
+            let text = |_: &Value, _| reports.iter().map(Report::text).collect();
+            console.show(&wanted.text(&in_json(&reports), console.style, text)?)?;
+            Ok(reports.iter().map(Report::exit_code).max().unwrap_or(1))
         }
-        Err(fault) => (format!("error: {fault}\n"), fault.exit_code()),
-    };
-    // A reader that went away is no error of ours.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    code
+        Err(fault) => {
+            console.say(&format!("error: {fault}\n"));
+            Ok(fault.exit_code())
+        }
+    }
 }
 
 /// One report as an object, several as a list.
-fn in_json(reports: &[Report]) -> String {
-    let text = match reports {
+fn in_json(reports: &[Report]) -> Value {
+    match reports {
         [one] => one.json(),
         several => Value::Array(several.iter().map(Report::json).collect()),
-    };
-    format!("{text:#}\n")
+    }
 }
 
 async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {

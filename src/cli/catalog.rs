@@ -26,7 +26,10 @@ Examples:
         all: bool,
     },
     /// Show a plan: allowances, prices over time
-    #[command(after_help = "Examples:\n  bss catalog show PLAN_M\n  bss catalog show PLAN_M -o json")]
+    #[command(after_help = "\
+Examples:
+  bss catalog show PLAN_M
+  bss catalog show PLAN_M -o yaml")]
     Show {
         /// Plan id
         #[arg(value_name = "PLAN")]
@@ -47,10 +50,7 @@ pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> O
             let offerings = session.call(op::CATALOG_LIST_OFFERINGS, json!({})).await?;
             session.show(&offerings, render::catalog::offerings)
         }
-        CatalogCommand::List { at, .. } => {
-            let offerings = session.call(op::CATALOG_LIST_ACTIVE_OFFERINGS, json!({"at": at})).await?;
-            session.show(&offerings, render::catalog::plans)
-        }
+        CatalogCommand::List { at, .. } => on_sale(at, session).await,
         CatalogCommand::Show { offering } => {
             let offering = session.call(op::CATALOG_GET_OFFERING, json!({"offeringId": offering})).await?;
             session.show(&offering, render::catalog::offering)
@@ -64,4 +64,10 @@ pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> O
             session.show(&vas, render::catalog::vas_list)
         }
     }
+}
+
+/// The plans on sale at an instant, or now.
+pub(super) async fn on_sale(at: Option<DateTime<Utc>>, session: &mut Session<'_>) -> Outcome {
+    let offerings = session.call(op::CATALOG_LIST_ACTIVE_OFFERINGS, json!({"at": at})).await?;
+    session.show(&offerings, render::catalog::plans)
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::error::{CliError, Refusal};
 use super::tokens::{self, Token};
-use super::{Global, operations::Operation};
+use super::{operations::Operation, target::Target};
 
 const ACTOR: &str = "cli-user";
 const CHANNEL: &str = "cli";
@@ -26,8 +26,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of the server that the global options name. Nothing is sent yet.
-    pub(crate) fn new(global: &Global) -> Result<Self, CliError> {
+    /// A client of one server. Nothing is sent yet.
+    pub(crate) fn new(target: &Target) -> Result<Self, CliError> {
         // The first caller of the process decides which provider TLS uses; that it is already set is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
@@ -36,15 +36,15 @@ impl Client {
             // A redirect would carry the token to another host.
             .redirect(redirect::Policy::none())
             .default_headers(context_headers());
-        if global.url.scheme() == "http" {
+        if target.url.scheme() == "http" {
             // Reading the machine's certificates takes longer than the call itself, and fails where there are none.
             builder = builder.tls_certs_only([]);
         }
-        if tokens::is_local(&global.url) {
+        if tokens::is_local(&target.url) {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| CliError::Failed(format!("cannot set up HTTP: {error}")))?;
-        Ok(Self { http, base: global.url.clone(), token: tokens::discover(global) })
+        Ok(Self { http, base: target.url.clone(), token: target.token.clone() })
     }
 
     /// Runs an operation with exactly these arguments.

@@ -12,7 +12,10 @@ use crate::render;
 #[derive(Debug, Subcommand)]
 pub enum ClockCommand {
     /// What time is it?
-    #[command(after_help = "Examples:\n  bss clock now")]
+    #[command(after_help = "\
+Examples:
+  bss clock now
+  bss clock now --jq .mode")]
     Now,
     /// Stop the clock, now or at an instant
     #[command(after_help = "Examples:\n  bss clock freeze\n  bss clock freeze --at 2026-04-11T09:00:00Z")]
@@ -22,7 +25,10 @@ pub enum ClockCommand {
         at: Option<DateTime<Utc>>,
     },
     /// Let the clock run again
-    #[command(after_help = "Examples:\n  bss clock unfreeze")]
+    #[command(after_help = "\
+Examples:
+  bss clock unfreeze
+  bss clock unfreeze -o json")]
     Unfreeze,
     /// Move the clock forward
     #[command(after_help = "Examples:\n  bss clock advance 30d\n  bss clock advance 90m")]

@@ -4,6 +4,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write};
 
 use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
 
+use super::{Global, pager};
 use crate::render::Style;
 
 /// Nobody pipes more than this into one argument.
@@ -22,15 +23,33 @@ pub(crate) struct Console {
     pub(crate) style: Style,
     /// May text on `err` have colour?
     pub(crate) err_colour: bool,
+    /// What long data on `out` goes through.
+    pub(crate) pager: Option<Pager>,
+}
+
+/// The terminal's pager.
+pub(crate) struct Pager {
+    /// The command, for a shell.
+    pub(crate) command: String,
+    /// Lines of the terminal: what has fewer is shown without it.
+    pub(crate) lines: u16,
 }
 
 impl Console {
-    /// The console of this process; colour only where a terminal shows it and nobody asked for none.
-    pub(crate) fn standard(no_color: bool) -> Self {
+    /// The console of this process; colour only where a terminal shows it and nobody asked for none, a pager only where
+    /// somebody is there to leave it.
+    pub(crate) fn standard(global: &Global) -> Self {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         let interactive = stdin.is_terminal() && stderr.is_terminal();
-        let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0);
+        let size = terminal_size::terminal_size_of(&stdout).filter(|_| stdout.is_terminal());
+        let width = size.map(|(width, _)| width.0);
+        let no_color = global.no_color;
+        let command = || pager::chosen(global.bss_pager.clone(), global.pager.clone());
+        let pager = size
+            .filter(|_| interactive && !global.no_pager)
+            .and_then(|(_, height)| Some(Pager { command: command()?, lines: height.0 }));
         Self {
+            pager,
             interactive,
             echoes: interactive,
             style: Style { colour: !no_color && stdout.is_terminal(), width },
@@ -50,9 +69,27 @@ impl Console {
         self.out.flush()
     }
 
+    /// Shows an answer: through the pager when it is longer than the terminal, else as [`Self::print`] does.
+    pub(crate) fn show(&mut self, text: &str) -> io::Result<()> {
+        if let (Some(pager), Some(width)) = (&self.pager, self.style.width)
+            && pager::is_long(text, width, pager.lines)
+            && pager::page(&pager.command, text)?
+        {
+            return Ok(());
+        }
+        self.print(text)
+    }
+
     /// Writes a message; that nobody can read it is no reason to stop.
     pub(crate) fn say(&mut self, message: &str) {
         let _ = self.err.write_all(message.as_bytes()).and_then(|()| self.err.flush());
+    }
+
+    /// As [`Self::say`], so that nobody overlooks it.
+    pub(crate) fn say_strongly(&mut self, message: &str) {
+        let message = crate::render::text::clean(message).into_owned();
+        let line = if self.err_colour { format!("\x1b[1;31m{message}\x1b[0m\n") } else { format!("{message}\n") };
+        self.say(&line);
     }
 
     /// Asks on standard error and reads one line.

@@ -21,7 +21,8 @@ pub enum CustomerCommand {
     #[command(after_help = "\
 Examples:
   bss customer create --name 'Ada Lovelace' --email ada@example.test
-  bss customer create --given-name Ada --family-name Lovelace --phone +6590000001 --card visa
+  bss customer create --given-name Ada --family-name Lovelace \\
+    --phone +6590000001 --card visa
   CUSTOMER=$(bss -q customer create --name Ada)")]
     Create(CreateArgs),
     /// List customers
@@ -51,15 +52,42 @@ Examples:
     #[command(after_help = "\
 Examples:
   bss customer kyc CUST-0a1b2c3d4e5f
-  bss customer kyc CUST-0a1b2c3d4e5f --document-type passport --document-country SGP --date-of-birth 1990-01-01")]
+  bss customer kyc CUST-0a1b2c3d4e5f --document-type passport \\
+    --document-country SG --date-of-birth 1990-01-01")]
     Kyc(KycArgs),
     /// Add a way to reach a customer
     #[command(
-        after_help = "Examples:\n  bss customer add-contact CUST-0a1b2c3d4e5f --type email --value ada@example.test --primary"
+        override_usage = "bss customer add-contact [OPTIONS] <CUSTOMER>\n           --type <TYPE> --value <VALUE>",
+        after_help = "\
+Examples:
+  bss customer add-contact CUST-0a1b2c3d4e5f --type email \\
+    --value ada@example.test --primary
+  bss customer add-contact CUST-0a1b2c3d4e5f --type mobile --value +6590000001"
     )]
     AddContact(AddContactArgs),
+    /// Write a line into what happened with a customer
+    #[command(after_help = "\
+Examples:
+  bss customer note CUST-0a1b2c3d4e5f 'Asked for the price of roaming'
+  bss customer note CUST-0a1b2c3d4e5f 'Called about a bill' --direction inbound")]
+    Note {
+        /// Customer id
+        #[arg(value_name = "CUSTOMER")]
+        customer_id: String,
+        /// One line
+        summary: String,
+        /// Who spoke first
+        #[arg(long, value_parser = ["inbound", "outbound", "internal"], default_value = "internal")]
+        direction: String,
+        /// More than one line of it
+        #[arg(long)]
+        body: Option<String>,
+    },
     /// Close a customer who has no line left
-    #[command(after_help = "Examples:\n  bss customer close CUST-0a1b2c3d4e5f --reason 'moved away' --yes")]
+    #[command(after_help = "\
+Examples:
+  bss customer close CUST-0a1b2c3d4e5f --reason 'moved away' --yes
+  bss customer close CUST-0a1b2c3d4e5f --dry-run")]
     Close {
         /// Customer id
         #[arg(value_name = "CUSTOMER")]
@@ -151,7 +179,7 @@ pub struct AddContactArgs {
     #[arg(value_name = "CUSTOMER")]
     customer_id: String,
     /// What kind
-    #[arg(long = "type", value_enum)]
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
     medium_type: MediumType,
     /// Address or number
     #[arg(long)]
@@ -202,6 +230,11 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
             let answer = session.call(op::CUSTOMER_ADD_CONTACT_MEDIUM, medium).await?;
             session.note(&format!("added to {}", args.customer_id));
             session.show(&answer, customer_or_part)
+        }
+        CustomerCommand::Note { customer_id, summary, direction, body } => {
+            let note = json!({"customerId": customer_id, "summary": summary, "direction": direction, "body": body});
+            let note = session.call(op::INTERACTION_LOG, note).await?;
+            session.show(&note, render::generic::object)
         }
         CustomerCommand::Close { customer_id, reason, gate } => {
             session.confirm(

@@ -41,6 +41,9 @@ pub(crate) enum CliError {
     /// An answer that no `bss` server gives.
     #[error("{0}")]
     Unexpected(String),
+    /// `--dry-run`: this would have been sent. No failure, but the end of the command.
+    #[error("{operation} was not called")]
+    NotSent { operation: String, arguments: Value },
     /// The person at the terminal said no.
     #[error("stopped, nothing was changed")]
     Declined,
@@ -134,6 +137,7 @@ impl CliError {
             Self::Refused(refusal) => refusal.exit_code(),
             Self::Unreachable { .. } | Self::NotAnswered { .. } => exit::UNAVAILABLE,
             Self::UnknownOperation(_) => exit::NOT_FOUND,
+            Self::NotSent { .. } => exit::OK,
             // The reader of our output (`| head`) has seen enough: that is not a failure.
             Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::OK,
             Self::Unexpected(_) | Self::Declined | Self::Failed(_) | Self::Terminal(_) => exit::ERROR,
@@ -147,7 +151,7 @@ impl CliError {
 
     /// What standard error shows: the message, what the server said about it, and the next step.
     pub(crate) fn report(&self, colour: bool) -> String {
-        if matches!(self, Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+        if self.exit_code() == exit::OK {
             return String::new();
         }
         let paint =

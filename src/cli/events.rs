@@ -6,11 +6,10 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Format;
 use super::error::CliError;
 use super::operations as op;
 use super::session::{Outcome, Session};
-use crate::render::{self, data, text};
+use crate::render::{self, text};
 
 /// How often the log is looked at while it is followed.
 const POLL: Duration = Duration::from_millis(500);
@@ -24,14 +23,17 @@ pub enum EventsCommand {
     #[command(after_help = "\
 Examples:
   bss events list --aggregate-id SUB-0042
-  bss events list --type-prefix payment. --since 2026-04-11T00:00:00Z --desc -o json")]
+  bss events list --type-prefix payment. --desc -o jsonl")]
     List(ListArgs),
     /// Show the last events, and go on with --follow
     #[command(after_help = "\
 Examples:
   bss events tail
   bss events tail --follow --type-prefix order.
-  bss events tail --follow -o json | jq -r .eventType")]
+  bss events tail --follow --jq .eventType
+  bss events tail --follow -o jsonl --fields seq,eventType,aggregateId
+
+While it follows, -o json is a line for each event, as -o jsonl is.")]
     Tail(TailArgs),
 }
 
@@ -135,11 +137,15 @@ async fn tail(args: &TailArgs, session: &mut Session<'_>) -> Outcome {
     let newest_first = session.call(op::EVENTS_LIST, arguments).await?;
     let mut last: Vec<Value> = text::rows(&newest_first["events"]).to_vec();
     last.reverse();
+    if !args.follow {
+        // What has an end is a list, in every format.
+        let lines = |events: &Value, style| {
+            text::rows(events).iter().map(|event| render::audit::event_line(event, style)).collect()
+        };
+        return session.show(&last.into(), lines);
+    }
     let mut left = args.count;
     print(&last, &mut left, session)?;
-    if !args.follow {
-        return Ok(());
-    }
     let mut place = last.last().and_then(|event| event["seq"].as_i64()).unwrap_or_default();
     // Follows until interrupted: that is what was asked for.
     while left != Some(0) {
@@ -183,16 +189,7 @@ fn print(events: &[Value], left: &mut Option<usize>, session: &mut Session<'_>) 
         if *left == Some(0) {
             break;
         }
-        let output = match session.format {
-            Format::Table => render::audit::event_line(event, session.console.style),
-            Format::Json => data::json_line(event),
-            Format::Yaml => format!(
-                "---\n{}",
-                data::yaml(event)
-                    .map_err(|error| CliError::Failed(format!("the event cannot be written as YAML: {error}")))?
-            ),
-        };
-        session.console.print(&output)?;
+        session.stream(event, render::audit::event_line)?;
         *left = left.map(|left| left - 1);
     }
     Ok(())

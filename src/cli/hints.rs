@@ -62,7 +62,11 @@ pub(super) fn next_step(error: &CliError) -> Option<String> {
         CliError::UnknownOperation(_) => Some("see the operations: bss op --list".into()),
         CliError::NotAnswered { .. } => Some("look whether it was done before you try again".into()),
         CliError::Unexpected(_) => Some("check that --url is the API address of a bss server".into()),
-        CliError::Usage(_) | CliError::Declined | CliError::Failed(_) | CliError::Terminal(_) => None,
+        CliError::Usage(_)
+        | CliError::NotSent { .. }
+        | CliError::Declined
+        | CliError::Failed(_)
+        | CliError::Terminal(_) => None,
     }
 }
 

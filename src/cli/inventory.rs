@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::operations as op;
-use super::session::{Outcome, Session};
+use super::session::{Gate, Outcome, Session};
 use super::subscription::{self, ActivationArgs};
 use crate::render;
 
@@ -12,10 +12,22 @@ use crate::render;
 #[derive(Debug, Subcommand)]
 pub enum InventoryCommand {
     /// Phone numbers
-    #[command(subcommand, after_help = "Examples:\n  bss inventory msisdn show 90000042")]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  bss inventory msisdn show 90000042
+  bss inventory msisdn list --state available"
+    )]
     Msisdn(MsisdnCommand),
     /// eSIM profiles
-    #[command(subcommand, after_help = "Examples:\n  bss inventory esim list")]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  bss inventory esim list
+  bss inventory esim add 100"
+    )]
     Esim(EsimCommand),
 }
 
@@ -28,9 +40,10 @@ pub enum MsisdnCommand {
     )]
     List(MsisdnListArgs),
     /// Show one number
-    #[command(
-        after_help = "Examples:\n  bss inventory msisdn show 90000042\n  bss inventory msisdn show 90000042 -o json"
-    )]
+    #[command(after_help = "\
+Examples:
+  bss inventory msisdn show 90000042
+  bss inventory msisdn show 90000042 -o json")]
     Show {
         /// The number
         #[arg(value_name = "NUMBER")]
@@ -43,8 +56,26 @@ pub enum MsisdnCommand {
         #[arg(long)]
         prefix: Option<String>,
     },
+    /// Take a reserved number away from its order, with its eSIM profile
+    #[command(after_help = "\
+Examples:
+  bss inventory msisdn release 90000042 --reason 'order abandoned' --yes
+  bss inventory msisdn release 90000042 --reason test --dry-run")]
+    Release {
+        /// The number
+        #[arg(value_name = "NUMBER")]
+        msisdn: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
     /// Add numbers: the prefix and a running number of four digits; those already there are skipped
-    #[command(after_help = "Examples:\n  bss inventory msisdn add-range 9100 10")]
+    #[command(after_help = "\
+Examples:
+  bss inventory msisdn add-range 9100 10
+  bss inventory msisdn add-range 91000 1000 -o json")]
     AddRange {
         /// How the numbers start
         prefix: String,
@@ -75,11 +106,21 @@ pub struct MsisdnListArgs {
 #[derive(Debug, Subcommand)]
 pub enum EsimCommand {
     /// List the profiles that are still free
-    #[command(after_help = "Examples:\n  bss inventory esim list --limit 5")]
+    #[command(after_help = "\
+Examples:
+  bss inventory esim list --limit 5
+  bss inventory esim list -o csv")]
     List {
         /// How many at most
         #[arg(long, default_value_t = 20)]
         limit: u32,
+    },
+    /// Add profiles to the pool
+    #[command(after_help = "Examples:\n  bss inventory esim add 100\n  bss inventory esim add 1000 --dry-run")]
+    Add {
+        /// How many
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        count: u32,
     },
     /// Show one profile; its ICCID stays masked
     #[command(
@@ -104,6 +145,10 @@ pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) ->
             let profiles = session.call(op::INVENTORY_ESIM_LIST_AVAILABLE, json!({"limit": limit})).await?;
             session.show(&profiles, render::inventory::esims)
         }
+        InventoryCommand::Esim(EsimCommand::Add { count }) => {
+            let added = session.call(op::INVENTORY_ESIM_ADD_BATCH, json!({"count": count})).await?;
+            session.show(&added, render::generic::any)
+        }
         InventoryCommand::Esim(EsimCommand::Show { iccid }) => {
             let profile = session.call(op::INVENTORY_ESIM_GET, json!({"iccid": iccid})).await?;
             session.show(&profile, render::inventory::esim)
@@ -127,6 +172,12 @@ async fn msisdn(command: MsisdnCommand, session: &mut Session<'_>) -> Outcome {
         MsisdnCommand::Count { prefix } => {
             let counts = session.call(op::INVENTORY_MSISDN_COUNT, json!({"prefix": prefix})).await?;
             session.show(&counts, render::inventory::pool)
+        }
+        MsisdnCommand::Release { msisdn, reason, gate } => {
+            session.confirm(gate, &format!("Releasing {msisdn} is final: the order that holds it will fail."))?;
+            let release = json!({"msisdn": msisdn, "reason": reason});
+            let number = session.call(op::INVENTORY_MSISDN_RELEASE, release).await?;
+            session.show(&number, render::inventory::msisdn)
         }
         MsisdnCommand::AddRange { prefix, count } => {
             let range = json!({"prefix": prefix, "count": count});

@@ -31,31 +31,46 @@ pub enum MessageCommand {
     )]
     List(ListArgs),
     /// Show one message with its text
-    #[command(after_help = "Examples:\n  bss message show MSG-0a1b2c3d4e5f")]
+    #[command(after_help = "\
+Examples:
+  bss message show MSG-0a1b2c3d4e5f
+  bss message show MSG-0a1b2c3d4e5f -o json")]
     Show {
         /// Message id
         #[arg(value_name = "MESSAGE")]
         message: String,
     },
     /// Send a message once more, to the address the customer has now
-    #[command(after_help = "Examples:\n  bss message resend MSG-0a1b2c3d4e5f")]
+    #[command(after_help = "\
+Examples:
+  bss message resend MSG-0a1b2c3d4e5f
+  bss message resend MSG-0a1b2c3d4e5f --dry-run")]
     Resend {
         /// Message id
         #[arg(value_name = "MESSAGE")]
         message: String,
     },
     /// Show which messages a customer gets
-    #[command(after_help = "Examples:\n  bss message preferences CUST-0a1b2c3d4e5f")]
+    #[command(after_help = "\
+Examples:
+  bss message preferences CUST-0a1b2c3d4e5f
+  bss message preferences CUST-0a1b2c3d4e5f -o json")]
     Preferences {
         /// Customer id
         #[arg(value_name = "CUSTOMER")]
         customer: String,
     },
     /// Send a customer no more messages of a kind
-    #[command(after_help = "Examples:\n  bss message opt-out CUST-0a1b2c3d4e5f renewal_reminder")]
+    #[command(after_help = "\
+Examples:
+  bss message opt-out CUST-0a1b2c3d4e5f renewal_reminder
+  bss message opt-out CUST-0a1b2c3d4e5f low_balance -o json")]
     OptOut(PreferenceArgs),
     /// Send a customer messages of a kind again
-    #[command(after_help = "Examples:\n  bss message opt-in CUST-0a1b2c3d4e5f renewal_reminder")]
+    #[command(after_help = "\
+Examples:
+  bss message opt-in CUST-0a1b2c3d4e5f renewal_reminder
+  bss message opt-in CUST-0a1b2c3d4e5f low_balance -o json")]
     OptIn(PreferenceArgs),
 }
 

@@ -4,28 +4,38 @@
 //! nothing: rules live in the server, and the reader sees the server's own words. Data goes to standard output,
 //! everything else to standard error; [`error`] holds the exit codes.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde_json::{Value, json};
 use url::Url;
 
+mod admin;
 mod audit;
 pub mod bench;
 mod catalog;
 mod client;
 mod clock;
+mod complete;
 mod completions;
 mod console;
+mod context;
+mod contexts;
 mod customer;
 mod error;
 mod events;
 mod hints;
 mod inventory;
+mod man;
 mod message;
 mod op;
 pub mod operations;
 mod order;
+mod output;
+mod pager;
 mod payment;
 mod prov;
 mod quantity;
@@ -37,6 +47,8 @@ mod session;
 mod soak;
 mod som;
 mod subscription;
+mod suggest;
+mod target;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -45,10 +57,16 @@ mod usage;
 mod usage_import;
 mod worker;
 
+pub use output::Format;
 pub use server::{Role, ServeArgs, ServerCommand};
 
 use console::Console;
+use error::CliError;
+use output::Wanted;
 use session::{Outcome, Session};
+use target::Target;
+
+use crate::render;
 
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default().bold()).literal(AnsiColor::Cyan.on_default());
@@ -61,7 +79,14 @@ Examples:
   bss serve
   bss customer create --name 'Ada Lovelace' --email ada@example.test --card visa
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_M
-  bss subscription show 90000000 -o json
+  bss order list --fields id,state,items.offeringId -o csv
+  bss subscription show 90000000 --jq '.balances[] | .remaining'
+
+Answers go to standard output, everything else to standard error. The field
+names of json, yaml, jsonl, csv, wide, --fields and --jq are the same.
+
+Where to go: --url or --context, then BSS_URL or BSS_CONTEXT, then the context
+in use, then http://127.0.0.1:8000.
 
 Exit codes:
   0 done            1 error                2 wrong usage or configuration
@@ -80,35 +105,81 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Address of the server's API
-    #[arg(long, global = true, env = "BSS_URL", default_value = "http://127.0.0.1:8000", value_parser = server_url)]
-    pub url: Url,
+    /// Address of the server's API [default: that of the context, or port 8000 of this machine]
+    #[arg(long, global = true, env = "BSS_URL", hide_env_values = true, value_parser = server_url)]
+    pub url: Option<Url>,
     /// Token to call with; otherwise the one in `<data dir>/tokens.env`
     #[arg(long, global = true, env = "BSS_API_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// Context to use, instead of the one in use; see bss context
+    #[arg(long, global = true, env = "BSS_CONTEXT", hide_env_values = true, value_name = "NAME")]
+    pub context: Option<String>,
     /// How answers are printed
     #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
+    /// Only these fields, by their names in the JSON: id,price.amount
+    #[arg(long, global = true, value_name = "A,B.C", value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// What this filter makes of the JSON, in the language of jq
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub jq: Option<String>,
+    /// Say what would be sent, and send nothing that changes anything
+    #[arg(long, global = true)]
+    pub dry_run: bool,
     /// Data directory of the server on this machine
-    #[arg(long, global = true, env = "BSS_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "BSS_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// No colour, also where a terminal could show it
-    #[arg(long, global = true, env = "NO_COLOR", value_parser = wants_no_color)]
+    #[arg(long, global = true, env = "NO_COLOR", hide_env_values = true, value_parser = wants_no_color)]
     pub no_color: bool,
+    /// Long output straight to the terminal, without `BSS_PAGER`, `PAGER` or less
+    #[arg(long, global = true)]
+    pub no_pager: bool,
     /// Only what was asked for: no messages, and ids instead of tables
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Our own pager.
+    #[arg(long, global = true, env = "BSS_PAGER", hide = true)]
+    bss_pager: Option<String>,
+    /// Everybody's pager.
+    #[arg(long, global = true, env = "PAGER", hide = true)]
+    pager: Option<String>,
+    /// What stands on the command line itself.
+    #[arg(skip)]
+    said: Said,
 }
 
-/// How an answer is printed; JSON and YAML have the operation's own field names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// For both.
-    Yaml,
+/// Options that were typed, not taken from the environment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    token: bool,
+    context: bool,
+}
+
+impl Cli {
+    /// Reads a command line. Where it names a context or an address, the environment's does not count.
+    ///
+    /// # Errors
+    /// The command line is wrong, or asks for help.
+    pub fn read<I: IntoIterator<Item: Into<OsString> + Clone>>(arguments: I) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        let said = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        let global = &mut cli.global;
+        global.said = Said { token: said("token"), context: said("context") };
+        match (said("context"), said("url")) {
+            (true, false) => {
+                global.url = None;
+                global.token = global.token.take().filter(|_| said("token"));
+                global.data_dir = global.data_dir.take().filter(|_| said("data_dir"));
+            }
+            (false, true) => global.context = None,
+            _ => {}
+        }
+        global.context = global.context.take().filter(|name| !name.is_empty());
+        Ok(cli)
+    }
 }
 
 /// Everything `bss` can be asked.
@@ -165,7 +236,13 @@ pub enum ClientCommand {
     )]
     Usage(usage::UsageCommand),
     /// Why usage was answered as it was
-    #[command(subcommand, after_help = "Examples:\n  bss rating explain UE-000007")]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  bss rating explain UE-000007
+  bss rating explain UE-000007 -o json"
+    )]
     Rating(rating::RatingCommand),
     /// Numbers and eSIM profiles
     #[command(
@@ -214,33 +291,73 @@ pub enum ClientCommand {
         after_help = "Examples:\n  bss soak\n  bss soak --customers 2000 --days 365 --seed 1 --kills 20 --report soak.md"
     )]
     Soak(soak::SoakArgs),
+    /// What only an administrator does: the catalog, the pools, the reset
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  bss admin catalog show\n  bss admin catalog window-offering PLAN_S --valid-to 2027-01-01T00:00:00Z"
+    )]
+    Admin(admin::AdminCommand),
     /// Any operation by its name
     Op(op::OpArgs),
-    /// Completions for a shell, to be sourced by it
+    /// The servers that you work with, by name
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  bss context add local --url http://127.0.0.1:8000\n  bss context use local"
+    )]
+    Context(context::ContextCommand),
+    /// Completions for a shell, with the ids of the server, to be sourced by it
     Completions(completions::CompletionsArgs),
+    /// Manual pages of every command
+    Man(man::ManArgs),
+}
+
+/// The `clap` command with everything that completes it, for `COMPLETE=bash bss` and its like.
+pub fn command_to_complete() -> clap::Command {
+    complete::command()
 }
 
 /// Runs a command against the server that `global` names; answers the exit code.
 pub async fn run(global: Global, command: ClientCommand) -> u8 {
-    let mut console = Console::standard(global.no_color);
+    let mut console = Console::standard(&global);
     run_on(&global, command, &mut console).await
 }
 
+/// Prints what was looked at, for the commands that need no server; answers the exit code.
+pub fn print_findings(global: &Global, findings: &Value) -> u8 {
+    print_answer(global, findings, render::platform::findings)
+}
+
+/// Prints that something is done, for the commands that need no server; answers the exit code.
+pub fn print_done(global: &Global, message: &str) -> u8 {
+    print_answer(global, &json!({"ok": true, "message": message}), |answer, _| render::text::field(answer, "message"))
+}
+
+fn print_answer(global: &Global, answer: &Value, text: impl FnOnce(&Value, render::Style) -> String) -> u8 {
+    let console = &mut Console::standard(global);
+    let outcome = Wanted::new(global).and_then(|wanted| wanted.text(answer, console.style, text));
+    let outcome = outcome.and_then(|text| Ok(console.show(&text)?));
+    told(outcome, global, console)
+}
+
 async fn run_on(global: &Global, command: ClientCommand, console: &mut Console) -> u8 {
-    if let ClientCommand::Bench(args) = command {
-        let token = tokens::discover(global);
-        return bench::run(
-            args,
-            global.url.as_str(),
-            token.as_ref().map_or("", tokens::Token::reveal),
-            &mut console.out,
-        )
-        .await;
+    let outcome = dispatch(global, command, console).await;
+    finished(outcome, global, console)
+}
+
+fn finished(outcome: Result<u8, CliError>, global: &Global, console: &mut Console) -> u8 {
+    match outcome {
+        Ok(code) => code,
+        Err(error) => told(Err(error), global, console),
     }
-    if let ClientCommand::Soak(args) = command {
-        return soak::run(args, global, &mut console.out, &mut console.err).await;
-    }
-    match dispatch(global, command, console).await {
+}
+
+/// Tells the reader how it went; answers the exit code.
+fn told(outcome: Outcome, global: &Global, console: &mut Console) -> u8 {
+    let outcome = match outcome {
+        Err(CliError::NotSent { operation, arguments }) => not_sent(global, operation, arguments, console),
+        outcome => outcome,
+    };
+    match outcome {
         Ok(()) => error::exit::OK,
         Err(error) => {
             let report = error.report(console.err_colour);
@@ -250,11 +367,59 @@ async fn run_on(global: &Global, command: ClientCommand, console: &mut Console) 
     }
 }
 
-async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console) -> Outcome {
-    if let ClientCommand::Completions(args) = command {
-        return completions::run(&args, console);
+/// What `--dry-run` shows instead of an answer.
+fn not_sent(global: &Global, operation: String, arguments: Value, console: &mut Console) -> Outcome {
+    let request = json!({"dryRun": true, "operation": operation, "arguments": masked(arguments)});
+    let text = Wanted::new(global)?.text(&request, console.style, render::operation::request)?;
+    console.show(&text)?;
+    if !global.quiet {
+        console.say("nothing was sent; what would follow depends on the answer\n");
     }
-    let session = &mut Session::new(global, console)?;
+    Ok(())
+}
+
+/// The arguments without what must not stand on a screen or in a log.
+fn masked(mut arguments: Value) -> Value {
+    for name in ["cardNumber", "documentNumber", "attestationToken"] {
+        if let Some(secret) = arguments.get_mut(name).filter(|value| value.is_string()) {
+            *secret = "…".into();
+        }
+    }
+    arguments
+}
+
+async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console) -> Result<u8, CliError> {
+    let done = |outcome: Outcome| outcome.map(|()| error::exit::OK);
+    match command {
+        ClientCommand::Completions(args) => return done(completions::run(&args, console)),
+        ClientCommand::Man(args) => return done(man::run(&args, console)),
+        ClientCommand::Context(command) => return done(context::run(command, global, console)),
+        ClientCommand::Soak(args) => return soak::run(args, global, console).await,
+        _ => {}
+    }
+    on_target(global, command, &Target::resolve(global)?, console).await
+}
+
+async fn on_target(
+    global: &Global,
+    command: ClientCommand,
+    target: &Target,
+    console: &mut Console,
+) -> Result<u8, CliError> {
+    if let Some(context) = target.production()
+        && !global.quiet
+    {
+        console.say_strongly(&format!("{} (production)", context.name));
+    }
+    if let ClientCommand::Bench(args) = command {
+        refuse_dry_run(global, "bench")?;
+        return bench::run(args, target, global, console).await;
+    }
+    let session = &mut Session::new(global, target, console)?;
+    call(global, command, session).await.map(|()| error::exit::OK)
+}
+
+async fn call(global: &Global, command: ClientCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         ClientCommand::Customer(command) => customer::run(command, session).await,
         ClientCommand::Message(command) => message::run(command, session).await,
@@ -273,11 +438,20 @@ async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console
         ClientCommand::Trace(command) => trace::run(command, session).await,
         ClientCommand::Worker(command) => worker::run(command, session).await,
         ClientCommand::Clock(command) => clock::run(command, session).await,
+        ClientCommand::Admin(command) => admin::run(command, session).await,
         ClientCommand::Scenario(command) => scenario::run(command, global, session).await,
         ClientCommand::Op(args) => op::run(args, session).await,
-        ClientCommand::Completions(args) => completions::run(&args, session.console),
-        ClientCommand::Bench(_) | ClientCommand::Soak(_) => unreachable!("it was run before there was a session"),
+        ClientCommand::Bench(_)
+        | ClientCommand::Soak(_)
+        | ClientCommand::Completions(_)
+        | ClientCommand::Context(_)
+        | ClientCommand::Man(_) => unreachable!("it was run before there was a session"),
     }
+}
+
+/// Commands that make many requests of their own have no single one to show.
+fn refuse_dry_run(global: &Global, name: &str) -> Outcome {
+    if global.dry_run { Err(CliError::Usage(format!("{name} cannot be tried without sending"))) } else { Ok(()) }
 }
 
 fn server_url(text: &str) -> Result<Url, String> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::CliError;
 use super::session::{Gate, Outcome, Session};
+use super::suggest::{did_you_mean, nearest};
 use crate::render::{self, text};
 
 /// Nobody knows how long an operation takes that this program does not know.
@@ -20,11 +21,13 @@ Examples:
   bss op --list
   bss op --describe usage.simulate
   bss op customer.get --arg customerId=CUST-0a1b2c3d4e5f
-  bss op usage.simulate --json '{\"msisdn\": \"90000042\", \"eventType\": \"data\", \"quantity\": 100}'
+  bss op usage.simulate --arg msisdn=90000042 \\
+    --arg eventType=data --arg quantity=9
+  bss op catalog.get_offering --json '{\"offeringId\": \"PLAN_M\"}'
   bss op order.cancel --arg orderId=ORD-0042 --yes")]
 pub struct OpArgs {
     /// Name of the operation
-    #[arg(value_name = "NAME", required_unless_present_any = ["list", "describe"])]
+    #[arg(value_name = "OPERATION", required_unless_present_any = ["list", "describe"])]
     name: Option<String>,
     /// Arguments as a JSON object; - reads it from standard input
     #[arg(long, value_name = "JSON", requires = "name")]
@@ -39,7 +42,7 @@ pub struct OpArgs {
     #[arg(long, requires = "list")]
     all: bool,
     /// Explain an operation
-    #[arg(long, value_name = "NAME", conflicts_with = "name")]
+    #[arg(long, value_name = "OPERATION", conflicts_with = "name")]
     describe: Option<String>,
     #[command(flatten)]
     gate: Gate,
@@ -81,14 +84,21 @@ async fn call(name: &str, args: &OpArgs, session: &mut Session<'_>) -> Outcome {
         Some(text) => object(text)?,
     };
     // The registry says what an operation does and what types it takes; with consent and JSON given neither matters.
-    if !args.gate.yes || !args.args.is_empty() {
+    let in_production = session.target.production().is_some();
+    if !args.gate.yes || !args.args.is_empty() || session.dry_run || in_production {
         let registry = session.client.operations().await?;
         let operation = find(name, &registry)?;
         for (key, value) in &args.args {
             arguments.insert(key.clone(), typed(key, value, &operation["arguments"])?);
         }
+        let writes = operation["effect"] != "read";
+        if session.dry_run && writes {
+            return Err(CliError::NotSent { operation: name.to_owned(), arguments: arguments.into() });
+        }
         if operation["effect"] == "destructive" {
             session.confirm(args.gate, &format!("{name} cannot be undone."))?;
+        } else if writes {
+            session.confirm_in_production(args.gate, &format!("{name} changes something."))?;
         }
     }
     let answer = session.client.call_by_name(name, &arguments.into(), TIMEOUT).await?;
@@ -110,36 +120,51 @@ fn find<'a>(name: &str, registry: &'a Value) -> Result<&'a Value, CliError> {
 
 fn unknown(name: &str, operations: &[Value]) -> CliError {
     let names = operations.iter().filter_map(|operation| operation["name"].as_str());
-    let message = match names.min_by_key(|known| distance(known, name)).filter(|known| distance(known, name) <= 4) {
-        Some(near) => format!("there is no operation '{name}'; did you mean '{near}'?"),
-        None => format!("there is no operation '{name}'"),
-    };
-    CliError::UnknownOperation(message)
-}
-
-/// How many letters one has to change to get from one name to the other.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[other.len()]
+    CliError::UnknownOperation(format!("there is no operation '{name}'{}", did_you_mean(name, names)))
 }
 
 /// What was typed as a value of the argument's type: text where the schema takes text, else JSON.
 fn typed(key: &str, value: &str, schema: &Value) -> Result<Value, CliError> {
     let property = &schema["properties"][camel_case(key)];
-    if property.is_null() || takes_text(property, schema) {
+    if property.is_null() {
+        let known = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+        return match nearest(key, known) {
+            Some(near) => Err(CliError::Usage(format!("there is no argument '{key}'; did you mean '{near}'?"))),
+            // The server says what it does not know.
+            None => Ok(value.into()),
+        };
+    }
+    let choices = choices(property, schema);
+    if !choices.is_empty() && !choices.contains(&value) {
+        let hint = did_you_mean(value, choices.iter().copied());
+        return Err(CliError::Usage(format!("'{value}' is no {key}: it is one of {}{hint}", choices.join(", "))));
+    }
+    if takes_text(property, schema) {
         return Ok(value.into());
     }
     serde_json::from_str(value)
         .map_err(|_| CliError::Usage(format!("'{value}' is no value for {key}; bss op --describe says what it takes")))
+}
+
+/// The texts that an argument can be, where the schema counts all of them.
+fn choices<'a>(property: &'a Value, schema: &'a Value) -> Vec<&'a str> {
+    if let Some(reference) = property["$ref"].as_str() {
+        return schema
+            .pointer(reference.trim_start_matches('#'))
+            .map(|target| choices(target, schema))
+            .unwrap_or_default();
+    }
+    if let Some(values) = property["enum"].as_array() {
+        return values.iter().filter_map(Value::as_str).collect();
+    }
+    if let Some(value) = property["const"].as_str() {
+        return vec![value];
+    }
+    let variants = ["anyOf", "oneOf"].iter().find_map(|kind| property[kind].as_array()).into_iter().flatten();
+    let variants: Vec<_> = variants.filter(|variant| variant["type"] != "null").collect();
+    let each: Vec<Vec<&str>> = variants.into_iter().map(|variant| choices(variant, schema)).collect();
+    // One that can be anything makes the others examples.
+    if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() }
 }
 
 fn takes_text(property: &Value, schema: &Value) -> bool {
@@ -199,7 +224,11 @@ mod tests {
         assert_eq!(typed("kind", "data"), json!("data"));
         assert_eq!(typed("tags", "[1]"), json!([1]));
         assert_eq!(typed("unknown", "7"), json!("7"), "the server says what it does not know");
-        assert_eq!(super::typed("quantity", "many", &schema).expect_err("no number").exit_code(), 2);
+        let refused = |key, value| super::typed(key, value, &schema).expect_err("not of its type");
+        assert_eq!(refused("quantity", "many").exit_code(), 2);
+        assert_eq!(refused("unit", "mp").to_string(), "'mp' is no unit: it is one of mb, count; did you mean 'mb'?");
+        assert_eq!(refused("kind", "fax").to_string(), "'fax' is no kind: it is one of data, sms");
+        assert_eq!(refused("quantitiy", "7").to_string(), "there is no argument 'quantitiy'; did you mean 'quantity'?");
     }
 
     #[test]

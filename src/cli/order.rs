@@ -23,8 +23,9 @@ pub enum OrderCommand {
     #[command(after_help = "\
 Examples:
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_M
-  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_S --msisdn 90000007 --no-wait
-  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_L --no-submit -o json")]
+  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_S \\
+    --msisdn 90000007 --no-wait
+  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_L --dry-run")]
     Create(CreateArgs),
     /// Order a top-up for a line, or the plan that it changes to with its next renewal, and wait until that is done
     #[command(after_help = "\
@@ -39,13 +40,18 @@ Examples:
         #[arg(long)]
         customer: String,
         /// Top-up or plan id
-        #[arg(long)]
+        #[arg(long, value_name = "PLAN")]
         offering: String,
+        #[command(flatten)]
+        gate: Gate,
         #[command(flatten)]
         patience: Patience,
     },
     /// Order the end of a line, and wait for it
-    #[command(after_help = "Examples:\n  bss order cease SUB-0042 --customer CUST-0a1b2c3d4e5f --yes")]
+    #[command(after_help = "\
+Examples:
+  bss order cease SUB-0042 --customer CUST-0a1b2c3d4e5f --yes
+  bss order cease SUB-0042 --customer CUST-0a1b2c3d4e5f --dry-run")]
     Cease {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -71,14 +77,22 @@ Examples:
     )]
     List(ListArgs),
     /// Start an order that was created with --no-submit, or was held
-    #[command(after_help = "Examples:\n  bss order submit ORD-0042")]
+    #[command(after_help = "\
+Examples:
+  bss order submit ORD-0042
+  bss order submit ORD-0042 -o json")]
     Submit {
         /// Order id
         #[arg(value_name = "ORDER")]
         order: String,
+        #[command(flatten)]
+        gate: Gate,
     },
     /// Hold an order that was not submitted back for an operator
-    #[command(after_help = "Examples:\n  bss order hold ORD-0042 --reason 'Fraud desk: nine orders with one card'")]
+    #[command(after_help = "\
+Examples:
+  bss order hold ORD-0042 --reason 'Fraud desk: nine orders with one card'
+  bss order hold ORD-0042 --reason 'waits for stock' --dry-run")]
     Hold {
         /// Order id
         #[arg(value_name = "ORDER")]
@@ -88,7 +102,10 @@ Examples:
         reason: String,
     },
     /// Cancel an order, at any stage before its line is in service
-    #[command(after_help = "Examples:\n  bss order cancel ORD-0042 --yes")]
+    #[command(after_help = "\
+Examples:
+  bss order cancel ORD-0042 --yes
+  bss order cancel ORD-0042 --dry-run")]
     Cancel {
         /// Order id
         #[arg(value_name = "ORDER")]
@@ -104,22 +121,23 @@ Examples:
         order: Option<String>,
     },
     /// Have everything tried again that an order waits for and that was given up
-    #[command(after_help = "Examples:\n  bss order retry ORD-0042")]
+    #[command(after_help = "\
+Examples:
+  bss order retry ORD-0042
+  bss order retry ORD-0042 -o json")]
     Retry {
         /// Order id
         #[arg(value_name = "ORDER")]
         order: String,
     },
     /// Wait until an order is in a state; ends early when it can no longer get there
-    #[command(
-        after_help = "Examples:\n  bss order wait ORD-0042\n  bss order wait ORD-0042 --state failed --timeout 60"
-    )]
+    #[command(after_help = "Examples:\n  bss order wait ORD-0042\n  bss order wait ORD-0042 --for failed --timeout 60")]
     Wait {
         /// Order id
         #[arg(value_name = "ORDER")]
         order: String,
         /// The state to wait for
-        #[arg(long, alias = "for", value_enum, default_value_t = OrderState::Completed)]
+        #[arg(long = "for", visible_alias = "state", value_enum, default_value_t = OrderState::Completed)]
         state: OrderState,
         #[command(flatten)]
         patience: Patience,
@@ -150,6 +168,8 @@ pub struct CreateArgs {
     /// Do not wait
     #[arg(long, overrides_with = "wait")]
     no_wait: bool,
+    #[command(flatten)]
+    gate: Gate,
     #[command(flatten)]
     patience: Patience,
 }
@@ -213,7 +233,8 @@ impl OrderState {
 pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         OrderCommand::Create(args) => create(args, session).await,
-        OrderCommand::Change { line, customer, offering, patience } => {
+        OrderCommand::Change { line, customer, offering, gate, patience } => {
+            session.confirm_in_production(gate, &format!("Ordering {offering} for {line} charges {customer}."))?;
             let basket = json!({"customerId": customer, "action": "modify", "subscriptionId": line,
                                 "offeringId": offering});
             place(op::ORDER_CREATE, basket, patience, session).await
@@ -229,7 +250,8 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
             let orders = session.call(op::ORDER_LIST, filter).await?;
             session.show(&orders, render::order::list)
         }
-        OrderCommand::Submit { order } => {
+        OrderCommand::Submit { order, gate } => {
+            session.confirm_in_production(gate, &format!("Submitting {order} charges its customer."))?;
             let order = session.call(op::ORDER_SUBMIT, json!({"orderId": order})).await?;
             session.show(&order, render::order::page)
         }
@@ -263,6 +285,10 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
 async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
     let basket = json!({"customerId": args.customer, "offeringId": args.offering, "msisdnPreference": args.msisdn,
                         "notes": args.notes, "submit": !args.no_submit});
+    if !args.no_submit {
+        let consequence = format!("Ordering {} charges {}.", args.offering, args.customer);
+        session.confirm_in_production(args.gate, &consequence)?;
+    }
     let mut order = session.call(op::ORDER_CREATE, basket).await?;
     let id = text::field(&order, "id");
     session.note(&format!("created {id}, {}", text::field(&order, "state")));

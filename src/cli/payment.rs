@@ -29,7 +29,7 @@ pub enum PaymentCommand {
 Examples:
   bss payment add-card --customer CUST-0a1b2c3d4e5f
   bss payment add-card --customer CUST-0a1b2c3d4e5f --card visa
-  bss payment add-card --customer CUST-0a1b2c3d4e5f --card - --exp-month 3 --exp-year 2031
+  bss payment add-card --customer CUST-0a1b2c3d4e5f --card - --exp-year 2031
 
 Test cards of the mock gateway, by name or number:
   visa                 4242424242424242  approved
@@ -38,25 +38,34 @@ Test cards of the mock gateway, by name or number:
   insufficient-funds   4000000000009995  declined: insufficient_funds
   attach-then-decline  4000000000000341  goes on file, every charge is declined
   slow                 4000000000006975  approved after 3 s
-  timeout              4000000000000119  charged, but the first answer never arrives
+  timeout              4000000000000119  charged, the first answer never arrives
   gateway-error        4000000000000259  fails once, then approved")]
     AddCard(AddCardArgs),
     /// List the cards of a customer
-    #[command(after_help = "Examples:\n  bss payment list-methods --customer CUST-0a1b2c3d4e5f")]
+    #[command(after_help = "\
+Examples:
+  bss payment list-methods --customer CUST-0a1b2c3d4e5f
+  bss payment list-methods --customer CUST-0a1b2c3d4e5f --fields id,brand,last4")]
     ListMethods {
         /// Customer id
         #[arg(long)]
         customer: String,
     },
     /// Charge this card from now on
-    #[command(after_help = "Examples:\n  bss payment set-default PM-0007")]
+    #[command(after_help = "\
+Examples:
+  bss payment set-default PM-0007
+  bss payment set-default PM-0007 --dry-run")]
     SetDefault {
         /// Card id
         #[arg(value_name = "METHOD")]
         method: String,
     },
     /// Take a card off file
-    #[command(after_help = "Examples:\n  bss payment remove-method PM-0007 --yes")]
+    #[command(after_help = "\
+Examples:
+  bss payment remove-method PM-0007 --yes
+  bss payment remove-method PM-0007 --dry-run")]
     RemoveMethod {
         /// Card id
         #[arg(value_name = "METHOD")]
@@ -87,7 +96,10 @@ Examples:
     )]
     Attempts(AttemptsArgs),
     /// Give the money of an approved attempt back
-    #[command(after_help = "Examples:\n  bss payment refund PAY-000042 --reason 'charged by mistake' --yes")]
+    #[command(after_help = "\
+Examples:
+  bss payment refund PAY-000042 --reason 'charged by mistake' --yes
+  bss payment refund PAY-000042 --reason goodwill --dry-run")]
     Refund {
         /// Attempt id
         #[arg(value_name = "ATTEMPT")]

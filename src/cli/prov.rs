@@ -30,14 +30,20 @@ pub enum ProvCommand {
     )]
     Tasks(TasksArgs),
     /// Show one task
-    #[command(after_help = "Examples:\n  bss prov show PTK-0003")]
+    #[command(after_help = "\
+Examples:
+  bss prov show PTK-0003
+  bss prov show PTK-0003 -o json")]
     Show {
         /// Task id
         #[arg(value_name = "TASK")]
         task: String,
     },
     /// Start a stuck task again, after somebody has looked at the network
-    #[command(after_help = "Examples:\n  bss prov resolve PTK-0003 --note 'HLR is back'")]
+    #[command(after_help = "\
+Examples:
+  bss prov resolve PTK-0003 --note 'HLR is back'
+  bss prov resolve PTK-0003 --note 'done by hand' -o json")]
     Resolve {
         /// Task id
         #[arg(value_name = "TASK")]
@@ -47,14 +53,20 @@ pub enum ProvCommand {
         note: String,
     },
     /// Try a failed task again
-    #[command(after_help = "Examples:\n  bss prov retry PTK-0003")]
+    #[command(after_help = "\
+Examples:
+  bss prov retry PTK-0003
+  bss prov retry PTK-0003 -o json")]
     Retry {
         /// Task id
         #[arg(value_name = "TASK")]
         task: String,
     },
     /// Give up a failed or stuck task for good
-    #[command(after_help = "Examples:\n  bss prov abandon PTK-0003 --note 'the element is gone' --yes")]
+    #[command(after_help = "\
+Examples:
+  bss prov abandon PTK-0003 --note 'the element is gone' --yes
+  bss prov abandon PTK-0003 --note gone --dry-run")]
     Abandon {
         /// Task id
         #[arg(value_name = "TASK")]
@@ -73,7 +85,10 @@ Examples:
   bss prov fault HLR_PROVISION fail_first_attempt --disable")]
     Fault(FaultArgs),
     /// List the faults the simulator can be told to have
-    #[command(after_help = "Examples:\n  bss prov faults")]
+    #[command(after_help = "\
+Examples:
+  bss prov faults
+  bss prov faults -o json")]
     Faults,
 }
 

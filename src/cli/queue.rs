@@ -24,13 +24,22 @@ pub enum QueueCommand {
         limit: u32,
     },
     /// Show the deliveries of an event, with what went wrong before
-    #[command(after_help = "Examples:\n  bss queue show 01960000-0000-7000-8000-000000000001")]
+    #[command(after_help = "\
+Examples:
+  bss queue show 01960000-0000-7000-8000-000000000001
+  bss queue show 01960000-0000-7000-8000-000000000001 -o json")]
     Show(WhichArgs),
     /// Deliver parked events again
-    #[command(after_help = "Examples:\n  bss queue replay 01960000-0000-7000-8000-000000000001")]
+    #[command(after_help = "\
+Examples:
+  bss queue replay 01960000-0000-7000-8000-000000000001
+  bss queue replay 01960000-0000-7000-8000-000000000001 --consumer som.decompose")]
     Replay(WhichArgs),
     /// Deliver every parked event of one consumer again
-    #[command(after_help = "Examples:\n  bss queue replay-all --consumer som.decompose")]
+    #[command(after_help = "\
+Examples:
+  bss queue replay-all --consumer som.decompose
+  bss queue replay-all --consumer som.decompose --limit 1")]
     ReplayAll {
         /// The consumer
         #[arg(long)]
@@ -40,12 +49,18 @@ pub enum QueueCommand {
         limit: u32,
     },
     /// Find what nobody works on any more, and what can be done about it
-    #[command(after_help = "Examples:\n  bss queue orphans")]
+    #[command(after_help = "\
+Examples:
+  bss queue orphans
+  bss queue orphans -o json")]
     Orphans,
     /// Give a parked delivery up for good
     #[command(after_help = "\
 Examples:
-  bss queue discard 01960000-0000-7000-8000-000000000001 --consumer subscription.activate --reason 'line is gone' --yes")]
+  bss queue discard 01960000-0000-7000-8000-000000000001 \\
+    --consumer subscription.activate --reason 'line is gone' --yes
+  bss queue discard 01960000-0000-7000-8000-000000000001 \\
+    --consumer som.decompose --reason 'done by hand' --dry-run")]
     Discard {
         /// Event id
         #[arg(value_name = "EVENT")]
@@ -54,7 +69,7 @@ Examples:
         #[arg(long)]
         consumer: String,
         /// Why
-        #[arg(long)]
+        #[arg(long, value_name = "WHY")]
         reason: String,
         #[command(flatten)]
         gate: Gate,

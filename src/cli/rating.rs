@@ -11,7 +11,10 @@ use crate::render;
 #[derive(Debug, Subcommand)]
 pub enum RatingCommand {
     /// Explain one usage event: tariff, bucket, what was left, why it was refused, who blocked the line
-    #[command(after_help = "Examples:\n  bss rating explain UE-000007")]
+    #[command(after_help = "\
+Examples:
+  bss rating explain UE-000007
+  bss rating explain UE-000007 -o json")]
     Explain {
         /// Usage id
         #[arg(value_name = "USAGE")]

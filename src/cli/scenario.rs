@@ -7,8 +7,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::error::{CliError, Refusal};
-use super::session::{Outcome, Session};
-use super::{Format, Global, tokens};
+use super::session::{Gate, Outcome, Session};
+use super::target::Target;
+use super::{Global, refuse_dry_run, tokens};
 use crate::render::Style;
 use crate::scenario::client::{CallError, Caller, Identity, Operations, OpsClient};
 use crate::scenario::load::{self, Invalid};
@@ -26,7 +27,10 @@ pub enum ScenarioCommand {
     #[command(after_help = "Examples:\n  bss scenario list\n  bss scenario list scenarios -o json")]
     List(DirectoryArgs),
     /// Check files, and where a server answers, that it knows every operation they call
-    #[command(after_help = "Examples:\n  bss scenario validate scenarios/customer_signup_and_exhaust.yaml")]
+    #[command(after_help = "\
+Examples:
+  bss scenario validate scenarios/customer_signup_and_exhaust.yaml
+  bss scenario validate scenarios/customer_renews_automatically.yaml -o json")]
     Validate(ValidateArgs),
     /// Run one scenario; Ctrl-C ends it early and still puts everything back
     #[command(after_help = "\
@@ -64,6 +68,8 @@ pub struct RunArgs {
     file: PathBuf,
     #[command(flatten)]
     portal: PortalToken,
+    #[command(flatten)]
+    gate: Gate,
 }
 
 /// Which scenarios.
@@ -79,6 +85,8 @@ pub struct RunAllArgs {
     fail_fast: bool,
     #[command(flatten)]
     portal: PortalToken,
+    #[command(flatten)]
+    gate: Gate,
 }
 
 /// The second identity that scenarios can act as.
@@ -93,26 +101,36 @@ pub(super) async fn run(command: ScenarioCommand, global: &Global, session: &mut
     match command {
         ScenarioCommand::List(args) => list(&args.directory, session),
         ScenarioCommand::Validate(args) => {
-            let operations = caller(global, None)?.operations().await.ok();
+            let operations = caller(session.target, None)?.operations().await.ok();
             validate(&args.files, operations.as_ref(), session)
         }
-        ScenarioCommand::Run(args) => run_one(&args.file, &caller(global, args.portal.portal_token)?, session).await,
+        ScenarioCommand::Run(args) => {
+            allow(global, args.gate, session)?;
+            run_one(&args.file, &caller(session.target, args.portal.portal_token)?, session).await
+        }
         ScenarioCommand::RunAll(args) => {
-            let caller = caller(global, args.portal.portal_token)?;
+            allow(global, args.gate, session)?;
+            let caller = caller(session.target, args.portal.portal_token)?;
             let choice = Choice { tag: args.tag, fail_fast: args.fail_fast };
             run_all(&args.place.directory, &choice, &caller, session).await
         }
     }
 }
 
-fn caller(global: &Global, portal_token: Option<String>) -> Result<OpsClient, CliError> {
+/// Scenarios empty the operational data and move the clock, as far as the server lets them.
+fn allow(global: &Global, gate: Gate, session: &mut Session<'_>) -> Outcome {
+    refuse_dry_run(global, "a scenario")?;
+    session.confirm_in_production(gate, "A scenario may delete everything and move the clock.")
+}
+
+fn caller(target: &Target, portal_token: Option<String>) -> Result<OpsClient, CliError> {
     let portal_token = portal_token.filter(|token| !token.is_empty()).map(|token| token.as_str().into());
     let found = [
-        (Identity::Default, tokens::discover(global)),
-        (Identity::PortalSelfServe, portal_token.or_else(|| tokens::discover_portal(global))),
+        (Identity::Default, target.token.clone()),
+        (Identity::PortalSelfServe, portal_token.or_else(|| tokens::discover_portal(target))),
     ];
     let held = found.into_iter().filter_map(|(identity, token)| Some((identity, token?.reveal().to_owned())));
-    OpsClient::new(global.url.clone(), held.collect::<BTreeMap<_, _>>())
+    OpsClient::new(target.url.clone(), held.collect::<BTreeMap<_, _>>())
         .map_err(|error| CliError::Failed(format!("cannot set up HTTP: {error}")))
 }
 
@@ -166,7 +184,7 @@ async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session:
     let paint = paint(session.console.style);
     let mut told = Ok(());
     let report = suite::run_all(caller, listed, &operations, choice, &stoppable(), |done| {
-        if session.format == Format::Table && told.is_ok() {
+        if session.wanted.is_prose() && told.is_ok() {
             told = session.console.print(&report::scenario(done, paint));
         }
     })
@@ -175,12 +193,18 @@ async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session:
     if report.scenarios.is_empty() {
         session.note("no scenario matches");
     }
-    session.show(&data(&report)?, |_, _| summary(&report, paint))?;
+    let told_already = session.wanted.is_prose();
+    session.show(&data(&report)?, |_, _| if told_already { summary(&report, paint) } else { whole(&report, paint) })?;
     match (report.failed, report.invalid) {
         (0, 0) => Ok(()),
         (0, invalid) => Err(CliError::Usage(format!("{invalid} files are no valid scenario"))),
         (failed, _) => Err(CliError::Failed(format!("{failed} of {} scenarios failed", report.scenarios.len()))),
     }
+}
+
+/// Each scenario and the summary, for a format that waited until all had run.
+fn whole(report: &SuiteReport, paint: Paint) -> String {
+    report.scenarios.iter().map(|done| report::scenario(done, paint)).collect::<String>() + &summary(report, paint)
 }
 
 fn summary(report: &SuiteReport, paint: Paint) -> String {
@@ -189,7 +213,7 @@ fn summary(report: &SuiteReport, paint: Paint) -> String {
 
 /// An invalid file: programs get the report that they would have got, people get the reasons.
 fn refuse(invalid: &Invalid, session: &mut Session<'_>) -> Outcome {
-    if session.format != Format::Table {
+    if !session.wanted.is_prose() {
         session.show(&data(&ScenarioReport::invalid(invalid))?, |_, _| String::new())?;
     }
     Err(CliError::Usage(invalid.to_string()))

@@ -15,13 +15,20 @@ Examples:
   bss serve --api-addr 127.0.0.1:8000 --data-dir /srv/bss
   bss serve --role worker
 
-Each option has a variable: BSS_API_ADDR, BSS_SELF_SERVE_ADDR, BSS_COCKPIT_ADDR, BSS_DATA_DIR, BSS_ROLE.")]
+Each option has a variable: BSS_API_ADDR, BSS_SELF_SERVE_ADDR,
+BSS_COCKPIT_ADDR, BSS_DATA_DIR, BSS_ROLE.")]
     Serve(ServeArgs),
     /// Bring the database to the schema of this version
-    #[command(after_help = "Examples:\n  BSS_DB_URL=postgres://bss@db.example.test/prod bss migrate")]
+    #[command(after_help = "\
+Examples:
+  bss migrate
+  BSS_DB_URL=postgres://bss@db.example.test/prod bss migrate")]
     Migrate,
     /// Load the reference data: plans, numbers, eSIM profiles
-    #[command(after_help = "Examples:\n  BSS_DB_URL=postgres://bss@db.example.test/prod bss seed")]
+    #[command(after_help = "\
+Examples:
+  bss seed
+  BSS_DB_URL=postgres://bss@db.example.test/prod bss seed")]
     Seed,
     /// Look for what could keep the server from working
     #[command(after_help = "Examples:\n  bss doctor\n  bss doctor -o json")]

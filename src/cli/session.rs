@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Global;
 use super::client::Client;
 use super::console::Console;
 use super::error::CliError;
 use super::operations::Operation;
-use super::{Format, Global};
+use super::output::Wanted;
+use super::target::{Named, Target};
 use crate::render::{self, Style};
 
 /// What a command answers: everything worth saying was printed.
@@ -18,27 +20,34 @@ pub(crate) type Outcome = Result<(), CliError>;
 pub(crate) struct Session<'a> {
     pub(crate) client: Client,
     pub(crate) console: &'a mut Console,
-    pub(crate) format: Format,
+    pub(crate) target: &'a Target,
+    pub(crate) wanted: Wanted,
+    pub(crate) dry_run: bool,
     quiet: bool,
 }
 
 /// The consent that a command with lasting consequences needs.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Gate {
-    /// Do it without asking.
+    /// Do it without asking
     #[arg(long, short = 'y', alias = "allow-destructive")]
     pub yes: bool,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(global: &Global, console: &'a mut Console) -> Result<Self, CliError> {
-        let client = Client::new(global)?;
-        Ok(Self { client, console, format: global.output, quiet: global.quiet })
+    pub(crate) fn new(global: &Global, target: &'a Target, console: &'a mut Console) -> Result<Self, CliError> {
+        let (client, wanted) = (Client::new(target)?, Wanted::new(global)?);
+        Ok(Self { client, console, target, wanted, dry_run: global.dry_run, quiet: global.quiet })
     }
 
     /// Runs an operation; arguments that are null are left to the server's default.
     pub(crate) async fn call(&self, operation: Operation, arguments: Value) -> Result<Value, CliError> {
-        self.client.call(operation, &given(arguments)).await
+        self.call_exactly(operation, given(arguments)).await
+    }
+
+    /// As [`Self::call`], where null says something.
+    pub(crate) async fn call_exactly(&self, operation: Operation, arguments: Value) -> Result<Value, CliError> {
+        self.send(operation, arguments, None).await
     }
 
     /// As [`Self::call`], for an operation that may take `timeout`.
@@ -48,7 +57,17 @@ impl<'a> Session<'a> {
         operation: Operation,
         arguments: Value,
     ) -> Result<Value, CliError> {
-        self.client.call_by_name(operation.name(), &given(arguments), timeout).await
+        self.send(operation, given(arguments), Some(timeout)).await
+    }
+
+    async fn send(&self, operation: Operation, arguments: Value, timeout: Option<Duration>) -> Result<Value, CliError> {
+        if self.dry_run && operation.writes() {
+            return Err(CliError::NotSent { operation: operation.name().to_owned(), arguments });
+        }
+        match timeout {
+            Some(timeout) => self.client.call_by_name(operation.name(), &arguments, timeout).await,
+            None => self.client.call(operation, &arguments).await,
+        }
     }
 
     /// What a card says beside the answer it is about. That it cannot be had is no reason not to show the answer.
@@ -58,23 +77,21 @@ impl<'a> Session<'a> {
 
     /// Are answers drawn for a person? Then it is worth looking up what a card says beside them.
     pub(crate) fn draws(&self) -> bool {
-        self.format == Format::Table && !self.quiet
+        self.wanted.is_prose() && !self.quiet
     }
 
     /// Prints an answer: as data when asked so, else as `text` reads it. Quiet leaves only ids.
     pub(crate) fn show(&mut self, answer: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
-        let output = match self.format {
-            Format::Json => render::data::json(answer),
-            Format::Yaml => render::data::yaml(answer)
-                .map_err(|error| CliError::Failed(format!("the answer cannot be written as YAML: {error}")))?,
-            Format::Table => match render::data::ids(answer).filter(|_| self.quiet) {
-                Some(ids) => ids,
-                None => text(answer, self.console.style),
-            },
-        };
+        let output = self.wanted.text(answer, self.console.style, text)?;
         if output.is_empty() {
             self.note("nothing found");
         }
+        Ok(self.console.show(&output)?)
+    }
+
+    /// Prints one thing of a stream, at once.
+    pub(crate) fn stream(&mut self, thing: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
+        let output = self.wanted.streamed(thing, self.console.style, text)?;
         Ok(self.console.print(&output)?)
     }
 
@@ -87,31 +104,65 @@ impl<'a> Session<'a> {
 
     /// Lets a command with lasting consequences pass: by `--yes`, or by a person who has read what follows.
     pub(crate) fn confirm(&mut self, gate: Gate, consequence: &str) -> Outcome {
+        if self.dry_run {
+            return Ok(());
+        }
+        if let Some(context) = self.target.production() {
+            return self.confirm_in(context, gate, consequence);
+        }
         if gate.yes {
             return Ok(());
         }
         if !self.console.interactive {
             return Err(CliError::Usage(format!("{consequence} Nothing was done: add --yes if that is meant.")));
         }
-        self.ask_to_continue(consequence)
+        let answer = self.ask(&format!("{consequence}\nContinue? [y/N] "))?;
+        if matches!(answer.to_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(CliError::Declined) }
     }
 
-    /// Asks a person before money moves. A script that calls the command has decided already.
+    /// Asks a person before money moves. A script that calls the command has decided already, except in production.
     pub(crate) fn confirm_charge(&mut self, gate: Gate, consequence: &str) -> Outcome {
-        if gate.yes || !self.console.interactive { Ok(()) } else { self.ask_to_continue(consequence) }
+        if self.asks_before_charges(gate) { self.confirm(gate, consequence) } else { Ok(()) }
     }
 
     /// Will [`Self::confirm_charge`] ask? Then it is worth looking up what to say.
     pub(crate) fn asks_before_charges(&self, gate: Gate) -> bool {
-        self.console.interactive && !gate.yes
+        let in_production = self.target.production().is_some();
+        !self.dry_run && (in_production || (self.console.interactive && !gate.yes))
     }
 
-    fn ask_to_continue(&mut self, consequence: &str) -> Outcome {
-        let answer = self.console.ask(&format!("{}\nContinue? [y/N] ", render::text::clean(consequence)))?;
-        match answer.to_lowercase().as_str() {
-            "y" | "yes" => Ok(()),
-            _ => Err(CliError::Declined),
+    /// Asks before something that is everyday work elsewhere and charges somebody in production.
+    pub(crate) fn confirm_in_production(&mut self, gate: Gate, consequence: &str) -> Outcome {
+        if self.target.production().is_some() { self.confirm(gate, consequence) } else { Ok(()) }
+    }
+
+    /// In production, consent names the context: on the command line beside `--yes`, or typed by a person.
+    fn confirm_in(&mut self, context: &Named, gate: Gate, consequence: &str) -> Outcome {
+        let name = &context.name;
+        if gate.yes && context.said {
+            return Ok(());
         }
+        if !self.console.interactive {
+            return Err(CliError::Usage(format!(
+                "{consequence} This is {name}, a production context. Nothing was done: add --yes and --context {name} if \
+                 that is meant."
+            )));
+        }
+        let question = format!("{consequence}\nThis is {name} (production). Type its name to continue: ");
+        if self.ask(&question)? == *name { Ok(()) } else { Err(CliError::Declined) }
+    }
+
+    fn ask(&mut self, question: &str) -> Result<String, CliError> {
+        Ok(self.console.ask(&render::text::clean(question))?)
+    }
+
+    /// Asks a person for a word, where a yes would come too easily; `--yes` stands for it.
+    pub(crate) fn confirm_with_word(&mut self, gate: Gate, consequence: &str, word: &str) -> Outcome {
+        if gate.yes || self.dry_run || !self.console.interactive {
+            return self.confirm(gate, consequence);
+        }
+        let answer = self.ask(&format!("{consequence}\nType {word} to continue: "))?;
+        if answer == word { self.confirm_in_production(gate, consequence) } else { Err(CliError::Declined) }
     }
 }
 

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Format, Global, tokens};
+use super::console::Console;
+use super::error::CliError;
+use super::output::{Format, Wanted};
+use super::target::Target;
+use super::{Global, refuse_dry_run, tokens};
 use crate::soak::client::{Client, Fault};
 use crate::soak::report::Report;
 use crate::soak::server::Server;
@@ -49,20 +53,32 @@ pub struct SoakArgs {
 
 /// Runs it. 0: everything is as the model says; 1: something is not; 7: there is no server; 2, 4: see the exit codes of the
 /// command line.
-pub(super) async fn run(args: SoakArgs, global: &Global, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let outcome = match lived(&args, global, err).await {
-        Ok(report) => told(&args, global, &report),
-        Err(fault) => Err(fault),
-    };
-    match outcome {
-        Ok((text, code)) => {
-            // A reader that went away is no error of ours.
-            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-            code
+pub(super) async fn run(args: SoakArgs, global: &Global, console: &mut Console) -> Result<u8, CliError> {
+    refuse_dry_run(global, "a soak")?;
+    let format = if args.json { Format::Json } else { global.output };
+    let wanted = Wanted::new(&Global { output: format, ..global.clone() })?;
+    let target = if args.attach { Some(Target::resolve(global)?) } else { None };
+    if let Some(context) = target.as_ref().and_then(Target::production) {
+        return Err(CliError::Usage(format!(
+            "{} is a production context; a soak would change all of it",
+            context.name
+        )));
+    }
+    let lived = lived(&args, target.as_ref(), &mut console.err).await;
+    match lived.and_then(|report| told(&args, &report).map(|code| (report, code))) {
+        Ok((report, code)) => {
+            let answer = serde_json::to_value(&report)
+                .map_err(|error| CliError::Failed(format!("the report cannot be written: {error}")))?;
+            let text = wanted.text(&answer, console.style, |_, _| report.markdown())?;
+            console.show(&text)?;
+            if let Some(digest) = unexpected(&args, &report) {
+                console.say(&format!("the digest was to be {digest}\n"));
+            }
+            Ok(code)
         }
         Err(fault) => {
-            let _ = writeln!(err, "error: {fault}");
-            exit_code(&fault)
+            console.say(&format!("error: {fault}\n"));
+            Ok(exit_code(&fault))
         }
     }
 }
@@ -76,10 +92,9 @@ fn exit_code(fault: &Fault) -> u8 {
     }
 }
 
-async fn lived(args: &SoakArgs, global: &Global, err: &mut dyn Write) -> Result<Report, Fault> {
-    if args.attach {
-        let token = tokens::discover(global);
-        let client = Client::new(global.url.as_str(), token.as_ref().map_or("", tokens::Token::reveal))?;
+async fn lived(args: &SoakArgs, attached: Option<&Target>, err: &mut dyn Write) -> Result<Report, Fault> {
+    if let Some(target) = attached {
+        let client = Client::new(target.url.as_str(), target.token.as_ref().map_or("", tokens::Token::reveal))?;
         return soak(args, client, None, err).await;
     }
     let data_dir = scratch()?;
@@ -127,23 +142,18 @@ async fn soak(args: &SoakArgs, client: Client, server: Option<Server>, err: &mut
     soak.report().await
 }
 
-/// The text to print and the exit code; writes the file, if one is asked for.
-fn told(args: &SoakArgs, global: &Global, report: &Report) -> Result<(String, u8), Fault> {
+/// The exit code; writes the file, if one is asked for.
+fn told(args: &SoakArgs, report: &Report) -> Result<u8, Fault> {
     if let Some(path) = &args.report {
         let written = std::fs::write(path, report.markdown());
         written.map_err(|error| Fault::Usage(format!("{}: {error}", path.display())))?;
     }
-    let unexpected = args.expect_digest.as_ref().filter(|digest| **digest != report.digest);
-    let mut text = if args.json || global.output == Format::Json {
-        let json = serde_json::to_string_pretty(report).map_err(|error| Fault::Answer(error.to_string()))?;
-        json + "\n"
-    } else {
-        report.markdown()
-    };
-    if let (Some(digest), false) = (unexpected, args.json) {
-        text += &format!("\nThe digest was to be `{digest}`.\n");
-    }
-    Ok((text, u8::from(!report.is_clean() || unexpected.is_some())))
+    Ok(u8::from(!report.is_clean() || unexpected(args, report).is_some()))
+}
+
+/// The digest that was to come out, if another one did.
+fn unexpected<'a>(args: &'a SoakArgs, report: &Report) -> Option<&'a str> {
+    args.expect_digest.as_deref().filter(|digest| *digest != report.digest)
 }
 
 /// A fresh folder that the account of the database server can get through.

@@ -11,10 +11,29 @@ use crate::render;
 #[derive(Debug, Subcommand)]
 pub enum SomCommand {
     /// Services
-    #[command(subcommand, after_help = "Examples:\n  bss som service list --subscription SUB-0042")]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  bss som service list --subscription SUB-0042
+  bss som service unconfirmed"
+    )]
     Service(ServiceCommand),
+    /// Show a service; the same as bss som service show
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  bss som service-show SVC-0041\n  bss som service-show SVC-0041 -o json"
+    )]
+    ServiceShow {
+        /// Service id
+        #[arg(value_name = "SERVICE")]
+        service: String,
+    },
     /// Show a service order
-    #[command(after_help = "Examples:\n  bss som so-show SO-0042")]
+    #[command(after_help = "\
+Examples:
+  bss som so-show SO-0042
+  bss som so-show SO-0042 -o json")]
     SoShow {
         /// Service order id
         #[arg(value_name = "SERVICE_ORDER")]
@@ -26,7 +45,10 @@ pub enum SomCommand {
 #[derive(Debug, Subcommand)]
 pub enum ServiceCommand {
     /// List the services of a line
-    #[command(after_help = "Examples:\n  bss som service list --subscription SUB-0042")]
+    #[command(after_help = "\
+Examples:
+  bss som service list --subscription SUB-0042
+  bss som service list --subscription SUB-0042 -o json")]
     List {
         /// Line id
         #[arg(long, value_name = "LINE")]
@@ -42,7 +64,10 @@ pub enum ServiceCommand {
         wanted: Option<String>,
     },
     /// Show a service
-    #[command(after_help = "Examples:\n  bss som service show SVC-0041")]
+    #[command(after_help = "\
+Examples:
+  bss som service show SVC-0041
+  bss som service show SVC-0041 -o json")]
     Show {
         /// Service id
         #[arg(value_name = "SERVICE")]
@@ -61,7 +86,7 @@ pub(super) async fn run(command: SomCommand, session: &mut Session<'_>) -> Outco
             let services = session.call(op::SERVICE_LIST_UNCONFIRMED, json!({"wanted": wanted})).await?;
             session.show(&services, render::service::list)
         }
-        SomCommand::Service(ServiceCommand::Show { service }) => {
+        SomCommand::Service(ServiceCommand::Show { service }) | SomCommand::ServiceShow { service } => {
             let service = session.call(op::SERVICE_GET, json!({"serviceId": service})).await?;
             session.show(&service, render::generic::object)
         }

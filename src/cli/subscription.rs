@@ -35,16 +35,20 @@ Examples:
         show_esim: bool,
     },
     /// List the lines of a customer
-    #[command(after_help = "Examples:\n  bss subscription list --customer CUST-0a1b2c3d4e5f")]
+    #[command(after_help = "\
+Examples:
+  bss subscription list --customer CUST-0a1b2c3d4e5f
+  bss subscription list --customer CUST-0a1b2c3d4e5f --fields id,msisdn,state")]
     List {
         /// Customer id
         #[arg(long)]
         customer: String,
     },
     /// Show what is left of each allowance
-    #[command(
-        after_help = "Examples:\n  bss subscription balance SUB-0042\n  bss subscription balance SUB-0042 -o json"
-    )]
+    #[command(after_help = "\
+Examples:
+  bss subscription balance SUB-0042
+  bss subscription balance SUB-0042 -o csv")]
     Balance {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -65,7 +69,10 @@ Examples:
         gate: Gate,
     },
     /// Renew a line now: charges the customer's default card
-    #[command(after_help = "Examples:\n  bss subscription renew SUB-0042 --yes")]
+    #[command(after_help = "\
+Examples:
+  bss subscription renew SUB-0042 --yes
+  bss subscription renew SUB-0042 --dry-run")]
     Renew {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -111,7 +118,10 @@ Examples:
         note: Option<String>,
     },
     /// Book another plan for the next renewal; nothing is charged today
-    #[command(after_help = "Examples:\n  bss subscription change-plan SUB-0042 PLAN_L")]
+    #[command(after_help = "\
+Examples:
+  bss subscription change-plan SUB-0042 PLAN_L
+  bss subscription change-plan SUB-0042 PLAN_S --dry-run")]
     ChangePlan {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -121,37 +131,31 @@ Examples:
         plan: String,
     },
     /// Take a booked plan change back
-    #[command(after_help = "Examples:\n  bss subscription keep-plan SUB-0042")]
+    #[command(after_help = "\
+Examples:
+  bss subscription keep-plan SUB-0042
+  bss subscription keep-plan SUB-0042 -o json")]
     KeepPlan {
         /// Line id
         #[arg(value_name = "LINE")]
         line: String,
     },
     /// Move every line of a plan to a new price, with a notice to each customer
-    #[command(
-        after_help = "Examples:\n  bss subscription migrate-price --offering PLAN_M --new-price-id PRICE_PLAN_M_2027 --effective-from 2027-01-01T00:00:00Z --yes"
-    )]
-    MigratePrice {
-        /// Plan whose lines are moved
-        #[arg(long)]
-        offering: String,
-        /// Price row of that plan
-        #[arg(long)]
-        new_price_id: String,
-        /// First day of the new price, before the notice
-        #[arg(long)]
-        effective_from: String,
-        /// Days of notice, 1 to 365
-        #[arg(long, default_value_t = 30)]
-        notice_days: u32,
-        /// Who decided it
-        #[arg(long, default_value = "ops")]
-        initiated_by: String,
-        #[command(flatten)]
-        gate: Gate,
-    },
+    #[command(override_usage = "\
+bss subscription migrate-price [OPTIONS]
+           --offering <PLAN> --new-price-id <PRICE> --effective-from <INSTANT>")]
+    #[command(after_help = "\
+Examples:
+  bss subscription migrate-price --offering PLAN_M \\
+    --new-price-id PRICE_M_2027 --effective-from 2027-01-01T00:00:00Z --yes
+  bss subscription migrate-price --offering PLAN_M --notice-days 60 \\
+    --new-price-id PRICE_M_2027 --effective-from 2027-01-01T00:00:00Z --dry-run")]
+    MigratePrice(MigrateArgs),
     /// End a line
-    #[command(after_help = "Examples:\n  bss subscription terminate SUB-0042 --reason 'moved away' --yes")]
+    #[command(after_help = "\
+Examples:
+  bss subscription terminate SUB-0042 --reason 'moved away' --yes
+  bss subscription terminate SUB-0042 --dry-run")]
     Terminate {
         /// Line id
         #[arg(value_name = "LINE")]
@@ -165,7 +169,10 @@ Examples:
     /// Tell what happened to a line: blocks, charges, grants, changes of plan and price
     #[command(
         visible_alias = "events",
-        after_help = "Examples:\n  bss subscription timeline SUB-0042\n  bss subscription timeline SUB-0042 --limit 50"
+        after_help = "\
+Examples:
+  bss subscription timeline SUB-0042
+  bss subscription timeline SUB-0042 --limit 50 -o jsonl"
     )]
     Timeline {
         /// Line id
@@ -176,14 +183,21 @@ Examples:
         limit: Option<u32>,
     },
     /// Show the states that a line went through
-    #[command(after_help = "Examples:\n  bss subscription history SUB-0042")]
+    #[command(after_help = "\
+Examples:
+  bss subscription history SUB-0042
+  bss subscription history SUB-0042 -o json")]
     History {
         /// Line id
         #[arg(value_name = "LINE")]
         line: String,
     },
     /// Show the activation code of the line's eSIM; who has it can take over the line
-    #[command(after_help = "Examples:\n  bss subscription esim SUB-0042\n  bss subscription esim SUB-0042 --show-full")]
+    #[command(after_help = "\
+Examples:
+  bss subscription esim SUB-0042
+  bss subscription esim SUB-0042 --show-full
+  bss subscription esim SUB-0042 --jq .activationCode")]
     Esim(ActivationArgs),
 }
 
@@ -196,6 +210,28 @@ pub struct ActivationArgs {
     /// ICCID and IMSI in full instead of their last four digits
     #[arg(long)]
     show_full: bool,
+}
+
+/// A move to a new price.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Plan whose lines are moved
+    #[arg(long, value_name = "PLAN")]
+    offering: String,
+    /// Price row of that plan
+    #[arg(long, value_name = "PRICE")]
+    new_price_id: String,
+    /// First day of the new price, before the notice
+    #[arg(long, value_name = "INSTANT")]
+    effective_from: String,
+    /// Days of notice, 1 to 365
+    #[arg(long, default_value_t = 30)]
+    notice_days: u32,
+    /// Who decided it
+    #[arg(long, default_value = "ops")]
+    initiated_by: String,
+    #[command(flatten)]
+    gate: Gate,
 }
 
 pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>) -> Outcome {
@@ -240,28 +276,7 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             let line = session.call(op::SUBSCRIPTION_CANCEL_PENDING_PLAN_CHANGE, cancel).await?;
             session.show(&line, render::subscription::page)
         }
-        SubscriptionCommand::MigratePrice {
-            offering,
-            new_price_id,
-            effective_from,
-            notice_days,
-            initiated_by,
-            gate,
-        } => {
-            session.confirm(
-                gate,
-                &format!(
-                    "Every line of {offering} gets a notice and pays {new_price_id} afterwards; this is not taken back."
-                ),
-            )?;
-            let migration = json!({
-                "offeringId": offering, "newPriceId": new_price_id, "effectiveFrom": effective_from,
-                "noticeDays": notice_days, "initiatedBy": initiated_by,
-            });
-            let answer =
-                session.call_within(MIGRATION_TIMEOUT, op::SUBSCRIPTION_MIGRATE_TO_NEW_PRICE, migration).await?;
-            session.show(&answer, render::subscription::migration)
-        }
+        SubscriptionCommand::MigratePrice(args) => migrate_price(args, session).await,
         SubscriptionCommand::Terminate { line, reason, gate } => {
             session.confirm(
                 gate,
@@ -302,6 +317,20 @@ async fn aside(line: &Value, session: &Session<'_>) -> render::subscription::Asi
 pub(super) async fn activation(args: ActivationArgs, session: &mut Session<'_>) -> Outcome {
     let activation = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, json!({"subscriptionId": args.line})).await?;
     session.show(&activation, |activation, style| render::subscription::activation(activation, args.show_full, style))
+}
+
+/// Tells every customer of the plan and books the new price.
+pub(super) async fn migrate_price(args: MigrateArgs, session: &mut Session<'_>) -> Outcome {
+    let MigrateArgs { offering, new_price_id, effective_from, notice_days, initiated_by, gate } = args;
+    let consequence =
+        format!("Every line of {offering} gets a notice and pays {new_price_id} afterwards; this is not taken back.");
+    session.confirm(gate, &consequence)?;
+    let migration = json!({
+        "offeringId": offering, "newPriceId": new_price_id, "effectiveFrom": effective_from,
+        "noticeDays": notice_days, "initiatedBy": initiated_by,
+    });
+    let answer = session.call_within(MIGRATION_TIMEOUT, op::SUBSCRIPTION_MIGRATE_TO_NEW_PRICE, migration).await?;
+    session.show(&answer, render::subscription::migration)
 }
 
 async fn find(line: &str, session: &Session<'_>) -> Result<Value, CliError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use url::{Host, Url};
 
-use super::Global;
+use super::target::Target;
 use crate::platform::paths;
 
 /// The file that the server writes once, readable by its own user only.
@@ -41,23 +41,23 @@ impl fmt::Debug for Token {
 ///
 /// A file is read only for a server on this machine, or when a data directory is named: the secret of the local
 /// server must not travel to whatever host `--url` names.
-pub(crate) fn discover(global: &Global) -> Option<Token> {
-    if let Some(given) = global.token.as_deref().filter(|token| !token.is_empty()) {
-        return Some(given.into());
+pub(crate) fn discover(given: Option<&str>, url: &Url, data_dir: Option<&Path>) -> Option<Token> {
+    match given.filter(|token| !token.is_empty()) {
+        Some(given) => Some(given.into()),
+        None => written_down(url, data_dir, OPERATOR),
     }
-    written_down(global, OPERATOR)
 }
 
 /// The token of the self-serve portal that this machine's server wrote down, for scenarios that act as both.
-pub(crate) fn discover_portal(global: &Global) -> Option<Token> {
-    written_down(global, PORTAL)
+pub(crate) fn discover_portal(target: &Target) -> Option<Token> {
+    written_down(&target.url, target.data_dir.as_deref(), PORTAL)
 }
 
-fn written_down(global: &Global, variable: &str) -> Option<Token> {
+fn written_down(url: &Url, data_dir: Option<&Path>, variable: &str) -> Option<Token> {
     // As with the token, a variable that is set to nothing is not set.
-    match global.data_dir.as_ref().filter(|named| !named.as_os_str().is_empty()) {
+    match data_dir.filter(|named| !named.as_os_str().is_empty()) {
         Some(named) => read(named, variable),
-        None if is_local(&global.url) => read(&paths::default_data_dir()?, variable),
+        None if is_local(url) => read(&paths::default_data_dir()?, variable),
         None => None,
     }
 }
@@ -88,7 +88,6 @@ fn parse(file: &str, variable: &str) -> Option<Token> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Format;
 
     #[test]
     fn each_identity_has_its_line() {
@@ -106,15 +105,8 @@ mod tests {
         std::fs::create_dir_all(&data_dir).expect("a directory of this test");
         std::fs::write(data_dir.join(FILE), "BSS_API_TOKEN=found\n").expect("a file of this test");
         let found = |token: Option<&str>| {
-            let global = Global {
-                url: Url::parse("http://127.0.0.1:8000").expect("a URL"),
-                token: token.map(str::to_owned),
-                output: Format::Table,
-                data_dir: Some(data_dir.clone()),
-                no_color: false,
-                quiet: false,
-            };
-            discover(&global).map(|token| token.reveal().to_owned())
+            let url = Url::parse("http://127.0.0.1:8000").expect("a URL");
+            discover(token, &url, Some(&data_dir)).map(|token| token.reveal().to_owned())
         };
         assert_eq!(found(Some("given")).as_deref(), Some("given"));
         assert_eq!(found(None).as_deref(), Some("found"));

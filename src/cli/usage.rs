@@ -31,13 +31,18 @@ Examples:
   bss usage import cdrs.csv
   bss usage import cdrs.ndjson --reject-file rejects.ndjson
 
-CSV has a header: msisdn, eventType, quantity, externalId and, if wanted, unit, eventTime, roamingIndicator, source.
-NDJSON has an object with the same names on each line. Records are known by source and external id: one that was
-recorded before is answered as before and counted once. An import that was stopped goes on where it was, as long as
-FILE.bss-import stands beside the file. Records that were not served go to the reject file, with the reason.")]
+CSV has a header: msisdn, eventType, quantity, externalId and, if wanted, unit,
+eventTime, roamingIndicator, source. NDJSON has an object with the same names
+on each line. Records are known by source and external id: one that was
+recorded before is answered as before and counted once. An import that was
+stopped goes on where it was, as long as FILE.bss-import stands beside the
+file. Records that were not served go to the reject file, with the reason.")]
     Import(ImportArgs),
     /// Show one usage event
-    #[command(after_help = "Examples:\n  bss usage show UE-000007")]
+    #[command(after_help = "\
+Examples:
+  bss usage show UE-000007
+  bss usage show UE-000007 -o json")]
     Show {
         /// Usage id
         #[arg(value_name = "USAGE")]

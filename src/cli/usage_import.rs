@@ -51,6 +51,9 @@ struct Reject {
 }
 
 pub(super) async fn run(args: ImportArgs, session: &mut Session<'_>) -> Outcome {
+    if session.dry_run {
+        return Err(CliError::Usage("an import cannot be tried without sending".into()));
+    }
     let started = Instant::now();
     let mut import = Import::open(&args, session)?;
     let begun_with = import.checkpoint.tally.read;

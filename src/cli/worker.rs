@@ -16,10 +16,16 @@ const TICK_TIMEOUT: Duration = Duration::from_mins(10);
 #[derive(Debug, Subcommand)]
 pub enum WorkerCommand {
     /// List running replicas and when each tick last ran
-    #[command(after_help = "Examples:\n  bss worker list")]
+    #[command(after_help = "\
+Examples:
+  bss worker list
+  bss worker list -o json")]
     List,
     /// Run a tick now and show its report
-    #[command(after_help = "Examples:\n  bss worker tick renewal")]
+    #[command(after_help = "\
+Examples:
+  bss worker tick renewal
+  bss worker tick renewal -o json")]
     Tick {
         /// Name, see bss worker list
         #[arg(value_name = "TICK")]

@@ -39,7 +39,9 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "listen address of the operator cockpit (accepted; the listener comes with the cockpit)",
     ),
     ("BSS_ROLE", "all", "all, api or worker"),
-    ("BSS_URL", "http://127.0.0.1:8000", "clients: address of the API"),
+    ("BSS_URL", "", "clients: address of the API; empty: that of the context, or http://127.0.0.1:8000"),
+    ("BSS_CONTEXT", "", "clients: name of the context to use, see bss context"),
+    ("BSS_PAGER", "", "clients: pager for long output on a terminal; empty: PAGER, then less -FRX"),
     (
         "BSS_API_TOKEN",
         "",

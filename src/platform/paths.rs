@@ -23,9 +23,31 @@ fn data_dir_of(is_root: bool, xdg_data_home: Option<OsString>, home: Option<Path
     Some(data_home.join("bss"))
 }
 
+/// Where the clients of one user keep what they are told: `bss` in the XDG configuration home.
+///
+/// `None` when the user has no home directory.
+pub fn config_dir() -> Option<PathBuf> {
+    config_dir_of(std::env::var_os("XDG_CONFIG_HOME"), std::env::home_dir())
+}
+
+fn config_dir_of(xdg_config_home: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let configured = xdg_config_home.map(PathBuf::from).filter(|path| path.is_absolute());
+    let config_home = configured.or_else(|| home.map(|home| home.join(".config")))?;
+    Some(config_home.join("bss"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_configuration_of_clients_follows_xdg() {
+        let home = || Some(PathBuf::from("/home/ada"));
+        assert_eq!(config_dir_of(Some("/x".into()), home()), Some("/x/bss".into()));
+        assert_eq!(config_dir_of(Some("relative".into()), home()), Some("/home/ada/.config/bss".into()));
+        assert_eq!(config_dir_of(None, home()), Some("/home/ada/.config/bss".into()));
+        assert_eq!(config_dir_of(None, None), None);
+    }
 
     #[test]
     fn root_has_the_system_directory_and_others_their_data_home() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::page::Page;
-use super::{Style, table, text};
+use super::{Style, select, table, text};
 
 /// An object as facts with a section for each list in it; a list as a table; anything else as it is.
 pub(crate) fn any(answer: &Value, style: Style) -> String {
@@ -24,6 +24,18 @@ pub(crate) fn object(view: &Value, style: Style) -> String {
     let facts: Vec<_> = facts.map(|(name, value)| (name.as_str(), text::scalar(value))).collect();
     let page = page.facts(&facts);
     lists.into_iter().fold(page, |page, (name, value)| page.section(name, &any(value, Page::inner(style)))).finish()
+}
+
+/// Columns that were asked for by name: a table of a list, else facts.
+pub(crate) fn columns(table: &select::Table, is_list: bool, style: Style) -> String {
+    let cells = |row: &Vec<Value>| row.iter().map(text::scalar).collect::<Vec<_>>();
+    if is_list {
+        let dashes = |cells: Vec<String>| cells.into_iter().map(|text| if text.is_empty() { "-".into() } else { text });
+        let rows = table.rows.iter().map(|row| dashes(cells(row)).collect()).collect();
+        return table::grid(style, table.columns.clone(), &[], rows);
+    }
+    let facts = table.rows.iter().flat_map(|row| table.columns.iter().map(String::as_str).zip(cells(row)));
+    Page::bare(style).facts(&facts.collect::<Vec<_>>()).finish()
 }
 
 fn holds_objects(value: &Value) -> bool {

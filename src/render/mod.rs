@@ -11,6 +11,7 @@ pub(crate) mod data;
 pub(crate) mod generic;
 pub(crate) mod grid;
 pub(crate) mod inventory;
+pub(crate) mod jq;
 pub(crate) mod message;
 pub(crate) mod operation;
 pub(crate) mod order;
@@ -19,6 +20,7 @@ pub(crate) mod payment;
 pub(crate) mod platform;
 pub(crate) mod provisioning;
 pub(crate) mod queue;
+pub(crate) mod select;
 pub(crate) mod service;
 pub(crate) mod styled;
 pub(crate) mod subscription;
@@ -45,7 +47,12 @@ impl Style {
 
     /// A state, in the colour of how much it asks for attention.
     pub(crate) fn state(self, state: &str) -> String {
-        self.paint(styled::Look::of_state(state).code(), state)
+        self.state_as(state, state)
+    }
+
+    /// Other words in the colour of a state.
+    pub(crate) fn state_as(self, state: &str, text: &str) -> String {
+        self.paint(styled::Look::of_state(state).code(), text)
     }
 
     fn paint(self, code: &str, text: &str) -> String {

@@ -34,6 +34,12 @@ pub(crate) fn page(operation: &Value, style: Style) -> String {
         .finish()
 }
 
+/// What a dry run would have sent.
+pub(crate) fn request(request: &Value, style: Style) -> String {
+    let arguments = format!("{:#}", request["arguments"]);
+    format!("{} {}\n{}\n", style.strong("would call"), text::field(request, "operation"), text::clean(&arguments))
+}
+
 fn example(operation: &Value) -> String {
     match &operation["example"] {
         Value::Null => String::new(),

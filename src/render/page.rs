@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::Style;
+use super::{Style, text};
+
+/// Space between the name and the value of a fact.
+const GAP: usize = 2;
+/// Narrower than this, breaking lines helps nobody.
+const ROOM_MIN: usize = 16;
 
 /// Builds the text of a page from top to bottom.
 pub(crate) struct Page {
@@ -34,9 +39,21 @@ impl Page {
         let known: Vec<_> = facts.iter().filter(|(_, value)| !value.is_empty()).collect();
         let width = known.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
         for (name, value) in known {
-            let _ = writeln!(self.text, "{}{name:width$}  {value}", self.indent);
+            let mut lines = self.lines(value, width + self.indent.len() + GAP).into_iter();
+            let _ = writeln!(self.text, "{}{name:width$}  {}", self.indent, lines.next().unwrap_or_default());
+            for line in lines {
+                let _ = writeln!(self.text, "{}{:width$}  {line}", self.indent, "");
+            }
         }
         self
+    }
+
+    /// A value in lines that fit behind the `taken` columns; what is painted is one word and stays whole.
+    fn lines(&self, value: &str, taken: usize) -> Vec<String> {
+        match self.style.width.map(usize::from) {
+            Some(width) if !value.contains('\u{1b}') => text::wrapped(value, width.saturating_sub(taken).max(ROOM_MIN)),
+            _ => vec![value.to_owned()],
+        }
     }
 
     /// A table or block under its own heading; left out when it is empty.
@@ -57,5 +74,25 @@ impl Page {
 
     pub(crate) fn finish(self) -> String {
         self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    #[test]
+    fn a_long_value_goes_on_below_itself_where_the_terminal_ends() {
+        let facts = [("note", "left in a taxi on the way to the airport".to_owned()), ("id", "SUB-0042".to_owned())];
+        let page = |width| Page::new(Style { colour: false, width }, &["SUB-0042"], "").facts(&facts).finish();
+        assert_snapshot!(page(Some(30)), @"
+        SUB-0042
+          note  left in a taxi on the
+                way to the airport
+          id    SUB-0042
+        ");
+        assert!(page(None).contains("note  left in a taxi on the way to the airport\n"));
     }
 }

@@ -22,6 +22,50 @@ const TICKS: &[Column] = &[
     Column::field("ERROR", "lastError"),
 ];
 
+const CONTEXTS: &[Column] = &[
+    Column::computed("CONTEXT", starred),
+    Column::field("ADDRESS", "url"),
+    Column::computed("PRODUCTION", production),
+    Column::field("TOKEN", "tokenFrom"),
+];
+
+/// The servers that one works with.
+pub(crate) fn contexts(answer: &Value, style: Style) -> String {
+    table(style, CONTEXTS, text::rows(answer))
+}
+
+/// One of them.
+pub(crate) fn context(context: &Value, style: Style) -> String {
+    Page::new(style, &[&starred(context)], &production(context))
+        .facts(&[
+            ("address", text::field(context, "url")),
+            ("token", text::field(context, "tokenFrom")),
+            ("data directory", text::field(context, "dataDir")),
+        ])
+        .finish()
+}
+
+fn starred(context: &Value) -> String {
+    let star = if context["current"] == true { "* " } else { "" };
+    format!("{star}{}", text::field(context, "name"))
+}
+
+fn production(context: &Value) -> String {
+    if context["production"] == true { "PRODUCTION".to_owned() } else { String::new() }
+}
+
+/// What `bss doctor` looked at, each with what to do about it.
+pub(crate) fn findings(answer: &Value, style: Style) -> String {
+    let rows = text::rows(answer);
+    let width = rows.iter().map(|finding| text::width(&text::field(finding, "check"))).max().unwrap_or_default();
+    let line = |finding: &Value| {
+        let mark = if finding["ok"] == true { style.state_as("ok", "ok  ") } else { style.state_as("failed", "FAIL") };
+        let check = text::padded(&text::field(finding, "check"), width, false);
+        format!("{mark} {check}  {}\n", text::field(finding, "detail"))
+    };
+    rows.iter().map(line).collect()
+}
+
 /// The product clock.
 pub(crate) fn clock(clock: &Value, style: Style) -> String {
     Page::new(style, &[&text::field(clock, "now")], "")

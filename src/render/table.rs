@@ -1,12 +1,16 @@
 //! Tables without lines: a heading, aligned columns, one row per view.
+//!
+//! No table is wider than the terminal: texts go on in the next line, and where even that leaves no room, each row becomes
+//! a few lines of heading and value. Ids and amounts are never cut.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::{Style, text};
 
 /// Space between two columns.
-const GAP: u16 = 2;
+const GAP: &str = "  ";
+/// No column of text becomes narrower than this.
+const COLUMN_MIN: usize = 12;
 
 /// One column: its heading and what it takes from a view.
 #[derive(Clone, Copy)]
@@ -86,23 +90,101 @@ pub(super) fn grid(style: Style, headings: Vec<String>, right: &[bool], cells: V
     if cells.is_empty() {
         return String::new();
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(headings).add_rows(cells);
-    match style.width {
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    let grid = Grid { style, headings, right, cells };
+    let natural = grid.widths(text::width);
+    let Some(room) = style.width.map(usize::from).filter(|room| *room < total(&natural)) else {
+        return grid.laid_out(&natural);
     };
-    let last = table.column_count().saturating_sub(1);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index == last { 0 } else { GAP }));
-        if right.get(index).copied().unwrap_or_default() {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    match narrowed(natural, &grid.widths(widest_word), room) {
+        Some(widths) => grid.laid_out(&widths),
+        None => grid.records(room),
     }
-    let mut lines = table.lines();
-    let heading = lines.next().unwrap_or_default();
-    let body = lines.map(|line| format!("{}\n", line.trim_end()));
-    std::iter::once(format!("{}\n", style.strong(heading.trim_end()))).chain(body).collect()
+}
+
+struct Grid<'a> {
+    style: Style,
+    headings: Vec<String>,
+    right: &'a [bool],
+    cells: Vec<Vec<String>>,
+}
+
+impl Grid<'_> {
+    /// The largest measure of each column, its heading included.
+    fn widths(&self, measure: fn(&str) -> usize) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.headings.iter().map(|heading| text::width(heading)).collect();
+        for row in &self.cells {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = measure(cell).max(*width);
+            }
+        }
+        widths
+    }
+
+    fn laid_out(&self, widths: &[usize]) -> String {
+        let heading = self.line(widths, &self.headings);
+        let body = self.cells.iter().map(|row| self.row(widths, row));
+        std::iter::once(format!("{}\n", self.style.strong(&heading))).chain(body).collect()
+    }
+
+    /// One row; a cell that does not fit goes on in the line below.
+    fn row(&self, widths: &[usize], row: &[String]) -> String {
+        let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, width)| text::wrapped(cell, *width)).collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or_default();
+        let line = |at: usize| {
+            let texts: Vec<String> = cells.iter().map(|lines| lines.get(at).cloned().unwrap_or_default()).collect();
+            self.line(widths, &texts) + "\n"
+        };
+        (0..height).map(line).collect()
+    }
+
+    fn line(&self, widths: &[usize], texts: &[String]) -> String {
+        let aligned = |(at, (text, width)): (usize, (&String, &usize))| {
+            text::padded(text, *width, self.right.get(at).copied().unwrap_or_default())
+        };
+        let cells: Vec<String> = texts.iter().zip(widths).enumerate().map(aligned).collect();
+        cells.join(GAP).trim_end().to_owned()
+    }
+
+    /// Each row as lines of heading and value, for terminals on which the columns have no room side by side.
+    fn records(&self, room: usize) -> String {
+        let names = self.headings.iter().map(|heading| text::width(heading)).max().unwrap_or_default();
+        let beside = room.saturating_sub(names + GAP.len()).max(1);
+        let record = |row: &Vec<String>| {
+            let mut record = String::new();
+            for (heading, cell) in self.headings.iter().zip(row) {
+                let mut name = self.style.strong(&text::padded(heading, names, false));
+                for line in text::wrapped(cell, beside) {
+                    record.push_str(format!("{name}{GAP}{line}").trim_end());
+                    record.push('\n');
+                    name = " ".repeat(names);
+                }
+            }
+            record
+        };
+        self.cells.iter().map(record).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+}
+
+/// The width of the longest word; shorter ones are kept together, or a column would be a tower.
+fn widest_word(cell: &str) -> usize {
+    let longest = cell.split_whitespace().map(text::width).max().unwrap_or_default();
+    longest.max(text::width(cell).min(COLUMN_MIN))
+}
+
+/// Takes from the widest columns until all of them fit; `None` when that would cut words.
+fn narrowed(mut widths: Vec<usize>, least: &[usize], room: usize) -> Option<Vec<usize>> {
+    let mut excess = total(&widths).saturating_sub(room);
+    while excess > 0 {
+        let can_give = widths.iter_mut().zip(least).filter(|(width, least)| **width > **least);
+        let (widest, _) = can_give.max_by_key(|(width, _)| **width)?;
+        *widest -= 1;
+        excess -= 1;
+    }
+    Some(widths)
 }
 
 #[cfg(test)]
@@ -144,5 +226,48 @@ mod tests {
         let text = table(Style { colour: true, width: Some(50) }, COLUMNS, &rows);
         assert!(text.starts_with("\u{1b}[1mID"));
         assert!(text.lines().skip(1).all(|line| line.chars().count() <= 50), "{text}");
+        assert!(text.lines().count() > 2, "{text}");
+    }
+
+    #[test]
+    fn where_columns_have_no_room_each_row_is_a_record() {
+        let rows = [
+            json!({"id": "CUST-0a1b2c3d4e5f", "amount": "125.00", "currency": "SGD", "since": "2026-01-01T00:00:00Z"}),
+            json!({"id": "CUST-0a1b2c3d4e60", "on": true}),
+        ];
+        assert_snapshot!(table(Style { colour: false, width: Some(40) }, COLUMNS, &rows), @"
+        ID     CUST-0a1b2c3d4e5f
+        PRICE  125.00 SGD
+        SINCE  2026-01-01T00:00:00Z
+        FLAG   -
+
+        ID     CUST-0a1b2c3d4e60
+        PRICE  -
+        SINCE  -
+        FLAG   on
+        ");
+    }
+
+    #[test]
+    fn wide_letters_keep_the_columns_straight() {
+        let rows = [json!({"id": "李小龍", "on": true}), json!({"id": "Ada", "on": true})];
+        assert_snapshot!(table(Style::default(), COLUMNS, &rows), @"
+        ID      PRICE  SINCE  FLAG
+        李小龍      -  -      on
+        Ada         -  -      on
+        ");
+    }
+
+    #[test]
+    fn nothing_is_wider_than_the_terminal_and_no_id_is_cut() {
+        let rows = [json!({"id": "CUST-0a1b2c3d4e5f", "amount": "125.00", "currency": "SGD",
+                           "since": "2026-01-01T00:00:00Z", "on": true})];
+        for width in 28..120 {
+            let text = table(Style { colour: false, width: Some(width) }, COLUMNS, &rows);
+            assert!(text.lines().all(|line| text::width(line) <= usize::from(width)), "{width}\n{text}");
+            for whole in ["CUST-0a1b2c3d4e5f", "125.00 SGD", "2026-01-01T00:00:00Z"] {
+                assert!(text.contains(whole), "{width}\n{text}");
+            }
+        }
     }
 }

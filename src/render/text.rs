@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
 
 const MEGABYTES_PER_GIGABYTE: i64 = 1024;
 
@@ -76,11 +77,47 @@ pub(crate) fn rows(answer: &Value) -> &[Value] {
     answer.as_array().or_else(inside).map_or(&[], Vec::as_slice)
 }
 
+/// How many columns of a terminal a text takes: letters of some scripts take two.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// A text filled up with spaces to `columns`; one that is wider stays as it is.
+pub(crate) fn padded(text: &str, columns: usize, right: bool) -> String {
+    let gap = " ".repeat(columns.saturating_sub(width(text)));
+    if right { gap + text } else { text.to_owned() + &gap }
+}
+
+/// Breaks a text at its spaces into lines of at most `columns`; a word that is wider is never cut.
+pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    if width(text) <= columns {
+        return vec![text.to_owned()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => line.extend([" ", word]),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn texts_break_at_spaces_and_count_columns() {
+        assert_eq!(wrapped("the line is in service", 11), ["the line is", "in service"]);
+        assert_eq!(wrapped("CUST-0a1b2c3d4e5f is", 8), ["CUST-0a1b2c3d4e5f", "is"], "an id is never cut");
+        assert_eq!(wrapped("", 8), [""]);
+        assert_eq!(width("李小龍"), 6);
+        assert_eq!(padded("李小龍", 8, false), "李小龍  ");
+        assert_eq!(padded("9.00", 6, true), "  9.00");
+    }
 
     #[test]
     fn quantities_read_as_people_say_them() {

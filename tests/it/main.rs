@@ -7,6 +7,7 @@ mod support;
 
 mod bad_input;
 mod catalog;
+mod cli;
 mod crm;
 mod damage;
 mod delivery;

@@ -298,18 +298,8 @@ fn every_variable_that_is_named_is_known() {
 
 /// Operations that the command line has no command of its own for, and why. All of them can be called with `bss op`.
 const WITHOUT_A_COMMAND: &[(&str, &str)] = &[
-    ("admin.reset_operational_data", "for tests and scenarios, deliberately awkward by hand"),
-    ("catalog.add_offering", "plans are edited over TMF620 and in the cockpit; by hand with bss op"),
-    ("catalog.add_price", "prices are edited over TMF620 and in the cockpit; by hand with bss op"),
     ("catalog.get_active_price", "the price is part of every offering that is shown"),
-    ("catalog.retire_offering", "deliberately awkward by hand: it does not come back"),
-    ("catalog.retire_price", "deliberately awkward by hand"),
-    ("catalog.window_offering", "plans are edited over TMF620 and in the cockpit; by hand with bss op"),
-    ("hub.list", "listeners are kept at the /hub of each API; looked at with bss op"),
-    ("interaction.log", "every command writes its own line; a note by hand comes with the cases"),
-    ("inventory.esim.add_batch", "profiles come from a provider; by hand only where there is none"),
     ("inventory.msisdn.list_available", "bss inventory msisdn list --state available"),
-    ("inventory.msisdn.release", "takes a number away from an order: deliberately awkward by hand"),
     ("subscription.tick_renewals_now", "bss worker tick renewal"),
 ];
 
@@ -317,12 +307,19 @@ const WITHOUT_A_COMMAND: &[(&str, &str)] = &[
 fn the_command_line_and_the_registry_agree() {
     let registry = compose::registry();
     let offered: BTreeSet<&str> = registry.iter().map(|declared| declared.name).collect();
-    let called: BTreeSet<&str> = bss::cli::operations::ALL.iter().copied().collect();
+    let called: BTreeSet<&str> = bss::cli::operations::ALL.iter().map(|(name, _)| *name).collect();
     let exempt: BTreeSet<&str> = WITHOUT_A_COMMAND.iter().map(|(name, _)| *name).collect();
     let unknown: Vec<_> = called.difference(&offered).collect();
     assert!(unknown.is_empty(), "commands call what there is not: {unknown:?}");
     let uncalled: Vec<_> = offered.iter().filter(|name| !called.contains(*name) && !exempt.contains(*name)).collect();
     assert!(uncalled.is_empty(), "neither called nor exempt: {uncalled:?}");
+    let effects: BTreeMap<&str, String> =
+        registry.iter().map(|declared| (declared.name, format!("{:?}", declared.effect).to_lowercase())).collect();
+    let wrong: Vec<_> = bss::cli::operations::ALL
+        .iter()
+        .filter(|(name, effect)| effects.get(name).map(String::as_str) != Some(effect.name()))
+        .collect();
+    assert!(wrong.is_empty(), "the command line takes their effect for another one: {wrong:?}");
     let stale: Vec<_> = exempt.iter().filter(|name| called.contains(*name) || !offered.contains(*name)).collect();
     assert!(stale.is_empty(), "exempt without need: {stale:?}");
 }

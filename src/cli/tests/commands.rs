@@ -20,6 +20,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("customer find 90000042", &["customer.find_by_msisdn"]),
     ("customer kyc CUST-1", &["customer.attest_kyc"]),
     ("customer add-contact CUST-1 --type email --value a@example.test", &["customer.add_contact_medium"]),
+    ("customer note CUST-1 called", &["interaction.log"]),
     ("customer close CUST-1 --yes", &["customer.close"]),
     ("message list --customer CUST-1 --state failed", &["communication.list"]),
     ("message show MSG-1", &["communication.get"]),
@@ -55,6 +56,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("order cancel ORD-0001 --yes", &["order.cancel"]),
     ("order wait ORD-0001", &["order.wait_until"]),
     ("subscription show SUB-0001", &["subscription.get"]),
+    ("subscription show SUB-0001 --show-esim", &["subscription.get", "subscription.get_esim_activation"]),
     ("subscription show 90000042", &["subscription.find_by_msisdn"]),
     ("subscription show SUB-0001 --show-esim", &["subscription.get", "subscription.get_esim_activation"]),
     ("subscription list --customer CUST-1", &["subscription.list_for_customer"]),
@@ -83,6 +85,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("inventory msisdn show 90000042", &["inventory.msisdn.get"]),
     ("inventory msisdn count", &["inventory.msisdn.count"]),
     ("inventory msisdn add-range 9100 10", &["inventory.msisdn.add_range"]),
+    ("inventory msisdn release 90000042 --reason gone --yes", &["inventory.msisdn.release"]),
+    ("inventory esim add 10", &["inventory.esim.add_batch"]),
     ("inventory esim list", &["inventory.esim.list_available"]),
     ("inventory esim show 8965000000000000042", &["inventory.esim.get"]),
     ("prov tasks", &["provisioning.list_tasks"]),
@@ -115,6 +119,22 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("trace list --failed", &["trace.list"]),
     ("worker list", &["worker.list"]),
     ("worker tick renewal", &["worker.tick"]),
+    ("som service-show SVC-0001", &["service.get"]),
+    ("admin listeners", &["hub.list"]),
+    ("admin reset --yes", &["admin.reset_operational_data"]),
+    ("admin catalog show", &["catalog.list_active_offerings"]),
+    ("admin catalog add-offering --id PLAN_XS --name XS --price 5.00 --data-roaming-mb 0", &["catalog.add_offering"]),
+    (
+        "admin catalog set-price --offering PLAN_M --amount 20.00 --valid-from 2027-01-01T00:00:00Z",
+        &["catalog.add_price"],
+    ),
+    ("admin catalog window-offering --id PLAN_S --valid-to none", &["catalog.window_offering"]),
+    (
+        "admin catalog migrate-price --offering PLAN_M --new-price-id P2 --effective-from 2027-01-01T00:00:00Z --yes",
+        &["subscription.migrate_to_new_price"],
+    ),
+    ("admin catalog retire-offering PLAN_XS --yes", &["catalog.retire_offering"]),
+    ("admin catalog retire-price PRICE_1 --yes", &["catalog.retire_price"]),
     ("clock now", &["clock.now"]),
     ("clock freeze", &["clock.freeze"]),
     ("clock unfreeze", &["clock.unfreeze"]),
@@ -146,13 +166,11 @@ async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
     .await;
     let mut called = BTreeSet::new();
     for (line, expected) in COMMANDS {
-        for format in ["table", "json", "yaml"] {
+        for format in ["table", "wide", "json", "yaml", "jsonl", "csv"] {
             let ran = stub.run(&format!("{line} -o {format}")).await;
             assert_eq!(ran.code, 0, "{line}: {}", ran.err);
             assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{line}: colour without a terminal");
-            if format == "json" && !line.starts_with("events tail") {
-                serde_json::from_str::<Value>(&ran.out).unwrap_or_else(|error| panic!("{line}: {error}: {}", ran.out));
-            }
+            parses(format, &ran.out).unwrap_or_else(|error| panic!("{line} -o {format}: {error}: {}", ran.out));
             let mut names: Vec<String> = stub.calls().into_iter().map(|(operation, _)| operation).collect();
             names.sort(); // some run side by side
             let asides = ASIDES.iter().find(|(drawn, _)| format == "table" && drawn == line).map(|(_, asides)| *asides);
@@ -162,8 +180,83 @@ async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
             called.extend(names);
         }
     }
-    let known: BTreeSet<String> = operations::ALL.iter().map(|name| (*name).to_owned()).collect();
+    let known: BTreeSet<String> = operations::ALL.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(called, known, "a command for every operation that is listed, and none beside them");
+}
+
+/// Is it what the format promises?
+fn parses(format: &str, out: &str) -> Result<(), String> {
+    match format {
+        "json" => serde_json::from_str::<Value>(out).map(drop).map_err(|error| error.to_string()),
+        "jsonl" => out
+            .lines()
+            .try_for_each(|line| serde_json::from_str::<Value>(line).map(drop).map_err(|error| error.to_string())),
+        "yaml" => serde_saphyr::from_str::<Value>(out).map(drop).map_err(|error| error.to_string()),
+        "csv" => csv::Reader::from_reader(out.as_bytes())
+            .records()
+            .try_for_each(|record| record.map(drop).map_err(|error| error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_sent_and_sends_only_reads() {
+    let stub = Stub::answering(|operation, _| match operation {
+        "" => (200, json!([{"name": "order.cancel", "effect": "destructive", "arguments": {}}])),
+        _ => (200, json!({"id": "X-0001", "ok": true, "state": "active"})),
+    })
+    .await;
+    let writes: BTreeSet<&str> = operations::ALL
+        .iter()
+        .filter(|(_, effect)| *effect != operations::Effect::Read)
+        .map(|(name, _)| *name)
+        .collect();
+    let mut shown = BTreeSet::new();
+    for (line, expected) in COMMANDS.iter().filter(|(line, _)| !line.starts_with("usage import")) {
+        let line = line.trim_end_matches(" --yes");
+        let ran = stub.run(&format!("{line} --dry-run -o json")).await;
+        assert_eq!(ran.code, 0, "{line}: {}", ran.err);
+        let called = stub.calls();
+        assert!(called.iter().all(|(operation, _)| !writes.contains(operation.as_str())), "{line} sent {called:?}");
+        if let Some(first) = expected.iter().find(|operation| writes.contains(**operation)) {
+            let request: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!((&request["operation"], &request["dryRun"]), (&json!(first), &json!(true)), "{line}");
+            shown.insert(*first);
+        }
+    }
+    for (operation, reason) in [("usage.import_batch", "is refused"), ("payment.add_card", "")] {
+        assert!(writes.contains(operation), "{operation} {reason}");
+    }
+    let unseen: Vec<_> = writes.difference(&shown).filter(|name| **name != "usage.import_batch").collect();
+    assert!(unseen.is_empty(), "{unseen:?}");
+
+    let ran = stub.run("payment add-card --customer CUST-1 --card visa --dry-run").await;
+    insta::assert_snapshot!(ran.out, @r#"
+    would call payment.add_card
+    {
+      "customerId": "CUST-1",
+      "cardNumber": "…",
+      "expMonth": 12,
+      "expYear": 2030
+    }
+    "#);
+    assert_eq!(ran.err, "nothing was sent; what would follow depends on the answer\n");
+    let ran = stub.run("op order.cancel --arg orderId=ORD-1 --dry-run --jq .arguments.orderId").await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "ORD-1\n"), "{}", ran.err);
+    for refused in ["usage import src/cli/tests/usage.csv", "scenario run scenarios/none.yaml", "soak", "bench read"] {
+        assert_eq!(stub.run(&format!("{refused} --dry-run")).await.code, 2, "{refused}");
+    }
+    assert!(stub.calls().is_empty());
+}
+
+#[tokio::test]
+async fn the_window_of_a_plan_can_be_opened() {
+    let stub = Stub::always(json!({"id": "PLAN_S"})).await;
+    stub.run("admin catalog window-offering PLAN_S --valid-from 2027-01-01T00:00:00Z --valid-to none").await;
+    let window = json!({"offeringId": "PLAN_S", "validFrom": "2027-01-01T00:00:00Z", "validTo": null});
+    assert_eq!(stub.calls(), [("catalog.window_offering".into(), window)]);
+    stub.run("admin catalog set-price --offering PLAN_M --amount 20.00 --valid-from 2027-01-01T00:00:00Z").await;
+    assert_eq!(stub.calls()[0].1["priceId"], "PRICE_PLAN_M_1798761600");
 }
 
 #[tokio::test]
@@ -389,6 +482,6 @@ async fn completions_need_no_server() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = run(&format!("bss --url http://127.0.0.1:1 completions {shell}"), "", false).await;
         assert_eq!(ran.code, 0);
-        assert!(ran.out.contains("subscription"));
+        assert!(ran.out.contains("COMPLETE"), "{}", ran.out);
     }
 }

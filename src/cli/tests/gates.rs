@@ -15,12 +15,32 @@ const DESTRUCTIVE: &[&str] = &[
     "prov abandon PTK-0001 --note gone",
     "order cease SUB-0001 --customer CUST-1",
     "queue discard 0196 --consumer c --reason r",
+    "inventory msisdn release 90000042 --reason gone",
+    "admin reset",
+    "admin catalog retire-offering PLAN_XS",
+    "admin catalog retire-price PRICE_1",
     "op order.cancel --arg orderId=ORD-0001",
+];
+
+/// What asks nobody elsewhere and charges somebody in production.
+const CHARGING: &[&str] = &[
+    "order create --customer CUST-1 --offering PLAN_S --no-wait",
+    "order submit ORD-0001",
+    "order change SUB-0001 --customer CUST-1 --offering VAS_DATA_1GB",
+    "subscription vas SUB-0001 VAS_DATA_1GB",
+    "subscription renew SUB-0001",
+    "op subscription.renew_now --arg subscriptionId=SUB-0001",
 ];
 
 async fn stub() -> Stub {
     Stub::answering(|operation, _| match operation {
-        "" => (200, json!([{"name": "order.cancel", "effect": "destructive", "arguments": {}}])),
+        "" => (
+            200,
+            json!([
+                {"name": "order.cancel", "effect": "destructive", "arguments": {}},
+                {"name": "subscription.renew_now", "effect": "write", "arguments": {}},
+            ]),
+        ),
         "catalog.get_vas" => (200, json!({"id": "VAS_DATA_1GB", "amount": "3.00", "currency": "SGD"})),
         "subscription.get" => (200, json!({"id": "SUB-0001", "effectiveAmount": "9.00", "priceCurrency": "SGD"})),
         _ => (200, json!({"id": "X-0001"})),
@@ -37,7 +57,8 @@ async fn without_consent_nothing_is_called() {
         assert!(ran.err.contains("--yes"), "{line}: {}", ran.err);
         let ran = stub.run_with_person(line, "n\n").await;
         assert_eq!(ran.code, 1, "{line}");
-        assert!(ran.err.contains("Continue? [y/N]") && ran.err.contains("nothing was changed"), "{line}: {}", ran.err);
+        let question = if *line == "admin reset" { "Type reset to continue" } else { "Continue? [y/N]" };
+        assert!(ran.err.contains(question) && ran.err.contains("nothing was changed"), "{line}: {}", ran.err);
         let ran = stub.run_with_person(line, "").await;
         assert_eq!(ran.code, 1, "{line}: no answer is no consent");
         assert!(stub.calls().is_empty(), "{line}");
@@ -54,7 +75,8 @@ async fn consent_is_a_flag_or_an_answer() {
             let ran = stub.run(&format!("{line} {flag}")).await;
             assert_eq!((ran.code, stub.calls().len()), (0, calls), "{line} {flag}: {}", ran.err);
         }
-        let ran = stub.run_with_person(line, "y\n").await;
+        let consent = if *line == "admin reset" { "reset\n" } else { "y\n" };
+        let ran = stub.run_with_person(line, consent).await;
         assert_eq!((ran.code, stub.calls().len()), (0, calls), "{line}: {}", ran.err);
     }
 }
@@ -81,6 +103,34 @@ async fn a_person_is_told_the_price_before_money_moves() {
     assert_eq!(ran.code, 0);
     assert_eq!(stub.calls().len(), 2);
     assert_eq!(stub.run("subscription vas SUB-0001 VAS_DATA_1GB").await.code, 0, "a script has decided");
+}
+
+#[tokio::test]
+async fn in_production_consent_names_the_context() {
+    let stub = stub().await;
+    for line in DESTRUCTIVE.iter().chain(CHARGING) {
+        for (options, named) in [("", false), ("--yes", false), ("", true)] {
+            let ran = stub.run_in_production(&format!("{line} {options}"), named, "", false).await;
+            assert_eq!(ran.code, 2, "{line} {options}: {}", ran.err);
+            assert!(ran.err.contains("--context prod"), "{line}: {}", ran.err);
+        }
+        let ran = stub.run_in_production(line, false, "y\ny\n", true).await;
+        assert_eq!(ran.code, 1, "{line}: a yes is not enough: {}", ran.err);
+        let changed: Vec<_> = stub.calls().into_iter().filter(|(operation, _)| !operation.contains("get")).collect();
+        assert!(changed.is_empty(), "{line}: {changed:?}");
+
+        let ran = stub.run_in_production(&format!("{line} --yes"), true, "", false).await;
+        assert_eq!(ran.code, 0, "{line}: {}", ran.err);
+        assert!(ran.err.starts_with("prod (production)\n"), "{line}: {}", ran.err);
+        let typed = if *line == "admin reset" { "reset\nprod\n" } else { "prod\n" };
+        let ran = stub.run_in_production(line, false, typed, true).await;
+        assert_eq!(ran.code, 0, "{line}: {}", ran.err);
+        assert!(!stub.calls().is_empty());
+    }
+    let ran = stub.run_in_production("subscription show SUB-0001", false, "", false).await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, "prod (production)\n"), "who only looks is not asked");
+    let ran = stub.run_in_production("order list -q", false, "", false).await;
+    assert_eq!(ran.err, "");
 }
 
 #[tokio::test]

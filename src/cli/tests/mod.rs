@@ -1,6 +1,7 @@
 //! The commands against a server that writes down what it is asked: what is sent, what is printed, which exit code.
 
 mod commands;
+mod contexts;
 mod gates;
 mod help;
 mod import;
@@ -16,11 +17,11 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use clap::Parser as _;
 use serde_json::{Value, json};
 
 use super::console::Console;
-use super::{Cli, Command, run_on};
+use super::target::{Named, Target};
+use super::{Cli, ClientCommand, Command, Global, finished, on_target, run_on};
 use crate::render::Style;
 
 type Answer = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
@@ -77,6 +78,20 @@ impl Stub {
         run(&format!("bss --url {} --token secret {line}", self.url), input, true).await
     }
 
+    /// Runs a command line against this server as a context in production would; `named` on the command line itself, or
+    /// only in use.
+    async fn run_in_production(&self, line: &str, named: bool, input: &str, interactive: bool) -> Ran {
+        let (global, command) = parsed(&format!("bss --token secret {line}"));
+        let url = url::Url::parse(&self.url).expect("a bound listener");
+        let context = Named { name: "prod".into(), production: true, said: named };
+        let target = Target { url, token: Some("secret".into()), data_dir: None, context: Some(context) };
+        on_console(input, interactive, async |console| {
+            let outcome = on_target(&global, command, &target, console).await;
+            finished(outcome, &global, console)
+        })
+        .await
+    }
+
     /// The calls since the last look, as operation and arguments.
     fn calls(&self) -> Vec<(String, Value)> {
         self.full_calls().into_iter().map(|call| (call.operation, call.arguments)).collect()
@@ -110,8 +125,17 @@ fn answer(status: u16, body: &Value) -> Response {
 
 /// Runs a command line from its words to its exit code.
 async fn run(line: &str, input: &str, interactive: bool) -> Ran {
-    let cli = Cli::try_parse_from(words(line)).expect("a command line of this test");
+    let (global, command) = parsed(line);
+    on_console(input, interactive, async |console| run_on(&global, command, console).await).await
+}
+
+fn parsed(line: &str) -> (Global, ClientCommand) {
+    let cli = Cli::read(words(line)).expect("a command line of this test");
     let Command::Client(command) = cli.command else { panic!("not a client command: {line}") };
+    (cli.global, command)
+}
+
+async fn on_console(input: &str, interactive: bool, run: impl AsyncFnOnce(&mut Console) -> u8) -> Ran {
     let (out, err) = (Buffer::default(), Buffer::default());
     let mut console = Console {
         out: Box::new(out.clone()),
@@ -121,8 +145,9 @@ async fn run(line: &str, input: &str, interactive: bool) -> Ran {
         echoes: false,
         style: Style::default(),
         err_colour: false,
+        pager: None,
     };
-    let code = run_on(&cli.global, command, &mut console).await;
+    let code = run(&mut console).await;
     Ran { code, out: out.text(), err: err.text() }
 }
 

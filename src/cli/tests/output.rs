@@ -40,6 +40,109 @@ async fn json_and_yaml_are_the_answer_itself() {
 }
 
 #[tokio::test]
+async fn fields_are_the_same_in_every_format() {
+    let stub = Stub::always(json!([
+        {"id": "ORD-1", "state": "completed", "price": {"amount": "9.00", "currency": "SGD"}, "items": [{"id": "OI-1"}]},
+        {"id": "ORD-2", "state": "failed", "price": null, "items": []},
+    ]))
+    .await;
+    let out = async |options: &str| {
+        let ran = stub.run(&format!("order list {options}")).await;
+        assert_eq!(ran.code, 0, "{options}: {}", ran.err);
+        ran.out
+    };
+    assert_snapshot!(out("--fields state,price.amount").await, @"
+    state      price.amount
+    completed  9.00
+    failed     -
+    ");
+    assert_eq!(out("--fields id,price.amount -o csv").await, "id,price.amount\r\nORD-1,9.00\r\nORD-2,\r\n");
+    assert_eq!(
+        out("--fields id,items.id -o jsonl").await,
+        "{\"id\":\"ORD-1\",\"items\":[{\"id\":\"OI-1\"}]}\n{\"id\":\"ORD-2\",\"items\":[]}\n"
+    );
+    assert_eq!(
+        serde_json::from_str::<Value>(&out("--fields id -o json").await).expect("JSON"),
+        json!([{"id": "ORD-1"}, {"id": "ORD-2"}])
+    );
+    assert_snapshot!(out("--fields id,state -o yaml").await, @"
+    - id: ORD-1
+      state: completed
+    - id: ORD-2
+      state: failed
+    ");
+    assert_snapshot!(out("-o wide").await, @r#"
+    id     state      price.amount  price.currency  items
+    ORD-1  completed  9.00          SGD             [{"id":"OI-1"}]
+    ORD-2  failed     -             -               -
+    "#);
+    assert_eq!(out("--jq '.[] | select(.state == \"failed\") | .id'").await, "ORD-2\n");
+    assert_eq!(out("--jq '.[0].price' -o json").await, "{\"amount\":\"9.00\",\"currency\":\"SGD\"}\n");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_and_not_there_is_said() {
+    let stub = Stub::always(json!([{"id": "ORD-1", "state": "completed"}])).await;
+    let ran = stub.run("order list --fields id,sate").await;
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert_eq!(ran.err, "error: there is no field 'sate'; there are id, state\n");
+    let ran = stub.run("order list --jq '.[] | nonsense'").await;
+    assert_eq!((ran.code, ran.err.as_str()), (2, "error: --jq: there is no filter 'nonsense'\n"));
+    assert!(stub.calls().len() == 1, "what cannot be read is refused before anything is called");
+    for wrong in ["--jq .id --fields id", "--jq .id -o csv", "--jq '.[].id.deeper'"] {
+        assert_eq!(stub.run(&format!("order list {wrong}")).await.code, 2, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_in_an_envelope_is_a_list() {
+    let stub = Stub::always(json!({"events": [{"seq": 1, "actor": "a"}, {"seq": 2, "actor": "b"}], "count": 2})).await;
+    assert_eq!(stub.run("events list -o jsonl --fields seq").await.out, "{\"seq\":1}\n{\"seq\":2}\n");
+    assert_eq!(stub.run("events list -o csv").await.out, "seq,actor\r\n1,a\r\n2,b\r\n");
+    let whole: Value = serde_json::from_str(&stub.run("events list -o json").await.out).expect("JSON");
+    assert_eq!(whole["count"], 2, "JSON is the answer itself");
+}
+
+#[tokio::test]
+async fn a_stream_is_one_thing_after_the_other() {
+    let stub =
+        Stub::always(json!({"events": [{"seq": 2, "eventType": "b"}, {"seq": 1, "eventType": "a"}], "next": 2})).await;
+    let tail = "events tail --follow --count 2";
+    assert_eq!(stub.run(&format!("{tail} --fields seq,eventType")).await.out, "1  a\n2  b\n");
+    assert_eq!(stub.run(&format!("{tail} --jq .eventType")).await.out, "a\nb\n");
+    assert_eq!(stub.run(&format!("{tail} -o jsonl --fields seq")).await.out, "{\"seq\":1}\n{\"seq\":2}\n");
+    assert_eq!(stub.run(&format!("{tail} -o csv")).await.code, 2, "a stream has no columns");
+    let ended: Value = serde_json::from_str(&stub.run("events tail -o json").await.out).expect("what ends is a list");
+    assert_eq!(ended[0]["seq"], 1);
+}
+
+#[tokio::test]
+async fn text_of_others_cannot_steer_the_terminal_in_any_format() {
+    let hostile = "\u{1b}[2J\u{9b}31m";
+    let view = json!({"id": "X", "note": hostile, "state": hostile, "name": hostile, "individual": {"givenName": hostile},
+                      "price": {"amount": hostile}, "payload": {"a": hostile}, "subject": hostile});
+    let stub = Stub::answering(move |operation, _| match operation {
+        "events.list" | "order.list" | "customer.list" => (200, json!([view])),
+        _ => (200, view.clone()),
+    })
+    .await;
+    for line in [
+        "customer list",
+        "customer find a@example.test",
+        "order list",
+        "order triage",
+        "message show MSG-1",
+        "clock now",
+    ] {
+        for format in ["table", "wide", "json", "yaml", "jsonl", "csv"] {
+            let ran = stub.run(&format!("{line} -o {format}")).await;
+            let steers = |text: &str| text.contains(['\u{1b}', '\u{9b}']);
+            assert!(!steers(&ran.out) && !steers(&ran.err), "{line} -o {format}: {:?}", ran.out);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_broken_rule_is_explained_with_the_next_step() {
     let stub = Stub::answering(|_, arguments| {
         violation(

@@ -1,0 +1,125 @@
+//! How the reader wants an answer: in which format, which fields of it, through which filter.
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::Global;
+use super::error::CliError;
+use crate::render::jq::Filter;
+use crate::render::select::{self, Fields, Table};
+use crate::render::{self, Style, data};
+
+/// How an answer is printed; all but `table` have the operation's own field names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// Every field, however wide
+    Wide,
+    /// For programs
+    Json,
+    /// For both
+    Yaml,
+    /// A line of JSON for each thing of a list
+    Jsonl,
+    /// For spreadsheets: RFC 4180, objects inside as dotted columns, lists as JSON
+    Csv,
+}
+
+/// What `-o`, `--fields`, `--jq` and `-q` say together.
+pub(crate) struct Wanted {
+    pub(crate) format: Format,
+    fields: Option<Fields>,
+    filter: Option<Filter>,
+    quiet: bool,
+}
+
+impl Wanted {
+    pub(crate) fn new(global: &Global) -> Result<Self, CliError> {
+        let fields = Fields::new(&global.fields);
+        let filter = match &global.jq {
+            None => None,
+            Some(_) if fields.is_some() => return Err(CliError::Usage("--fields or --jq: one of them".into())),
+            // The filter makes its own lines: there is nothing left to format.
+            Some(_) if !matches!(global.output, Format::Table | Format::Json | Format::Jsonl) => {
+                return Err(CliError::Usage("--jq answers JSON: leave -o out".into()));
+            }
+            Some(code) => Some(Filter::parse(code).map_err(|fault| CliError::Usage(format!("--jq: {fault}")))?),
+        };
+        Ok(Self { format: global.output, fields, filter, quiet: global.quiet })
+    }
+
+    /// Is it text for people, as a command words it?
+    pub(crate) fn is_prose(&self) -> bool {
+        self.format == Format::Table && self.fields.is_none() && self.filter.is_none()
+    }
+
+    /// The answer as the reader wants it; `text` is how the command words it for people.
+    pub(crate) fn text(
+        &self,
+        answer: &Value,
+        style: Style,
+        text: impl FnOnce(&Value, Style) -> String,
+    ) -> Result<String, CliError> {
+        if let Some(filter) = &self.filter {
+            return filter.run(answer).map_err(|fault| CliError::Usage(format!("--jq: {fault}")));
+        }
+        let picked = self.fields.as_ref().map(|fields| fields.of(answer)).transpose().map_err(CliError::Usage)?;
+        let is_list = select::listed(answer).is_some();
+        let output = match self.format {
+            Format::Table if picked.is_some() => render::generic::columns(&self.table(answer)?, is_list, style),
+            Format::Table => match data::ids(answer).filter(|_| self.quiet) {
+                Some(ids) => ids,
+                None => text(answer, style),
+            },
+            Format::Wide if picked.is_some() || is_list => {
+                render::generic::columns(&self.table(answer)?, is_list, unbounded(style))
+            }
+            Format::Wide => text(answer, unbounded(style)),
+            Format::Json => data::json(picked.as_ref().unwrap_or(answer)),
+            Format::Yaml => data::yaml(picked.as_ref().unwrap_or(answer)).map_err(unwritable)?,
+            Format::Jsonl => data::json_lines(picked.as_ref().unwrap_or(answer)),
+            Format::Csv => data::csv(&self.table(answer)?).map_err(unwritable)?,
+        };
+        Ok(output)
+    }
+
+    /// One thing of a stream that has no end. A list of JSON or CSV would have one: there, each thing is a line.
+    pub(crate) fn streamed(
+        &self,
+        thing: &Value,
+        style: Style,
+        text: impl FnOnce(&Value, Style) -> String,
+    ) -> Result<String, CliError> {
+        match self.format {
+            _ if self.filter.is_some() => self.text(thing, style, text),
+            Format::Table | Format::Wide if self.fields.is_some() => {
+                let values = self.table(thing)?.rows.into_iter().flatten();
+                Ok(values.map(|value| render::text::scalar(&value)).collect::<Vec<_>>().join("  ") + "\n")
+            }
+            Format::Table | Format::Wide => Ok(text(thing, style)),
+            Format::Json | Format::Jsonl => {
+                let picked =
+                    self.fields.as_ref().map(|fields| fields.of(thing)).transpose().map_err(CliError::Usage)?;
+                Ok(data::json_line(picked.as_ref().unwrap_or(thing)))
+            }
+            Format::Yaml => Ok(format!("---\n{}", self.text(thing, style, text)?)),
+            Format::Csv => Err(CliError::Usage("a stream has no columns to begin with: use -o jsonl".into())),
+        }
+    }
+
+    fn table(&self, answer: &Value) -> Result<Table, CliError> {
+        match &self.fields {
+            Some(fields) => fields.table(answer).map_err(CliError::Usage),
+            None => Ok(Table::of(answer)),
+        }
+    }
+}
+
+fn unbounded(style: Style) -> Style {
+    Style { width: None, ..style }
+}
+
+fn unwritable(error: impl std::fmt::Display) -> CliError {
+    CliError::Failed(format!("the answer cannot be written so: {error}"))
+}

@@ -1,0 +1,467 @@
+//! The command line against a running server: every example of every page of help, as a person would type it.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bss::cli::Cli;
+use clap::CommandFactory as _;
+use nix::pty::{Winsize, openpty};
+use serde_json::{Value, json};
+
+use crate::support::client::Client;
+use crate::support::cluster;
+use crate::support::installation::Installation;
+use crate::support::server::ServerProcess;
+
+/// Pages of commands that no test runs against a server that it needs afterwards, and why.
+const NOT_RUN: &[(&str, &str)] = &[
+    ("bss", "its examples are those of other pages; one of them serves"),
+    ("bss serve", "it is the server"),
+    ("bss migrate", "packaging and refused_start run it"),
+    ("bss seed", "packaging runs it"),
+    ("bss doctor", "has a test of its own"),
+    ("bss bench", "takes minutes, by design"),
+    ("bss soak", "has a test of its own"),
+    ("bss scenario", "deletes what the others need; has tests of its own"),
+    ("bss usage import", "needs files; has tests of its own"),
+    ("bss admin reset", "deletes what the others need; runs last, by itself"),
+    ("bss clock", "moves the clock of the others; runs last, by itself"),
+    ("bss man", "writes to where manual pages are; has a test of its own"),
+];
+
+/// Examples that are right and refused here, since what they are for is not the case.
+const REFUSED: &[(&str, i32)] = &[
+    ("bss inventory msisdn release 90000042 --reason 'order abandoned' --yes", 3),
+    ("bss order retry ORD-0042", 3),
+    ("bss order retry ORD-0042 -o json", 3),
+    ("bss order wait ORD-0042 --for failed --timeout 60", 3),
+    ("bss payment add-card --customer CUST-0a1b2c3d4e5f", 2),
+    ("bss prov abandon PTK-0003 --note 'the element is gone' --yes", 3),
+    ("bss prov resolve PTK-0003 --note 'HLR is back'", 3),
+    ("bss prov resolve PTK-0003 --note 'done by hand' -o json", 3),
+    ("bss prov retry PTK-0003", 3),
+    ("bss prov retry PTK-0003 -o json", 3),
+    (
+        "bss queue discard 01960000-0000-7000-8000-000000000001 --consumer subscription.activate \
+         --reason 'line is gone' --yes",
+        5,
+    ),
+    ("bss queue replay 01960000-0000-7000-8000-000000000001", 5),
+    ("bss queue replay 01960000-0000-7000-8000-000000000001 --consumer som.decompose", 5),
+    ("bss queue show 01960000-0000-7000-8000-000000000001", 5),
+    ("bss queue show 01960000-0000-7000-8000-000000000001 -o json", 5),
+    ("bss usage simulate --msisdn 90000042 --quantity 100MB --roaming", 3),
+];
+
+/// One server with everything that the examples speak of.
+struct Stage {
+    server: ServerProcess,
+    config: PathBuf,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let installation = Arc::new(Installation::on(cluster::database().await));
+        let server = ServerProcess::start(&installation, &[]).await;
+        let config = installation.file("config");
+        Self { server, config }
+    }
+
+    /// Runs a command line; what it reads is what a card or a token could be.
+    fn line(&self, line: &str) -> Output {
+        let input = self.server.installation().file("input");
+        std::fs::write(&input, "4242424242424242\n").expect("a folder of this test");
+        Command::new(env!("CARGO_BIN_EXE_bss"))
+            .args(&words(line)[1..])
+            .env_clear()
+            .env("BSS_URL", self.server.url())
+            .env("BSS_API_TOKEN", "a1".repeat(32))
+            .env("XDG_CONFIG_HOME", &self.config)
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(std::fs::File::open(&input).expect("our file"))
+            .output()
+            .expect("bss is built")
+    }
+
+    /// The JSON that a command line answers.
+    fn json(&self, line: &str) -> Value {
+        let output = self.line(&format!("{line} -o json"));
+        assert!(output.status.success(), "{line}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Splits a line into words as a shell does; single quotes keep theirs together.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
+    for letter in line.chars() {
+        match letter {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            _ => word.push(letter),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// Every page of help that has no pages below it, with its examples.
+fn pages() -> BTreeMap<String, Vec<String>> {
+    fn walk(command: &clap::Command, path: &str, pages: &mut BTreeMap<String, Vec<String>>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default().replace("\\\n", " ");
+        let examples = help.lines().filter(|line| line.starts_with("  ")).filter_map(example);
+        pages.insert(path.to_owned(), examples.collect());
+        for subcommand in command.get_subcommands() {
+            walk(subcommand, &format!("{path} {}", subcommand.get_name()), pages);
+        }
+    }
+    let mut pages = BTreeMap::new();
+    walk(&Cli::command(), "bss", &mut pages);
+    pages
+}
+
+/// The `bss …` part of a line, without what a shell does with it.
+fn example(line: &str) -> Option<String> {
+    let from_program = &line[line.find("bss ")?..];
+    let end = [" > ", " | ", ")"].iter().filter_map(|shell| from_program.find(shell)).min();
+    let is_quoted = |end: usize| from_program[..end].matches('\'').count() % 2 == 1;
+    let end = end.filter(|end| !is_quoted(*end)).unwrap_or(from_program.len());
+    Some(from_program[..end].split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// A customer with an active line and a card, and the ids that belong to it, by those of the examples.
+async fn life(client: &Client, email: &str) -> BTreeMap<&'static str, String> {
+    let id = |value: &Value| value.as_str().expect("an id").to_owned();
+    let created = client.op("customer.create", json!({"name": "Ada Lovelace", "email": email})).await.ok();
+    let customer = id(&created["id"]);
+    let attestation =
+        json!({"customerId": customer, "provider": "prebaked", "attestationToken": format!("prebaked-{customer}")});
+    client.op("customer.attest_kyc", attestation).await.ok();
+    let card = json!({"customerId": customer, "cardNumber": "4242424242424242"});
+    client.op("payment.add_card", card.clone()).await.ok();
+    // The first one is the default; another one can be removed.
+    let spare = id(&client.op("payment.add_card", card).await.ok()["id"]);
+    let ordered = client.op("order.create", json!({"customerId": customer, "offeringId": "PLAN_S"})).await.ok();
+    let order = id(&ordered["id"]);
+    let done = client.op("order.wait_until", json!({"orderId": order, "state": "completed"})).await.ok();
+    let line = id(&done["items"][0]["targetSubscriptionId"]);
+    let attempt = id(&done["items"][0]["paymentAttemptId"]);
+    let view = client.op("subscription.get", json!({"subscriptionId": line})).await.ok();
+    let msisdn = id(&view["msisdn"]);
+    let used = json!({"msisdn": msisdn, "eventType": "data", "quantity": 1});
+    let usage = id(&client.op("usage.simulate", used).await.ok()["id"]);
+    let service_orders = client.op("service_order.list_for_order", json!({"orderId": order})).await.ok();
+    let tasks = client.op("provisioning.list_tasks", json!({"serviceOrderId": service_orders[0]["id"]})).await.ok();
+    let services = client.op("service.list_for_subscription", json!({"subscriptionId": line})).await.ok();
+    let esim = client.op("subscription.get_esim_activation", json!({"subscriptionId": line})).await.ok();
+    let events = client.op("events.list", json!({"aggregateId": order, "limit": 1})).await.ok();
+    // The welcome is written by an effect, a moment later.
+    let messages = listed(client, "communication.list", json!({"customerId": customer})).await;
+    BTreeMap::from([
+        ("CUST-0a1b2c3d4e5f", customer),
+        ("ORD-0042", order),
+        ("SUB-0042", line),
+        ("90000042", msisdn.clone()),
+        ("8965000000000000042", id(&esim["iccid"])),
+        ("PM-0007", spare),
+        ("PAY-000042", attempt),
+        ("UE-000007", usage),
+        ("SO-0042", id(&service_orders[0]["id"])),
+        ("PTK-0003", id(&tasks[0]["id"])),
+        ("SVC-0041", id(&services[0]["id"])),
+        ("01960000-0000-7000-8000-000000000001", id(&events["events"][0]["eventId"])),
+        ("MSG-0a1b2c3d4e5f", id(&messages[0]["id"])),
+        ("ada@example.test", email.to_owned()),
+    ])
+}
+
+/// What an example needs beside a customer with a line.
+async fn prepare(client: &Client, page: &str, example: &str, life: &mut BTreeMap<&'static str, String>) {
+    let (customer, line) = (life["CUST-0a1b2c3d4e5f"].clone(), life["SUB-0042"].clone());
+    let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
+    match page {
+        "bss customer create" | "bss customer add-contact" => {
+            // An address that nobody has.
+            life.entry("ada@example.test").and_modify(|email| email.insert_str(0, "fresh-"));
+        }
+        "bss customer close" => {
+            let bare = client.op("customer.create", json!({"name": "Grace Hopper"})).await.ok();
+            life.insert("CUST-0a1b2c3d4e5f", id(&bare));
+        }
+        "bss order hold" | "bss order submit" | "bss order cancel" | "bss op" => {
+            let basket = json!({"customerId": customer, "offeringId": "PLAN_S", "submit": false});
+            life.insert("ORD-0042", id(&client.op("order.create", basket).await.ok()));
+        }
+        "bss subscription unblock" => {
+            let reason = if example.contains("fraud") { "fraud" } else { "requested" };
+            let block = json!({"subscriptionId": line, "reason": reason, "note": "of this test"});
+            client.op("subscription.block", block).await.ok();
+        }
+        "bss subscription keep-plan" => {
+            let change = json!({"subscriptionId": line, "newOfferingId": "PLAN_L"});
+            client.op("subscription.schedule_plan_change", change).await.ok();
+        }
+        _ => {}
+    }
+}
+
+/// The list that an operation answers once there is something in it.
+async fn listed(client: &Client, operation: &str, arguments: Value) -> Value {
+    let started = Instant::now();
+    loop {
+        let list = client.op(operation, arguments.clone()).await.ok();
+        if list.as_array().is_some_and(|list| !list.is_empty()) {
+            return list;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{operation} {arguments} stays empty");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_example_of_the_help_does_what_it_says() {
+    let stage = Stage::new().await;
+    let client = stage.server.client();
+    // The days of the examples are still to come.
+    client.op("clock.freeze", json!({"at": "2026-05-04T09:00:00Z"})).await.ok();
+    let price = json!({"offeringId": "PLAN_M", "priceId": "PRICE_M_2027", "amount": "27.00", "validFrom": "2027-01-01T00:00:00Z"});
+    client.op("catalog.add_price", price).await.ok();
+    let pages = pages();
+    let is_run = |path: &str| {
+        !NOT_RUN.iter().any(|(not, _)| path == *not || (*not != "bss" && path.starts_with(&format!("{not} "))))
+    };
+    let (mut wrong, mut ran) = (Vec::new(), 0);
+    let mut expected: BTreeMap<&str, i32> = REFUSED.iter().copied().collect();
+    for (path, examples) in pages.iter().filter(|(path, _)| is_run(path)) {
+        let is_leaf = !pages.keys().any(|other| other.starts_with(&format!("{path} ")));
+        // What follows the log ends with the person who does.
+        let examples = examples.iter().filter(|example| is_leaf && !example.contains("--follow"));
+        for (number, example) in examples.enumerate() {
+            if path.starts_with("bss context ") {
+                for name in ["local", "prod", "stage"] {
+                    let added = stage.line(&format!("bss context add {name} --url http://127.0.0.1:8000"));
+                    assert!(added.status.success(), "{}", said(&added));
+                }
+                stage.line("bss context use local");
+            }
+            // What one example ends must not be missing in the next: each has a customer of its own.
+            let email = format!("{}-{number}@example.test", path.replace(' ', "."));
+            let mut life = life(&client, &email).await;
+            prepare(&client, path, example, &mut life).await;
+            let mut line = example.clone();
+            for (sample, real) in &life {
+                line = line.replace(sample, real);
+            }
+            let output = stage.line(&line);
+            ran += 1;
+            if path == "bss prov fault" {
+                for (task, fault) in [("HLR_PROVISION", "fail_first_attempt"), ("OCS_BALANCE_INIT", "slow")] {
+                    let off = json!({"taskType": task, "faultType": fault, "enabled": false});
+                    client.op("provisioning.set_fault_injection", off).await.ok();
+                }
+            }
+            let code = expected.remove(example.as_str()).unwrap_or(0);
+            if output.status.code() != Some(code) {
+                wrong.push(format!("{example} answers {:?}: {}", output.status.code(), said(&output)));
+            }
+            if code == 0
+                && example.ends_with("-o json")
+                && let Err(error) = serde_json::from_slice::<Value>(&output.stdout)
+            {
+                wrong.push(format!("{example} is no JSON: {error}"));
+            }
+            if output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b) {
+                wrong.push(format!("{example} has escapes without a terminal"));
+            }
+        }
+    }
+    println!("{ran} examples ran");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(expected.is_empty(), "no example is refused like this any more: {expected:?}");
+    let stale: Vec<_> = NOT_RUN.iter().filter(|(path, _)| !pages.contains_key(*path)).collect();
+    assert!(stale.is_empty(), "there are no such commands: {stale:?}");
+}
+
+#[tokio::test]
+async fn a_context_leads_to_its_server_and_a_flag_counts_more() {
+    let stage = Stage::new().await;
+    let url = stage.server.url();
+    let run = |arguments: &str, environment: &[(&str, &str)]| {
+        Command::new(env!("CARGO_BIN_EXE_bss"))
+            .args(words(arguments))
+            .env_clear()
+            .env("XDG_CONFIG_HOME", &stage.config)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .expect("bss is built")
+    };
+    let token_file = stage.server.installation().file("token");
+    std::fs::write(&token_file, "a1".repeat(32)).expect("a folder of this test");
+    let add = format!("context add here --url {url} --token-file {}", token_file.display());
+    assert!(run(&add, &[]).status.success());
+    assert!(run("context add away --url http://127.0.0.1:1 --production", &[]).status.success());
+    assert!(run("context use here", &[]).status.success());
+    let code = |arguments: &str, environment: &[(&str, &str)]| run(arguments, environment).status.code();
+    assert_eq!(code("catalog list", &[]), Some(0), "the context in use");
+    assert_eq!(code("catalog list --context away", &[]), Some(7), "a flag counts more than the one in use");
+    assert_eq!(code("catalog list", &[("BSS_CONTEXT", "away")]), Some(7), "so does the environment");
+    assert_eq!(code("catalog list --context here", &[("BSS_CONTEXT", "away")]), Some(0), "a flag counts most");
+    assert_eq!(code("catalog list --context here", &[("BSS_URL", "http://127.0.0.1:1")]), Some(0));
+    assert_eq!(code("catalog list", &[("BSS_URL", "http://127.0.0.1:1")]), Some(7));
+    assert_eq!(code("catalog list", &[("BSS_URL", &url), ("BSS_CONTEXT", "here")]), Some(2), "two places at once");
+    assert_eq!(code("catalog list --context nowhere", &[]), Some(2));
+    let elsewhere = format!("catalog list --url {url}");
+    assert_eq!(code(&elsewhere, &[]), Some(4), "the token of a context does not travel to another address");
+    let marked = run("catalog list --context away", &[]);
+    assert!(String::from_utf8_lossy(&marked.stderr).starts_with("away (production)\n"), "{}", said(&marked));
+}
+
+#[tokio::test]
+async fn shells_complete_commands_and_live_ids() {
+    let stage = Stage::new().await;
+    let life = life(&stage.server.client(), "ada@example.test").await;
+    let complete = |line: &str| {
+        let words = words(line);
+        let output = Command::new(env!("CARGO_BIN_EXE_bss"))
+            .arg("--")
+            .args(&words)
+            .args(line.ends_with(' ').then_some(""))
+            .env_clear()
+            .env("COMPLETE", "fish")
+            .env("BSS_URL", stage.server.url())
+            .env("BSS_API_TOKEN", "a1".repeat(32))
+            .output()
+            .expect("bss is built");
+        assert!(output.status.success(), "{line}: {}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(complete("bss ord").contains("order"));
+    assert!(complete("bss order cr").contains("create"));
+    assert!(complete("bss order show ").contains(&life["ORD-0042"]));
+    assert!(complete("bss order create --customer ").contains(&life["CUST-0a1b2c3d4e5f"]));
+    assert!(complete("bss subscription show SUB").contains(&life["SUB-0042"]));
+    assert!(complete("bss order create --offering PLAN").contains("PLAN_M"));
+    assert!(complete("bss op subscription.").contains("subscription.renew_now"));
+    assert!(complete("bss worker tick ").contains("renewal"));
+    assert!(complete("bss inventory msisdn show 9").contains(&life["90000042"]));
+}
+
+#[tokio::test]
+async fn the_clock_and_the_reset_go_by_hand() {
+    let stage = Stage::new().await;
+    life(&stage.server.client(), "ada@example.test").await;
+    for line in pages().iter().filter(|(path, _)| path.starts_with("bss clock ")).flat_map(|(_, examples)| examples) {
+        let output = stage.line(line);
+        assert!(output.status.success(), "{line}: {}", said(&output));
+    }
+    assert_eq!(stage.line("bss admin reset").status.code(), Some(2), "without a person or --yes nothing happens");
+    assert_eq!(stage.json("bss customer list").as_array().map(Vec::len), Some(1));
+    stage.json("bss admin reset --yes");
+    assert_eq!(stage.json("bss customer list").as_array().map(Vec::len), Some(0));
+}
+
+#[tokio::test]
+async fn doctor_looks_at_everything_in_every_format() {
+    let url = cluster::database().await;
+    let installation = Installation::on(url.clone());
+    let doctor = |arguments: &str| {
+        Command::new(env!("CARGO_BIN_EXE_bss"))
+            .args(words(&format!("doctor {arguments}")))
+            .env_clear()
+            .env("BSS_DB_URL", &url)
+            .env("BSS_DATA_DIR", installation.data_dir())
+            .env("BSS_API_TOKEN", "a1".repeat(32))
+            .env("BSS_KYC_HASH_KEY", "c3".repeat(32))
+            .output()
+            .expect("bss is built")
+    };
+    let checks = [
+        "configuration",
+        "data directory",
+        "tokens",
+        "database",
+        "schema",
+        "database clock",
+        "clock",
+        "queue",
+        "replicas",
+        "oldest transaction",
+    ];
+    let table = doctor("");
+    assert!(table.status.success(), "{}", said(&table));
+    let found: Value = serde_json::from_slice(&doctor("-o json").stdout).expect("JSON");
+    let names: Vec<&str> =
+        found.as_array().expect("a list").iter().filter_map(|finding| finding["check"].as_str()).collect();
+    assert_eq!(names, checks);
+    assert!(found.as_array().expect("a list").iter().all(|finding| finding["ok"] == true), "{found:#}");
+    let csv = String::from_utf8(doctor("-o csv --fields check,ok").stdout).expect("text");
+    assert!(csv.starts_with("check,ok\r\nconfiguration,true\r\n"), "{csv}");
+    for word in checks {
+        assert!(String::from_utf8_lossy(&table.stdout).contains(word), "{word}: {}", said(&table));
+    }
+    assert!(!said(&table).contains("a1a1"), "no token is shown");
+}
+
+/// What a command shows on a terminal of so many columns and lines.
+fn on_terminal(stage: &Stage, line: &str, (columns, lines): (u16, u16), environment: &[(&str, &str)]) -> String {
+    let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = openpty(Some(&size), None).expect("a terminal");
+    let side = || Stdio::from(terminal.slave.try_clone().expect("the same terminal"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
+    command
+        .args(&words(line)[1..])
+        .env_clear()
+        .env("BSS_URL", stage.server.url())
+        .env("BSS_API_TOKEN", "a1".repeat(32))
+        .env("PATH", "/usr/bin:/bin")
+        .envs(environment.iter().copied())
+        .stdin(side())
+        .stdout(side())
+        .stderr(side());
+    let mut child = command.spawn().expect("bss is built");
+    // Our own ends of the terminal's side must be gone, or reading would never end.
+    drop(command);
+    drop(terminal.slave);
+    let mut shown = Vec::new();
+    // When the last writer is gone, Linux answers with an error instead of an end.
+    let _ended = std::fs::File::from(terminal.master).read_to_end(&mut shown);
+    assert!(child.wait().expect("our child").success(), "{line}: {}", String::from_utf8_lossy(&shown));
+    String::from_utf8_lossy(&shown).replace("\r\n", "\n")
+}
+
+#[tokio::test]
+async fn a_terminal_gets_colour_its_own_width_and_a_pager() {
+    const MARK: (&str, &str) = ("BSS_PAGER", "sed s/^/paged:/");
+    let stage = Stage::new().await;
+    let client = stage.server.client();
+    let life = life(&client, "ada@example.test").await;
+    let order = format!("bss order show {}", life["ORD-0042"]);
+
+    let tall = (200, 500);
+    assert!(on_terminal(&stage, &order, tall, &[MARK]).starts_with("\u{1b}[1mORD-"), "colour, and no pager");
+    let plain = on_terminal(&stage, &order, tall, &[MARK, ("NO_COLOR", "1")]);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    for columns in [60, 80, 200] {
+        let shown = on_terminal(&stage, "bss catalog list --no-color", (columns, 500), &[]);
+        assert!(shown.lines().all(|line| line.chars().count() <= usize::from(columns)), "{columns}\n{shown}");
+        assert!(shown.contains("PLAN_M"), "{shown}");
+    }
+    let low = (80, 5);
+    let paged = on_terminal(&stage, &order, low, &[MARK, ("NO_COLOR", "1")]);
+    assert!(paged.lines().all(|line| line.starts_with("paged:")), "{paged}");
+    for unpaged in [[MARK, ("X", "")], [("BSS_PAGER", ""), ("X", "")], [("BSS_PAGER", "no-such-pager"), ("X", "")]] {
+        let line = if unpaged[0] == MARK { format!("{order} --no-pager") } else { order.clone() };
+        let shown = on_terminal(&stage, &line, low, &unpaged);
+        assert!(!shown.contains("paged:") && shown.contains("completed"), "{unpaged:?}: {shown}");
+    }
+}
