@@ -139,7 +139,7 @@ fn example(line: &str) -> Option<String> {
 }
 
 /// A customer with an active line and a card, and the ids that belong to it, by those of the examples.
-async fn life(client: &Client, email: &str) -> BTreeMap<&'static str, String> {
+async fn sign_up(client: &Client, email: &str) -> BTreeMap<&'static str, String> {
     let id = |value: &Value| value.as_str().expect("an id").to_owned();
     let created = client.op("customer.create", json!({"name": "Ada Lovelace", "email": email})).await.ok();
     let customer = id(&created["id"]);
@@ -185,21 +185,21 @@ async fn life(client: &Client, email: &str) -> BTreeMap<&'static str, String> {
 }
 
 /// What an example needs beside a customer with a line.
-async fn prepare(client: &Client, page: &str, example: &str, life: &mut BTreeMap<&'static str, String>) {
-    let (customer, line) = (life["CUST-0a1b2c3d4e5f"].clone(), life["SUB-0042"].clone());
+async fn prepare(client: &Client, page: &str, example: &str, ids: &mut BTreeMap<&'static str, String>) {
+    let (customer, line) = (ids["CUST-0a1b2c3d4e5f"].clone(), ids["SUB-0042"].clone());
     let id = |value: &Value| value["id"].as_str().expect("an id").to_owned();
     match page {
         "bss customer create" | "bss customer add-contact" => {
             // An address that nobody has.
-            life.entry("ada@example.test").and_modify(|email| email.insert_str(0, "fresh-"));
+            ids.entry("ada@example.test").and_modify(|email| email.insert_str(0, "fresh-"));
         }
         "bss customer close" => {
             let bare = client.op("customer.create", json!({"name": "Grace Hopper"})).await.ok();
-            life.insert("CUST-0a1b2c3d4e5f", id(&bare));
+            ids.insert("CUST-0a1b2c3d4e5f", id(&bare));
         }
         "bss order hold" | "bss order submit" | "bss order cancel" | "bss op" => {
             let basket = json!({"customerId": customer, "offeringId": "PLAN_S", "submit": false});
-            life.insert("ORD-0042", id(&client.op("order.create", basket).await.ok()));
+            ids.insert("ORD-0042", id(&client.op("order.create", basket).await.ok()));
         }
         "bss subscription unblock" => {
             let reason = if example.contains("fraud") { "fraud" } else { "requested" };
@@ -255,10 +255,10 @@ async fn every_example_of_the_help_does_what_it_says() {
             }
             // What one example ends must not be missing in the next: each has a customer of its own.
             let email = format!("{}-{number}@example.test", path.replace(' ', "."));
-            let mut life = life(&client, &email).await;
-            prepare(&client, path, example, &mut life).await;
+            let mut ids = sign_up(&client, &email).await;
+            prepare(&client, path, example, &mut ids).await;
             let mut line = example.clone();
-            for (sample, real) in &life {
+            for (sample, real) in &ids {
                 line = line.replace(sample, real);
             }
             let output = stage.line(&line);
@@ -287,8 +287,8 @@ async fn every_example_of_the_help_does_what_it_says() {
     println!("{ran} examples ran");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(expected.is_empty(), "no example is refused like this any more: {expected:?}");
-    let stale: Vec<_> = NOT_RUN.iter().filter(|(path, _)| !pages.contains_key(*path)).collect();
-    assert!(stale.is_empty(), "there are no such commands: {stale:?}");
+    let unknown: Vec<_> = NOT_RUN.iter().filter(|(path, _)| !pages.contains_key(*path)).collect();
+    assert!(unknown.is_empty(), "there are no such commands: {unknown:?}");
 }
 
 #[tokio::test]
@@ -329,7 +329,7 @@ async fn a_context_leads_to_its_server_and_a_flag_counts_more() {
 #[tokio::test]
 async fn shells_complete_commands_and_live_ids() {
     let stage = Stage::new().await;
-    let life = life(&stage.server.client(), "ada@example.test").await;
+    let ids = sign_up(&stage.server.client(), "ada@example.test").await;
     let complete = |line: &str| {
         let words = words(line);
         let output = Command::new(env!("CARGO_BIN_EXE_bss"))
@@ -347,19 +347,19 @@ async fn shells_complete_commands_and_live_ids() {
     };
     assert!(complete("bss ord").contains("order"));
     assert!(complete("bss order cr").contains("create"));
-    assert!(complete("bss order show ").contains(&life["ORD-0042"]));
-    assert!(complete("bss order create --customer ").contains(&life["CUST-0a1b2c3d4e5f"]));
-    assert!(complete("bss subscription show SUB").contains(&life["SUB-0042"]));
+    assert!(complete("bss order show ").contains(&ids["ORD-0042"]));
+    assert!(complete("bss order create --customer ").contains(&ids["CUST-0a1b2c3d4e5f"]));
+    assert!(complete("bss subscription show SUB").contains(&ids["SUB-0042"]));
     assert!(complete("bss order create --offering PLAN").contains("PLAN_M"));
     assert!(complete("bss op subscription.").contains("subscription.renew_now"));
     assert!(complete("bss worker tick ").contains("renewal"));
-    assert!(complete("bss inventory msisdn show 9").contains(&life["90000042"]));
+    assert!(complete("bss inventory msisdn show 9").contains(&ids["90000042"]));
 }
 
 #[tokio::test]
 async fn the_clock_and_the_reset_go_by_hand() {
     let stage = Stage::new().await;
-    life(&stage.server.client(), "ada@example.test").await;
+    sign_up(&stage.server.client(), "ada@example.test").await;
     for line in pages().iter().filter(|(path, _)| path.starts_with("bss clock ")).flat_map(|(_, examples)| examples) {
         let output = stage.line(line);
         assert!(output.status.success(), "{line}: {}", said(&output));
@@ -416,7 +416,7 @@ async fn doctor_looks_at_everything_in_every_format() {
 fn on_terminal(stage: &Stage, line: &str, (columns, lines): (u16, u16), environment: &[(&str, &str)]) -> String {
     let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let terminal = openpty(Some(&size), None).expect("a terminal");
-    let side = || Stdio::from(terminal.slave.try_clone().expect("the same terminal"));
+    let end = || Stdio::from(terminal.slave.try_clone().expect("the same terminal"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
     command
         .args(&words(line)[1..])
@@ -425,9 +425,9 @@ fn on_terminal(stage: &Stage, line: &str, (columns, lines): (u16, u16), environm
         .env("BSS_API_TOKEN", "a1".repeat(32))
         .env("PATH", "/usr/bin:/bin")
         .envs(environment.iter().copied())
-        .stdin(side())
-        .stdout(side())
-        .stderr(side());
+        .stdin(end())
+        .stdout(end())
+        .stderr(end());
     let mut child = command.spawn().expect("bss is built");
     // Our own ends of the terminal's side must be gone, or reading would never end.
     drop(command);
@@ -444,8 +444,8 @@ async fn a_terminal_gets_colour_its_own_width_and_a_pager() {
     const MARK: (&str, &str) = ("BSS_PAGER", "sed s/^/paged:/");
     let stage = Stage::new().await;
     let client = stage.server.client();
-    let life = life(&client, "ada@example.test").await;
-    let order = format!("bss order show {}", life["ORD-0042"]);
+    let ids = sign_up(&client, "ada@example.test").await;
+    let order = format!("bss order show {}", ids["ORD-0042"]);
 
     let tall = (200, 500);
     assert!(on_terminal(&stage, &order, tall, &[MARK]).starts_with("\u{1b}[1mORD-"), "colour, and no pager");
