@@ -54,6 +54,9 @@ const REFUSED: &[(&str, i32)] = &[
     ("bss queue replay 01960000-0000-7000-8000-000000000001 --consumer som.decompose", 5),
     ("bss queue show 01960000-0000-7000-8000-000000000001", 5),
     ("bss queue show 01960000-0000-7000-8000-000000000001 -o json", 5),
+    ("bss trace get 4bf92f3577b34da6a3ce929d0e0e4736", 5),
+    ("bss trace get 4bf92f3577b34da6a3ce929d0e0e4736 --service payment", 5),
+    ("bss trace get 4bf92f3577b34da6a3ce929d0e0e4736 -o json", 5),
     ("bss usage simulate --msisdn 90000042 --quantity 100MB --roaming", 3),
 ];
 
@@ -448,7 +451,8 @@ async fn a_terminal_gets_colour_its_own_width_and_a_pager() {
     let order = format!("bss order show {}", ids["ORD-0042"]);
 
     let tall = (200, 500);
-    assert!(on_terminal(&stage, &order, tall, &[MARK]).starts_with("\u{1b}[1mORD-"), "colour, and no pager");
+    let shown = on_terminal(&stage, &order, tall, &[MARK]);
+    assert!(shown.contains("\u{1b}[1m") && !shown.contains("paged:"), "colour, and no pager: {shown}");
     let plain = on_terminal(&stage, &order, tall, &[MARK, ("NO_COLOR", "1")]);
     assert!(!plain.contains('\u{1b}'), "{plain}");
     for columns in [60, 80, 200] {

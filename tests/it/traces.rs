@@ -85,9 +85,12 @@ async fn an_order_is_one_trace_from_the_request_to_the_active_line() {
     assert_eq!(client.op("trace.list", second).await.ok()[0]["name"], "payment.add_card");
 
     let everything = format!("{trace}{listed}{summary}");
-    for secret in ["4242424242424242", "a1a1a1a1", "ada@example.test", "Lovelace", "90001111", "90000000", "LPA:1$"] {
+    for secret in ["4242424242424242", "a1a1a1a1", "ada@example.test", "Lovelace", "LPA:1$"] {
         assert!(!everything.contains(secret), "{secret} is stored in a trace");
     }
+    // As words: an instant may have such digits.
+    let mut words = everything.split(|c: char| !c.is_ascii_alphanumeric());
+    assert!(words.all(|word| word != "90001111" && word != "90000000"), "a number is stored in a trace: {everything}");
     server.stop().await;
 }
 

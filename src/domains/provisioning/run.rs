@@ -7,7 +7,7 @@
 //! A task waits until every earlier one of its service has ended for good. Whoever ends one goes on with the next; what
 //! nobody goes on with, because a process died in between, recovery finds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tracing::Instrument as _;
@@ -26,6 +26,10 @@ use crate::platform::{crash, outbox, trace};
 
 /// How long a network element may take for one attempt.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an answer is held while it cannot be written down: for most of a lease.
+const RECORDED_WITHIN: Duration = Duration::from_secs(10);
+const RECORD_PAUSE: Duration = Duration::from_millis(250);
 
 /// Tasks that recovery runs at once, and most of them in one sweep.
 const RECOVERED_AT_ONCE: usize = 8;
@@ -69,7 +73,7 @@ impl Service {
                 Claim::Taken(task) => {
                     let ended = Ended::of(&task);
                     let outcome = self.attempt(cx, &task).await;
-                    if self.record(cx, task, outcome).await?.is_some_and(TaskState::is_final) {
+                    if self.record_in_time(cx, &task, &outcome).await?.is_some_and(TaskState::is_final) {
                         return Ok(Some(ended));
                     }
                 }
@@ -109,14 +113,26 @@ impl Service {
         }
     }
 
+    /// As [`Self::record`], and again while the database is away and the lease lasts: nobody else would ask the network before
+    /// its end, and then ask it twice.
+    async fn record_in_time(&self, cx: &Context, task: &Task, outcome: &Outcome) -> Result<Option<TaskState>> {
+        let until = Instant::now() + RECORDED_WITHIN;
+        loop {
+            match self.record(cx, task.clone(), outcome).await {
+                Err(error) if error.is_transient() && Instant::now() < until => tokio::time::sleep(RECORD_PAUSE).await,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Writes how the attempt ended, with its event when the task has ended, and answers the state. An answer whose lease was
     /// taken over is dropped: the one who took over asks again.
-    async fn record(&self, cx: &Context, mut task: Task, outcome: Outcome) -> Result<Option<TaskState>> {
+    async fn record(&self, cx: &Context, mut task: Task, outcome: &Outcome) -> Result<Option<TaskState>> {
         let mut cx = cx.clone();
         cx.now = self.platform.clock.now().await?;
         task.state = task.state.after(outcome.trigger())?;
         task.last_error = outcome.error().map(str::to_owned).or(task.last_error);
-        match &outcome {
+        match outcome {
             Outcome::Completed => task.completed_at = Some(cx.now),
             // No attempt was made.
             Outcome::Stuck { .. } => task.attempts = 0,
