@@ -164,10 +164,11 @@ async fn sign_up(client: &Client, email: &str) -> BTreeMap<&'static str, String>
     let usage = id(&client.op("usage.simulate", used).await.ok()["id"]);
     let service_orders = client.op("service_order.list_for_order", json!({"orderId": order})).await.ok();
     let tasks = client.op("provisioning.list_tasks", json!({"serviceOrderId": service_orders[0]["id"]})).await.ok();
-    let services = client.op("service.list_for_subscription", json!({"subscriptionId": line})).await.ok();
+    // A service learns of its line from an event, a moment later.
+    let services = listed(client, "service.list_for_subscription", json!({"subscriptionId": line})).await;
     let esim = client.op("subscription.get_esim_activation", json!({"subscriptionId": line})).await.ok();
     let events = client.op("events.list", json!({"aggregateId": order, "limit": 1})).await.ok();
-    // The welcome is written by an effect, a moment later.
+    // So is the welcome written.
     let messages = listed(client, "communication.list", json!({"customerId": customer})).await;
     BTreeMap::from([
         ("CUST-0a1b2c3d4e5f", customer),
