@@ -2,7 +2,7 @@
 //!
 //! A *segment* is what one request or one delivery did, a small tree of spans. All segments of one cause have the trace id
 //! that its events carry, so a trace is put together when it is read ([`read`]): nothing is carried from process to process
-//! but the id. The segments of this process are recorded by a layer of `tracing` ([`recorder`]), handed over in a bounded
+//! but the id. The segments of this process are recorded by a layer of `tracing` ([`mod@recorder`]), handed over in a bounded
 //! queue that drops and counts, and written in batches ([`writer`]).
 //!
 //! What is recorded: requests that write, and the deliveries that follow from requests. What is not: reads, usage, and
