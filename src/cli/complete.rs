@@ -78,8 +78,8 @@ fn ids(source: &'static Source, typed: &OsStr) -> Vec<CompletionCandidate> {
         "LINE" => text::rows(&answer).iter().flat_map(|order| text::rows(&order["items"])).collect(),
         _ => text::rows(&answer).iter().collect(),
     };
-    let id = source.id.rsplit('.').next().unwrap_or(source.id);
-    let found = lists.into_iter().filter_map(|thing| Some((thing[id].as_str()?, text::field(thing, source.about))));
+    let found =
+        lists.into_iter().filter_map(|thing| Some((thing[source.id].as_str()?, text::field(thing, source.about))));
     candidates(found.map(|(id, about)| (id.to_owned(), about)), typed)
 }
 

@@ -397,7 +397,13 @@ async fn a_line_that_somebody_holds_does_not_keep_its_neighbours_waiting() {
         let (service, usage) = (Arc::clone(&world.service), usage(&held, "data", 1));
         async move { service.record(&context(), usage).await }
     });
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let waiters =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let started = std::time::Instant::now();
+    while sqlx::query_scalar::<_, i64>(waiters).fetch_one(world.platform.db.pool()).await.unwrap() == 0 {
+        assert!(started.elapsed() < PATIENCE && !patient.is_finished(), "nobody waits for the line");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     other.rollback().await.unwrap();
     assert_eq!(patient.await.unwrap().unwrap().remaining, Some(99), "the refused try took nothing");
     world.finish().await;

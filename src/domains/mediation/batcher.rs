@@ -32,9 +32,9 @@ const LANES: usize = 2;
 /// Events that wait, over all lanes, those of imports included.
 const QUEUE_MAX: usize = 4096;
 
-/// Online events that are in work or wait. A few more than a server of two cores needs to be busy; whoever comes beyond
+/// Online events that are in work or wait. Twice as many as a server of two cores needs to be busy; whoever comes beyond
 /// that would only make all of them wait longer, and is told at once to come again.
-const ONLINE_MAX: usize = 160;
+const ONLINE_MAX: usize = 256;
 
 /// Up to so many callers are served by the first lane alone.
 const FEW: usize = 48;

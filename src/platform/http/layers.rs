@@ -164,13 +164,15 @@ async fn traced(edge: &Edge, caller: Arc<Caller>, mut request: Request, next: Ne
         caller.trace(&format!("{method} {route}"))
     };
     let response = in_time(edge.limits, request, next).instrument(span.clone()).await;
-    let (is_fault, took) = (response.status().is_server_error(), started.elapsed());
-    if is_fault {
+    let (status, took) = (response.status(), started.elapsed());
+    if status.is_server_error() {
         span.record("error", true);
     }
+    // A refusal for too much load is meant to cost nothing, and there are thousands of them when there is one.
+    let is_fault = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
     if (is_fault || (took > trace::SLOW && !is_operation)) && !caller.is_traced.load(Ordering::Relaxed) {
         let name = format!("{method} {route}");
-        trace::remarkable(&caller.trace_id, &caller.identity.tenant, &name, response.status().as_u16(), took);
+        trace::remarkable(&caller.trace_id, &caller.identity.tenant, &name, status.as_u16(), took);
     }
     response
 }

@@ -86,7 +86,7 @@ pub async fn origins(db: &Db, cx: &Context, failed: bool, before: Option<i64>, l
          from (select * from audit.trace_segment
                where origin and tenant_id = $1 and ($2::bigint is null or id < $2) order by id desc limit $5) o,
               lateral (select bool_or(s.failed) as failed, count(*) as segments
-                       from audit.trace_segment s where s.trace_id = o.trace_id) t
+                       from audit.trace_segment s where s.trace_id = o.trace_id and s.tenant_id = o.tenant_id) t
          where not $3 or t.failed
          order by o.id desc limit $4",
         cx.tenant.as_ref(),
