@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use bss::app;
 use bss::cli::{self, Cli, Command};
+use bss::platform::descriptors;
 
 fn main() -> ExitCode {
     // A shell that completes a command line asks for nothing else.
@@ -11,6 +12,8 @@ fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     // Without it, no outside call could speak TLS; it fails only when one was installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // For the server's connections, and for the bench that opens as many.
+    descriptors::raise_limit();
     let mut builder = match cli.command {
         Command::Server(_) => tokio::runtime::Builder::new_multi_thread(),
         Command::Client(_) => tokio::runtime::Builder::new_current_thread(),

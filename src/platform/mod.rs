@@ -9,6 +9,7 @@ pub mod context;
 pub mod crash;
 pub mod db;
 pub mod delivery;
+pub mod descriptors;
 pub mod error;
 pub mod events;
 pub mod gather;
