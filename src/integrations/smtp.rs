@@ -2,14 +2,19 @@
 //!
 //! SMTP has no idempotency: a repetition carries the same `Message-ID`, by which mail servers and programs recognise it.
 
+use std::error::Error as _;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use lettre::message::{Mailbox, Message, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::response::Severity;
 use lettre::transport::smtp::{self, AsyncSmtpTransport, PoolConfig};
 use lettre::{Address, AsyncTransport as _, Tokio1Executor};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::domains::crm::port::{Mail, MailError, Mailer};
 use crate::platform::config::{SmtpConfig, SmtpTls};
@@ -44,19 +49,23 @@ pub enum SmtpError {
     From,
     #[error("BSS_PORTAL_EMAIL_SMTP_HOST cannot be used: {0}")]
     Host(#[source] smtp::Error),
+    #[error("BSS_PORTAL_EMAIL_SMTP_CA_FILE {path} cannot be read: {source}")]
+    CaFile { path: PathBuf, source: std::io::Error },
+    #[error("BSS_PORTAL_EMAIL_SMTP_CA_FILE {0} holds no certificate in PEM")]
+    Ca(PathBuf),
 }
 
 impl Smtp {
     /// Connects when the first mail goes.
     pub fn new(config: &SmtpConfig) -> Result<Self, SmtpError> {
         let from: Mailbox = config.from.parse().map_err(|_| SmtpError::From)?;
-        let builder = match config.tls {
-            SmtpTls::StartTls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&config.host),
-            SmtpTls::Implicit => AsyncSmtpTransport::<Tokio1Executor>::relay(&config.host),
-            SmtpTls::None => Ok(AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)),
+        let tls = match config.tls {
+            SmtpTls::StartTls => Tls::Required(trust(config)?),
+            SmtpTls::Implicit => Tls::Wrapper(trust(config)?),
+            SmtpTls::None => Tls::None,
         };
-        let mut builder = builder
-            .map_err(SmtpError::Host)?
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
+            .tls(tls)
             .port(config.port)
             .timeout(Some(ANSWER_TIMEOUT))
             .pool_config(PoolConfig::new().max_size(CONNECTIONS_MAX));
@@ -94,6 +103,24 @@ impl Mailer for Smtp {
     }
 }
 
+/// Whom to believe that it is the mail server: the public authorities, and the operator's own.
+fn trust(config: &SmtpConfig) -> Result<TlsParameters, SmtpError> {
+    let mut parameters = TlsParameters::builder(config.host.clone());
+    if let Some(path) = &config.ca_file {
+        let pem = std::fs::read(path).map_err(|source| SmtpError::CaFile { path: path.clone(), source })?;
+        // A file without any is not an error to the parser.
+        let found: Vec<_> = CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().unwrap_or_default();
+        if found.is_empty() {
+            return Err(SmtpError::Ca(path.clone()));
+        }
+        for authority in found {
+            let authority = Certificate::from_der(authority.to_vec()).map_err(SmtpError::Host)?;
+            parameters = parameters.add_root_certificate(authority);
+        }
+    }
+    parameters.build_rustls().map_err(SmtpError::Host)
+}
+
 /// A refusal of this mail is final; a refusal of us (530 to 538: who are you?) is the operator's to heal. The words of the
 /// server may repeat the address: the code stands for them.
 fn reason(error: &smtp::Error) -> MailError {
@@ -105,7 +132,18 @@ fn reason(error: &smtp::Error) -> MailError {
             if refused { MailError::Refused(text) } else { MailError::Away(text) }
         }
         None if error.is_timeout() => MailError::Away("the mail server did not answer in time".into()),
-        None if error.is_tls() => MailError::Away("no private connection to the mail server".into()),
+        None if error.is_tls() || is_distrust(error) => {
+            MailError::Away("no private connection to the mail server".into())
+        }
         None => MailError::Away("the mail server cannot be reached".into()),
     }
+}
+
+/// The handshake failed: a certificate that nobody trusts, most of the time. It comes as a lost connection.
+fn is_distrust(error: &smtp::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.any(|cause| {
+        let cause = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause.is_some_and(|cause| cause.is::<rustls::Error>())
+    })
 }

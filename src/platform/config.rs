@@ -77,6 +77,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "starttls",
         "starttls, implicit, or none, which is for a server on this machine only",
     ),
+    (
+        "BSS_PORTAL_EMAIL_SMTP_CA_FILE",
+        "",
+        "PEM file with a certificate authority of your own to trust beside the public ones; empty: none",
+    ),
     ("BSS_PORTAL_EMAIL_SMTP_USER", "", "account at the mail server; empty: none"),
     ("BSS_PORTAL_EMAIL_SMTP_PASSWORD", "", "its password"),
     ("BSS_PORTAL_PUBLIC_URL", "http://localhost:9001", "where customers reach the portal: links in mail lead there"),
@@ -261,6 +266,8 @@ pub struct SmtpConfig {
     pub host: String,
     pub port: u16,
     pub tls: SmtpTls,
+    /// PEM file of a certificate authority that is trusted beside the public ones.
+    pub ca_file: Option<PathBuf>,
     /// Account and password.
     pub login: Option<(String, Secret)>,
     /// Sender: `Name <address>` or an address.
@@ -579,6 +586,7 @@ impl Reader<'_> {
             }
         };
         SmtpConfig {
+            ca_file: self.optional("BSS_PORTAL_EMAIL_SMTP_CA_FILE").map(PathBuf::from),
             port: self.parsed("BSS_PORTAL_EMAIL_SMTP_PORT", "a port number", |text| {
                 if text.is_empty() { Some(usual) } else { text.parse().ok().filter(|port| *port > 0) }
             }),

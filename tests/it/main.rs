@@ -32,6 +32,7 @@ mod refused_start;
 mod renewals_at_scale;
 mod resources;
 mod set_points;
+mod smtp;
 mod soak;
 mod subscription;
 mod telemetry;

@@ -6,14 +6,12 @@ use bss::platform::context::Context;
 use bss::platform::outbox;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpListener;
 
 use crate::support::app::TestApp;
 use crate::support::tmf_gate::{Api, validate};
 
 /// Messages of a customer, oldest first, once none is pending.
-async fn messages(app: &TestApp, customer: &str) -> Vec<Value> {
+pub(crate) async fn messages(app: &TestApp, customer: &str) -> Vec<Value> {
     app.settle().await;
     let list = app.op("communication.list", json!({"customerId": customer, "limit": 100})).await.ok();
     let mut list = list.as_array().expect("a list").clone();
@@ -27,7 +25,7 @@ fn kinds(messages: &[Value]) -> Vec<&str> {
     kinds
 }
 
-fn of<'a>(messages: &'a [Value], template: &str) -> &'a Value {
+pub(crate) fn of<'a>(messages: &'a [Value], template: &str) -> &'a Value {
     let mut found = messages.iter().filter(|message| message["template"] == template);
     let one = found.next().unwrap_or_else(|| panic!("no {template} in {messages:#?}"));
     assert!(found.next().is_none(), "two of {template}");
@@ -44,7 +42,7 @@ fn mailbox(app: &TestApp) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-fn id(view: &Value) -> &str {
+pub(crate) fn id(view: &Value) -> &str {
     view["id"].as_str().expect("an id")
 }
 
@@ -241,92 +239,5 @@ async fn tmf681_shows_what_was_said_without_the_address() {
     assert_eq!(app.get(&format!("{path}?state=lost")).await.status, 400);
     assert_eq!(app.get(&format!("{path}/MSG-none")).await.status, 404);
     assert_eq!(app.send(Method::POST, path, &json!({})).await.status, 405);
-    app.finish().await;
-}
-
-/// A mail server that takes what it is told to: answers the mails it got, and the codes for `RCPT TO`.
-async fn mail_server(answers: &'static [&'static str]) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let port = listener.local_addr().expect("a bound listener").port();
-    let (got, mails) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut answers = answers.iter().chain(std::iter::repeat(&"250 fine"));
-        while let Ok((stream, _)) = listener.accept().await {
-            let (reader, mut writer) = stream.into_split();
-            let mut lines = BufReader::new(reader).lines();
-            let mut say = async |text: &str| writer.write_all(format!("{text}\r\n").as_bytes()).await.is_ok();
-            say("220 mail.example.test").await;
-            while let Ok(Some(line)) = lines.next_line().await {
-                let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
-                let answer = match verb.as_str() {
-                    "EHLO" => "250 mail.example.test",
-                    "RCPT" => answers.next().copied().unwrap_or("250 fine"),
-                    "DATA" => {
-                        say("354 go on").await;
-                        let mut mail = String::new();
-                        while let Ok(Some(line)) = lines.next_line().await {
-                            if line == "." {
-                                break;
-                            }
-                            mail.push_str(&line);
-                            mail.push('\n');
-                        }
-                        let _ = got.send(mail);
-                        "250 taken"
-                    }
-                    "QUIT" => {
-                        say("221 bye").await;
-                        break;
-                    }
-                    _ => "250 fine",
-                };
-                if !say(answer).await {
-                    break;
-                }
-            }
-        }
-    });
-    (port, mails)
-}
-
-async fn app_with_smtp(port: u16) -> TestApp {
-    TestApp::with(&[
-        ("BSS_PORTAL_EMAIL_PROVIDER", "smtp"),
-        ("BSS_PORTAL_EMAIL_FROM", "BSS Mobile <hello@operator.test>"),
-        ("BSS_PORTAL_EMAIL_SMTP_HOST", "127.0.0.1"),
-        ("BSS_PORTAL_EMAIL_SMTP_TLS", "none"),
-        ("BSS_PORTAL_EMAIL_SMTP_PORT", &port.to_string()),
-        ("BSS_PORTAL_PUBLIC_URL", "https://my.operator.test"),
-    ])
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mail_server_gets_text_and_html_and_a_repetition_has_the_same_id() {
-    // Busy at first: the same message comes again, under the same id.
-    let (port, mut mails) = mail_server(&["451 try again later"]).await;
-    let app = app_with_smtp(port).await;
-    let customer = app.customer("4242424242424242").await;
-    let welcome = of(&messages(&app, &customer).await, "welcome").clone();
-    assert_eq!((&welcome["state"], &welcome["attempts"]), (&json!("sent"), &json!(2)));
-    let mail = mails.recv().await.expect("the mail");
-    assert!(mail.contains(&format!("Message-ID: <{}-r0@operator.test>", id(&welcome))), "{mail}");
-    assert!(mail.contains("multipart/alternative") && mail.contains("text/plain") && mail.contains("text/html"));
-    assert!(mail.contains("From: \"BSS Mobile\" <hello@operator.test>") && mail.contains("@example.test"), "{mail}");
-    assert!(mails.try_recv().is_err(), "once");
-    app.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_that_is_refused_is_an_outcome_and_a_server_that_is_away_is_waited_for() {
-    let (port, mut mails) = mail_server(&["550 no such user <ada@example.test>"]).await;
-    let app = app_with_smtp(port).await;
-    let customer = app.customer("4242424242424242").await;
-    let refused = of(&messages(&app, &customer).await, "welcome").clone();
-    assert_eq!(refused["state"], "failed");
-    assert_eq!(refused["stateReason"], "the mail server answered 550", "its words hold the address");
-    app.op("communication.resend", json!({"messageId": refused["id"]})).await.ok();
-    assert_eq!(of(&messages(&app, &customer).await, "welcome")["state"], "sent");
-    assert!(mails.recv().await.is_some_and(|mail| mail.contains("-r1@operator.test")));
     app.finish().await;
 }

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod driver;
 pub(crate) mod installation;
+pub(crate) mod mail_server;
 pub(crate) mod raw;
 pub(crate) mod routes;
 pub(crate) mod server;
