@@ -18,6 +18,7 @@ use crate::app::openapi;
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
+use crate::platform::http::connections::{self, Bounds};
 use crate::platform::http::{Edge, Limits, health, layers};
 use crate::platform::perimeter::TokenMap;
 use crate::platform::{Platform, clock, partitions, replica, telemetry, trace};
@@ -91,14 +92,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let inner = app.router().merge(openapi::router(&document));
         let router = guarded(inner, edge, platform, metrics);
         let stopping = stop.clone();
-        tasks.spawn(async move {
-            // A bare router would be copied whole for each connection, all routes of it.
-            let served = axum::serve(listener, router.into_make_service());
-            let served = served.with_graceful_shutdown(stopping.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the API listener ended");
-            }
-        });
+        tasks.spawn(connections::serve(listener, router, Bounds::default(), stopping));
         Some(addr)
     } else {
         None

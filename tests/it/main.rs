@@ -8,6 +8,7 @@ mod support;
 mod bad_input;
 mod catalog;
 mod cli;
+mod connections;
 mod crm;
 mod damage;
 mod delivery;
