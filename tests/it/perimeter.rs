@@ -210,3 +210,18 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
     assert_eq!(Request::new(Method::GET, "/health").send(&address).await.status, 200);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn an_invented_method_adds_no_series_to_the_metrics() {
+    let mut app = TestApp::new().await;
+    for method in ["BREW", "BREW1", "PROPFIND"] {
+        for target in ["/health", "/nowhere", "/ops/v1"] {
+            Request::new(method.parse().expect("a method"), target).send(&app.address()).await;
+        }
+    }
+    let metrics = app.get("/metrics").await.body;
+    let metrics = metrics.as_str().expect("text");
+    assert!(metrics.contains("method=\"OTHER\"") && metrics.contains("method=\"GET\""));
+    assert!(!metrics.contains("BREW") && !metrics.contains("PROPFIND"));
+    app.stop().await;
+}
