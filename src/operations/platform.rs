@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Registry};
+use crate::platform::audit::AuditReport;
 use crate::platform::audit::nightly::{self, FindingView};
-use crate::platform::audit::{self, AuditReport};
 use crate::platform::clock::{ClockState, parse_duration};
 use crate::platform::context::Context;
 use crate::platform::delivery::parked::{self, DeliveryView, Depth, Explanation, HistoryView};
@@ -265,7 +265,7 @@ impl Operation<Services> for VerifyBooks {
     const TIMEOUT: Duration = Duration::from_secs(300);
     type Output = AuditReport;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        audit::verify(&services.platform.db, &services.checks).await
+        services.books.verify(|_| true).await
     }
 }
 
@@ -465,8 +465,7 @@ impl Operation<Services> for FindOrphans {
     type Output = Vec<Orphan>;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
         let wanted = |name: &str| ORPHANS.iter().find(|(check, _)| *check == name).map(|(_, next)| *next);
-        let checks: Vec<_> = services.checks.iter().filter(|check| wanted(check.name).is_some()).copied().collect();
-        let report = audit::verify(&services.platform.db, &checks).await?;
+        let report = services.books.verify(|name| wanted(name).is_some()).await?;
         let orphans = report.checks.into_iter().flat_map(|check| {
             let next = wanted(&check.name).unwrap_or_default().to_owned();
             check.offenders.into_iter().map(move |offender| Orphan {

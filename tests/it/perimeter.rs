@@ -225,3 +225,34 @@ async fn an_invented_method_adds_no_series_to_the_metrics() {
     assert!(!metrics.contains("BREW") && !metrics.contains("PROPFIND"));
     app.stop().await;
 }
+
+#[tokio::test]
+async fn the_books_are_checked_for_one_caller_at_a_time() {
+    let mut app = TestApp::new().await;
+    // The first check waits here, for as long as the test wants it to.
+    let mut held = app.platform.db.pool().begin().await.expect("a connection");
+    sqlx::query("lock table payment.journal_line in access exclusive mode").execute(&mut *held).await.expect("a lock");
+    let checking = || Request::new(Method::POST, "/ops/v1/audit.verify").authenticated().json(&json!({}));
+    let (first, address) = (checking(), app.address());
+    let first = tokio::spawn(async move { first.send(&address).await });
+    app.until("the first one waits", async || {
+        (app.number("select count(*) from pg_locks where not granted and database is not null").await > 0).then_some(())
+    })
+    .await;
+    let second = checking().send(&app.address()).await;
+    refused(&second, 503, "UNAVAILABLE");
+    assert!(second.header("retry-after").is_some());
+    refused(
+        &Request::new(Method::POST, "/ops/v1/audit.find_orphans")
+            .authenticated()
+            .json(&json!({}))
+            .send(&app.address())
+            .await,
+        503,
+        "UNAVAILABLE",
+    );
+    held.rollback().await.expect("the lock ends");
+    assert_eq!(first.await.expect("it ends").status, 200);
+    assert_eq!(checking().send(&app.address()).await.status, 200, "and then it is the next one's turn");
+    app.stop().await;
+}
