@@ -72,8 +72,8 @@ impl Operation<Services> for ClockFreeze {
     const AUDIENCE: Audience = Audience::Hidden;
     const EXAMPLE: &'static str = r#"{"at": "2027-01-10T08:00:00Z"}"#;
     type Output = ClockState;
-    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        services.platform.clock.freeze(self.at).await
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.platform.clock.freeze(cx, self.at).await
     }
 }
 
@@ -87,8 +87,8 @@ impl Operation<Services> for ClockUnfreeze {
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Hidden;
     type Output = ClockState;
-    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        services.platform.clock.unfreeze().await
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.platform.clock.unfreeze(cx).await
     }
 }
 
@@ -106,11 +106,11 @@ impl Operation<Services> for ClockAdvance {
     const AUDIENCE: Audience = Audience::Hidden;
     const EXAMPLE: &'static str = r#"{"duration": "30d"}"#;
     type Output = ClockState;
-    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         let by = parse_duration(&self.duration).ok_or_else(|| {
             Error::invalid("/duration", "must be one number and one unit, such as 45s, 15m, 2h or 30d")
         })?;
-        services.platform.clock.advance(by).await
+        services.platform.clock.advance(cx, by).await
     }
 }
 

@@ -8,6 +8,7 @@ mod support;
 mod bad_input;
 mod catalog;
 mod cli;
+mod clock;
 mod connections;
 mod crm;
 mod damage;
