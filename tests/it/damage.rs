@@ -431,7 +431,7 @@ async fn business() -> String {
 }
 
 fn checks(platform: &Platform) -> Vec<Check> {
-    compose::app(platform).expect("the configuration holds").services.checks.clone()
+    compose::app(platform).expect("the configuration holds").services.books.checks().to_vec()
 }
 
 async fn text(platform: &Platform, query: &'static str) -> String {

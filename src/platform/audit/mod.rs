@@ -74,6 +74,11 @@ impl Books {
         Self { db, checks, turn: Arc::new(Semaphore::new(1)) }
     }
 
+    /// All of them.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
     /// Runs the checks that are `wanted` by name.
     ///
     /// # Errors
