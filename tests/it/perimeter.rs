@@ -256,3 +256,19 @@ async fn the_books_are_checked_for_one_caller_at_a_time() {
     assert_eq!(checking().send(&app.address()).await.status, 200, "and then it is the next one's turn");
     app.stop().await;
 }
+
+/// What changes the installation rather than a customer's affairs.
+const ADMIN: [&str; 2] = ["inventory.msisdn.add_range", "inventory.esim.add_batch"];
+
+#[tokio::test]
+async fn what_changes_the_installation_needs_the_scope_admin() {
+    let mut app = TestApp::new().await;
+    let listed = app.get("/ops/v1").await.ok();
+    for name in ADMIN {
+        let declared =
+            listed.as_array().expect("a list").iter().find(|one| one["name"] == name).expect("it is declared");
+        let call = Request::new(Method::POST, format!("/ops/v1/{name}")).json(&declared["example"]);
+        refused(&call.header("X-BSS-API-Token", portal()).send(&app.address()).await, 403, "FORBIDDEN");
+    }
+    app.stop().await;
+}
