@@ -258,7 +258,7 @@ async fn the_books_are_checked_for_one_caller_at_a_time() {
 }
 
 /// What changes the installation rather than a customer's affairs.
-const ADMIN: [&str; 2] = ["inventory.msisdn.add_range", "inventory.esim.add_batch"];
+const ADMIN: [&str; 3] = ["inventory.msisdn.add_range", "inventory.esim.add_batch", "order.retry"];
 
 #[tokio::test]
 async fn what_changes_the_installation_needs_the_scope_admin() {
