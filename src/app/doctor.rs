@@ -82,7 +82,7 @@ fn data_directory(config: &Config) -> Result<String, String> {
 async fn examine_database(platform: &Platform) -> Vec<Finding> {
     let tokens: Vec<(String, String)> =
         platform.config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
-    let perimeter = TokenMap::new(&tokens)
+    let perimeter = TokenMap::new(&tokens, &platform.config.grants)
         .map(|map| map.names().collect::<Vec<_>>().join(", "))
         .map_err(|faults| faults.join("; "));
     let schema = match schema::state(&platform.db).await {

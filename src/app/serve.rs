@@ -68,7 +68,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     let config = &platform.config;
     let tokens: Vec<(String, String)> =
         config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
-    let tokens = TokenMap::new(&tokens).map_err(StartError::Perimeter)?;
+    let tokens = TokenMap::new(&tokens, &config.grants).map_err(StartError::Perimeter)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // The first row of a month must find its partition.
     partitions::ensure(&platform.db, clock::wall()).await?;

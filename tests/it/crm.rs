@@ -80,7 +80,7 @@ impl Crm {
 
     fn api(&self) -> Router {
         let tokens =
-            TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).expect("the set-up of the test holds");
+            TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))], &[]).expect("the set-up of the test holds");
         let edge = Edge::new(tokens, self.platform.clock.clone(), self.platform.ids.clone(), Limits::default());
         let edge = Arc::new(edge);
         crm::router(Arc::clone(&self.service)).layer(middleware::from_fn_with_state(edge, layers::guard))

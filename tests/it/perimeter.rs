@@ -96,11 +96,7 @@ async fn the_token_alone_says_who_calls() {
     let app = TestApp::new().await;
     let pretending = |request: Request| {
         let request = request.header("X-BSS-API-Token", portal()).header("X-BSS-Service-Identity", "operator_cockpit");
-        request
-            .header("X-BSS-Tenant", "OTHER")
-            .header("X-BSS-Scopes", "admin")
-            .header("X-BSS-Actor", "CUST-1")
-            .header("X-BSS-Channel", "cli")
+        request.header("X-BSS-Tenant", "OTHER").header("X-BSS-Scopes", "admin").header("X-BSS-Actor", "CUST-1")
     };
     let create = Request::new(Method::POST, "/ops/v1/customer.create")
         .json(&json!({ "name": "Ada Lovelace", "email": "ada@example.test" }));
@@ -114,7 +110,7 @@ async fn the_token_alone_says_who_calls() {
     assert_eq!(event["serviceIdentity"], "portal_self_serve");
     assert_eq!(
         (&event["tenantId"], &event["actor"], &event["channel"]),
-        (&json!("DEFAULT"), &json!("CUST-1"), &json!("cli"))
+        (&json!("DEFAULT"), &json!("CUST-1"), &json!("portal-self-serve"))
     );
     let freeze = pretending(Request::new(Method::POST, "/ops/v1/clock.freeze").json(&json!({})));
     refused(&freeze.send(&app.address()).await, 403, "FORBIDDEN");
@@ -271,4 +267,48 @@ async fn what_changes_the_installation_needs_the_scope_admin() {
         refused(&call.header("X-BSS-API-Token", portal()).send(&app.address()).await, 403, "FORBIDDEN");
     }
     app.stop().await;
+}
+
+#[tokio::test]
+async fn an_identity_speaks_for_its_own_channels_only() {
+    let watched = [("BSS_PARTNER_API_TOKEN", "d4".repeat(32)), ("BSS_PARTNER_API_CHANNELS", "mcp,llm".to_owned())];
+    let mut app = TestApp::with(&watched.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let cases = [
+        ("a1", "cli", true),
+        ("a1", "portal-self-serve", true),
+        ("a1", "seed", false),
+        ("b2", "portal-self-serve", true),
+        ("b2", "portal-chat", true),
+        ("b2", "cli", false),
+        ("b2", "system", false),
+        ("d4", "llm", true),
+        ("d4", "cli", false),
+    ];
+    for (fill, channel, may) in cases {
+        let call = Request::new(Method::POST, "/ops/v1/clock.now").json(&json!({}));
+        let call = call.header("X-BSS-API-Token", fill.repeat(32)).header("X-BSS-Channel", channel);
+        let answer = call.send(&app.address()).await;
+        assert_eq!(answer.status, if may { 200 } else { 403 }, "{fill} {channel}: {}", answer.json());
+        if !may {
+            refused(&answer, 403, "FORBIDDEN");
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_identity_has_the_scopes_that_are_stated_for_it() {
+    let watched = [("BSS_AUDITOR_API_TOKEN", "d4".repeat(32)), ("BSS_AUDITOR_API_SCOPES", "read".to_owned())];
+    let app = TestApp::with(&watched.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let line = app.line("PLAN_S").await["id"].clone();
+    let call = async |name: &str, arguments: serde_json::Value| {
+        let call = Request::new(Method::POST, format!("/ops/v1/{name}")).json(&arguments);
+        call.header("X-BSS-API-Token", "d4".repeat(32)).send(&app.address()).await
+    };
+    assert_eq!(call("subscription.get", json!({ "subscriptionId": line })).await.status, 200);
+    refused(&call("customer.create", json!({ "name": "A", "email": "a@example.test" })).await, 403, "FORBIDDEN");
+    refused(&call("subscription.terminate", json!({ "subscriptionId": line })).await, 403, "FORBIDDEN");
+    // Whoever has the activation code can take over the line: to look is not enough.
+    refused(&call("subscription.get_esim_activation", json!({ "subscriptionId": line })).await, 403, "FORBIDDEN");
+    app.finish().await;
 }

@@ -259,12 +259,16 @@ fn caller(
         Some(_) => return Err(ApiError::invalid("X-BSS-Actor", "must be 1 to 100 visible ASCII characters")),
     };
     let channel = match text("x-bss-channel") {
-        None => Channel::System,
+        None => identity.channels.usual(),
         Some(channel) => Channel::parse(channel).ok_or_else(|| {
             let known = Channel::ALL.map(Channel::as_str).join(", ");
             ApiError::invalid("X-BSS-Channel", format!("must be one of: {known}"))
         })?,
     };
+    if !identity.channels.has(channel) {
+        let message = format!("The identity {} does not speak for the channel {}", identity.name, channel.as_str());
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "FORBIDDEN", "X-BSS-Channel", message));
+    }
     let trace_id = match text("traceparent").and_then(trace_id) {
         Some(given) => given.into(),
         None => (&*edge.ids.uuid().simple().encode_lower(&mut Uuid::encode_buffer())).into(),
