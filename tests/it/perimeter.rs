@@ -215,6 +215,7 @@ async fn an_invented_method_adds_no_series_to_the_metrics() {
             Request::new(method.parse().expect("a method"), target).send(&app.address()).await;
         }
     }
+    app.get("/ops/v1").await.ok();
     let metrics = app.get("/metrics").await.body;
     let metrics = metrics.as_str().expect("text");
     assert!(metrics.contains("method=\"OTHER\"") && metrics.contains("method=\"GET\""));
