@@ -319,16 +319,20 @@ async fn usage_that_says_more_is_kept_and_echoed() {
 async fn a_list_of_hundreds_of_thousands_is_not_counted_to_its_end() {
     let mut app = TestApp::new().await;
     let customer = app.customer("4242424242424242").await;
-    app.sql("alter table crm.interaction set (autovacuum_enabled = off)").await;
-    app.sql(
+    let mut making = app.platform.db.pool().begin().await.unwrap();
+    for statement in [
+        "set local statement_timeout = 0",
+        "alter table crm.interaction set (autovacuum_enabled = off)",
         "insert into crm.interaction (id, customer_id, channel, direction, summary, actor, occurred_at)
          select 'X-' || n, (select id from crm.customer), 'system', 'internal', 'made for a test', 'test', now()
          from generate_series(1, 260000) n",
-    )
-    .await;
-    app.sql("analyze crm.interaction").await;
-    // What the planner believes and what is there differ from here on.
-    app.sql("delete from crm.interaction where id between 'X-1' and 'X-1299'").await;
+        "analyze crm.interaction",
+        // What the planner believes and what is there differ from here on.
+        "delete from crm.interaction where id between 'X-1' and 'X-1299'",
+    ] {
+        sqlx::query(statement).execute(&mut *making).await.unwrap();
+    }
+    making.commit().await.unwrap();
     let exact = app.number("select count(*) from crm.interaction").await;
     let total = async |query: &str| {
         let path = format!("/tmf-api/partyInteraction/v4/partyInteraction?limit=1{query}");
