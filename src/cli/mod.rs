@@ -41,6 +41,7 @@ mod prov;
 mod quantity;
 mod queue;
 mod rating;
+mod repetition;
 mod scenario;
 mod server;
 mod session;
@@ -126,6 +127,9 @@ pub struct Global {
     /// Say what would be sent, and send nothing that changes anything
     #[arg(long, global = true)]
     pub dry_run: bool,
+    /// Do once what is asked for with this key, however often; after an error that names one
+    #[arg(long, global = true, value_name = "KEY", value_parser = repetition::key)]
+    pub idempotency_key: Option<String>,
     /// Data directory of the server on this machine
     #[arg(long, global = true, env = "BSS_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
