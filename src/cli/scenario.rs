@@ -238,6 +238,7 @@ fn unavailable(error: CallError, caller: &OpsClient) -> CliError {
             context: error.context.as_object().cloned().unwrap_or_else(Map::new),
             request_id: error.request_id,
             retry_after_seconds: None,
+            key: None,
         })),
     }
 }
