@@ -150,6 +150,12 @@ async fn operations_add_window_and_retire_with_the_rules_of_the_catalog() {
     let anonymous =
         app.send_with(Method::POST, "/ops/v1/catalog.add_offering", &plan, &[("x-bss-actor", "anonymous")]).await;
     anonymous.violates("catalog.admin_only");
+    for nobody in [None, Some("system")] {
+        let call = Request::new(Method::POST, "/ops/v1/catalog.add_offering").authenticated().json(&plan);
+        let call = nobody.into_iter().fold(call, |call, actor| call.header("X-BSS-Actor", actor));
+        let refused = call.send(&app.address()).await;
+        assert_eq!((refused.status, &refused.json()["reason"]), (422, &json!("catalog.admin_only")), "{nobody:?}");
+    }
 
     app.op("clock.freeze", json!({"at": "2026-03-01T00:00:00Z"})).await.ok();
     let price = |id: &str, amount: &str| json!({"offeringId": "PLAN_M", "priceId": id, "amount": amount});
