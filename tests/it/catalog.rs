@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, TestApp};
+use crate::support::raw::Request;
 use crate::support::tmf_gate::{Api, validate, validate_request, validate_selection};
 
 const OFFERINGS: &str = "/tmf-api/productCatalogManagement/v4/productOffering";
