@@ -127,6 +127,8 @@ pub struct Logged {
     /// Position in the log.
     pub seq: i64,
     pub event_type: String,
+    schema_version: i16,
+    /// In the newest version that this process knows.
     pub payload: Value,
 }
 
@@ -144,7 +146,7 @@ pub async fn follow(
 ) -> Result<Vec<Logged>> {
     let types: Vec<String> = types.iter().map(ToString::to_string).collect();
     let statement = sql!(
-        "select id as seq, event_type, payload from audit.domain_event
+        "select id as seq, event_type, schema_version, payload from audit.domain_event
          where aggregate_id = $1 and tenant_id = $2 and event_type = any($3) and id > $4
          order by id limit $5",
         aggregate_id,
@@ -153,7 +155,11 @@ pub async fn follow(
         after,
         i64::from(limit)
     );
-    Ok(Logged::find_by_statement(statement).all(&**tx).await?)
+    let mut logged = Logged::find_by_statement(statement).all(&**tx).await?;
+    for one in &mut logged {
+        one.payload = tx.subscribers().current(&one.event_type, one.schema_version, one.payload.take());
+    }
+    Ok(logged)
 }
 
 /// How many events fit.
