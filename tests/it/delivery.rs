@@ -280,7 +280,7 @@ async fn events_of_a_newer_version_wait_for_a_newer_process() {
     stage(true, "bear").await;
     workers.replica(|_| Handlers::default().consumer(Count(Arc::default()))).await;
     workers
-        .until("select count(*) from audit.delivery where leased_by is null and next_attempt_at > recorded_at", 1)
+        .until("select count(*) from audit.delivery where leased_by is null and next_attempt_at > recorded_at + interval '1 second'", 1)
         .await;
     stage(false, "doll").await;
     workers.until("select count(*) from toy_counted where toy = 'doll'", 1).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Stub, run, violation};
+use super::{Cli, Stub, run, violation};
 use crate::cli::operations;
 
 /// Every command with arguments, and the calls it makes.
