@@ -138,6 +138,9 @@ pub struct ListEvents {
     /// 1 to 1000.
     #[serde(default = "hundred")]
     pub limit: u32,
+    /// Only events before which nothing can appear any more: where somebody begins to follow the log.
+    #[serde(default)]
+    pub settled: bool,
 }
 
 /// A page of the event log.
@@ -173,6 +176,7 @@ impl Operation<Services> for ListEvents {
             occurred_until: self.occurred_until,
             after: self.after,
             order: self.order,
+            settled: self.settled,
         };
         let events = events::list(&services.platform.db, cx, &filter, self.limit).await?;
         Ok(EventPage { count: events.len(), next: events.last().map(|event| event.seq).or(filter.after), events })

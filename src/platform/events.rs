@@ -66,6 +66,8 @@ pub struct EventFilter {
     /// Only what comes after this position in the chosen direction.
     pub after: Option<i64>,
     pub order: Order,
+    /// Only events before which nothing can appear any more, whatever the order.
+    pub settled: bool,
 }
 
 /// The `where` of both queries; `$1` is the tenant. A prefix is compared as text, so `%` and `_` mean themselves.
@@ -93,8 +95,8 @@ fn values(cx: &Context, filter: &EventFilter) -> Vec<sea_orm::Value> {
 
 /// Reads at most `limit` events.
 ///
-/// With a position to start after, ascending, only events are given before which nothing can appear any more: whoever
-/// follows the log misses none.
+/// With a position to start after, ascending, only events of transactions are given that are older than all under way: whoever
+/// follows the log does not pass over what is still to be committed. Where following begins, `settled` asks for the same.
 pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Result<Vec<EventView>> {
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Error::invalid("/limit", format!("must be from 1 to {LIMIT_MAX}")));
@@ -103,10 +105,9 @@ pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Re
         Order::Asc => ("asc", ">"),
         Order::Desc => ("desc", "<"),
     };
-    let settled = match (filter.order, filter.after) {
-        (Order::Asc, Some(_)) => "and transaction_id < pg_snapshot_xmin(pg_current_snapshot())",
-        _ => "",
-    };
+    let follows = filter.order == Order::Asc && filter.after.is_some();
+    let settled =
+        if follows || filter.settled { "and transaction_id < pg_snapshot_xmin(pg_current_snapshot())" } else { "" };
     let query = format!(
         "select id as seq, event_id, event_type, aggregate_type, aggregate_id, aggregate_version, occurred_at, recorded_at, actor,
                 channel, service_identity, tenant_id, request_id, trace_id, schema_version, payload

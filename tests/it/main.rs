@@ -15,6 +15,7 @@ mod damage;
 mod delivery;
 mod delivery_sets;
 mod embedded_cluster;
+mod events;
 mod fail_points;
 mod hub;
 mod inventory;
