@@ -50,3 +50,23 @@ async fn whoever_begins_to_follow_passes_over_nothing_that_is_still_to_be_commit
     assert!(types.contains(&"test.happened"), "{types:?}");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_card_number_that_somebody_typed_into_a_text_is_in_no_event() {
+    let mut app = TestApp::new().await;
+    let customer = app.customer("4242424242424242").await;
+    let wish =
+        json!({"customerId": customer, "offeringId": "PLAN_S", "submit": false, "notes": "card 4000000000000002"});
+    let order = app.op("order.create", wish).await.ok()["id"].clone();
+    let reason = json!({"orderId": order, "reason": "says that 4242 4242 4242 4242 is not hers"});
+    app.op("order.hold", reason).await.ok();
+    let events = app.op("events.list", json!({"aggregateId": order})).await.ok();
+    let payloads: Vec<&Value> = events["events"].as_array().expect("events").iter().map(|e| &e["payload"]).collect();
+    let held = payloads.iter().filter_map(|payload| payload["reason"].as_str()).find(|reason| reason.contains("hers"));
+    assert_eq!(held, Some("says that …4242 is not hers"), "{payloads:#?}");
+    let leaked = app
+        .number("select count(*) from audit.domain_event where payload::text ~ '4242 4242 4242|4000000000000002'")
+        .await;
+    assert_eq!(leaked, 0);
+    app.stop().await;
+}
