@@ -129,7 +129,7 @@ pub struct CreateArgs {
 /// Which customers.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Part of the name
+    /// Beginning of the name, or of the family name
     #[arg(long)]
     name: Option<String>,
     /// Status
