@@ -313,3 +313,25 @@ async fn an_identity_has_the_scopes_that_are_stated_for_it() {
     refused(&call("subscription.get_esim_activation", json!({ "subscriptionId": line })).await, 403, "FORBIDDEN");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn readiness_tells_of_lanes_and_queue_and_stays_200_while_the_database_is_there() {
+    let app = TestApp::new().await;
+    let ready = async || Request::new(Method::GET, "/health/ready").send(&app.address()).await;
+    app.until("the lanes look for work", async || (ready().await.json()["checks"]["workers"] == "up").then_some(()))
+        .await;
+    assert_eq!(
+        ready().await.json()["checks"],
+        json!({ "database": "up", "workers": "up", "queue": "moving" }),
+        "nothing waits"
+    );
+    let behind = app
+        .until("what was counted is told", async || {
+            app.platform.db.vitals().counted(std::time::Duration::from_secs(600));
+            let answer = ready().await;
+            (answer.json()["checks"]["queue"] == "behind").then_some(answer)
+        })
+        .await;
+    assert_eq!((behind.status, &behind.json()["status"]), (200, &json!("degraded")));
+    app.finish().await;
+}

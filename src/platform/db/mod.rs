@@ -22,6 +22,7 @@ use crate::platform::delivery::Subscribers;
 use crate::platform::delivery::wake::Wake;
 use crate::platform::error::{Error, Result};
 use crate::platform::tmf::filter::SqlFilter;
+use crate::platform::vitals::Vitals;
 
 /// Makes a statement: SQL text with `$1`, `$2`, … and the values for them, in order.
 macro_rules! sql {
@@ -141,6 +142,7 @@ pub struct Db {
     wake: Wake,
     subscribers: Arc<Subscribers>,
     counts: Arc<counts::Counts>,
+    vitals: Arc<Vitals>,
 }
 
 impl Db {
@@ -185,6 +187,7 @@ impl Db {
             wake: Wake::default(),
             subscribers: Arc::new(subscribers),
             counts: Arc::default(),
+            vitals: Arc::default(),
         })
     }
 
@@ -231,6 +234,11 @@ impl Db {
 
     pub const fn wake(&self) -> &Wake {
         &self.wake
+    }
+
+    /// How the process is that works with this database.
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     pub fn subscribers(&self) -> &Subscribers {
