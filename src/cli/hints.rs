@@ -83,7 +83,7 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         (403, _) if refusal.code == "ADMIN_CLOCK_DISABLED" || refusal.code == "ADMIN_RESET_DISABLED" => {
             Some("this server does not allow it: BSS_ALLOW_ADMIN_RESET=true, and never in production".into())
         }
-        (403, _) => Some("use a token that is allowed to do this: --token or BSS_API_TOKEN".into()),
+        (403, _) => Some("use a token that is allowed to do this: BSS_API_TOKEN or --token-from".into()),
         (429 | 503, Some(seconds)) => {
             let again = format!("try again in {seconds} s");
             Some(refusal.key.as_deref().map_or(again.clone(), |key| format!("{again}; {}", repetition(key))))

@@ -1,6 +1,7 @@
 //! Connections: a caller who asks nothing, or does not read, gives its place back, and nobody is turned away meanwhile.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -10,6 +11,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::support::app::PATIENCE;
+use crate::support::client::Client;
+use crate::support::cluster;
+use crate::support::installation::Installation;
+use crate::support::server::ServerProcess;
 
 /// A time-out that a test waits for.
 const SHORT: Duration = Duration::from_millis(200);
@@ -115,4 +122,23 @@ async fn a_stop_answers_what_was_asked_and_ends_what_is_idle() {
     server.task.await.expect("it ends");
     assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn the_server_says_where_it_listens_when_any_port_would_do() {
+    let installation = Arc::new(Installation::on(cluster::database().await));
+    let mut server = ServerProcess::prepare(&installation, &[("BSS_API_ADDR", "127.0.0.1:0")]);
+    server.spawn(&[]);
+    let started = Instant::now();
+    let said = loop {
+        let log = server.log();
+        if let Some((_, said)) = log.split_once("bss api ready on ") {
+            break said.split_whitespace().next().expect("an address").to_owned();
+        }
+        assert!(started.elapsed() < PATIENCE, "{}", server.log_tail());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let ready = Client::plain().get(format!("{said}/health/ready")).send().await.expect("it answers where it says");
+    assert_eq!(ready.status(), 200, "{said}");
+    server.stop().await;
 }

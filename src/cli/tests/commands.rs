@@ -545,3 +545,27 @@ async fn a_run_that_was_not_answered_can_be_repeated_with_its_key() {
     assert_eq!(ran.code, 7, "{ran:?}");
     assert!(ran.err.contains("--idempotency-key again-8"), "{ran:?}");
 }
+
+#[tokio::test]
+async fn what_is_secret_is_not_taken_from_the_command_line() {
+    let stub = Stub::always(json!({"id": "PM-0001"})).await;
+    for line in [
+        "payment add-card --customer CUST-1 --card 4111111111111111",
+        "customer create --name A --card '4111 1111 1111 1111'",
+    ] {
+        let ran = stub.run(line).await;
+        assert!(ran.code == 2 && ran.err.contains("--card -") && !ran.err.contains("1111"), "{ran:?}");
+    }
+    assert!(stub.calls().is_empty(), "nothing was begun");
+    stub.run_with_person("customer kyc CUST-1 --document-type nric --document-number -", "S1234567D\n").await;
+    assert_eq!(stub.calls()[0].1["documentNumber"], "S1234567D");
+    let ran = stub.run("customer kyc CUST-1 --document-number S7654321D").await;
+    assert!(ran.code == 2 && !ran.err.contains("S7654321D"), "{ran:?}");
+    let error = Cli::read(["bss", "--token", "s3cr3t", "order", "list"]).map(drop).unwrap_err();
+    assert!(error.exit_code() == 2 && !error.to_string().contains("s3cr3t"), "{error}");
+    let file = std::env::temp_dir().join(format!("bss-token-{}", std::process::id()));
+    std::fs::write(&file, "kept-in-a-file\n").expect("a file of ours");
+    let cli = Cli::read(["bss", "order", "list", "--token-from", &file.display().to_string()]).expect("a command line");
+    assert_eq!(cli.global.token.as_deref(), Some("kept-in-a-file"));
+    std::fs::remove_file(&file).expect("our file");
+}
