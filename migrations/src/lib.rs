@@ -32,6 +32,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
     ("0031_renewal_indexes", include_str!("../sql/0031_renewal_indexes.sql")),
     ("0040_trace_store", include_str!("../sql/0040_trace_store.sql")),
+    ("0060_customer_name_search", include_str!("../sql/0060_customer_name_search.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -137,7 +137,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
         subscriptions: subscription.clone(),
         usage: mediation.clone(),
         hubs: Hubs::new(platform.clone(), TOPICS),
-        checks: checks(),
+        books: audit::Books::new(platform.db.clone(), checks()),
     });
     Ok(App {
         services,

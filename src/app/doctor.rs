@@ -1,9 +1,11 @@
-//! `bss doctor`: what could keep the server from working, each line with what to do about it. Changes nothing.
+//! `bss doctor`: what could keep the server from working, each line with what to do about it. Changes nothing: it makes no
+//! cluster, no secret and no table. A private cluster that stands still is started to be looked at, and stopped again.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::app::error::StartError;
 use crate::app::open::{self, Opened, Prepare};
 use crate::platform::config::Config;
 use crate::platform::db::schema::{self, SchemaState};
@@ -49,6 +51,8 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
         vec![Finding::of("configuration", Ok(format!("{:?}, role {}", config.environment, config.role.as_str())))];
     findings.push(Finding::of("data directory", data_directory(&config)));
     match open::open(config, environment, Prepare::Nothing).await {
+        // A machine on which nothing was served yet is not broken.
+        Err(error @ StartError::NoCluster(_)) => findings.push(Finding::of("database", Ok(error.to_string()))),
         Err(error) => findings.push(Finding::of("database", Err(error.to_string()))),
         Ok(Opened { platform, cluster }) => {
             findings.extend(examine_database(&platform).await);
@@ -82,7 +86,7 @@ fn data_directory(config: &Config) -> Result<String, String> {
 async fn examine_database(platform: &Platform) -> Vec<Finding> {
     let tokens: Vec<(String, String)> =
         platform.config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
-    let perimeter = TokenMap::new(&tokens)
+    let perimeter = TokenMap::new(&tokens, &platform.config.grants)
         .map(|map| map.names().collect::<Vec<_>>().join(", "))
         .map_err(|faults| faults.join("; "));
     let schema = match schema::state(&platform.db).await {

@@ -14,6 +14,8 @@ pub enum StartError {
     Perimeter(Vec<String>),
     #[error(transparent)]
     Cluster(#[from] EmbeddedError),
+    #[error("there is no database in {} yet; bss serve makes a private cluster there", .0.display())]
+    NoCluster(std::path::PathBuf),
     #[error(transparent)]
     Mail(#[from] SmtpError),
     #[error(transparent)]
@@ -51,7 +53,12 @@ impl StartError {
             | Self::SchemaBehind(_)
             | Self::SchemaAhead(_) => 2,
             Self::Database(error) if error.is_transient() => 7,
-            Self::Cluster(_) | Self::Tokens(_) | Self::Database(_) | Self::Listen { .. } | Self::Io { .. } => 1,
+            Self::NoCluster(_)
+            | Self::Cluster(_)
+            | Self::Tokens(_)
+            | Self::Database(_)
+            | Self::Listen { .. }
+            | Self::Io { .. } => 1,
         }
     }
 }

@@ -83,6 +83,7 @@ async fn observe_queue(db: &Db) -> Result<()> {
     metrics::gauge!("bss_queue_pending").set(pending as f64);
     metrics::gauge!("bss_queue_parked").set(parked as f64);
     metrics::gauge!("bss_queue_oldest_pending_seconds").set(oldest);
+    db.vitals().counted(Duration::try_from_secs_f64(oldest).unwrap_or_default());
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub enum Prepare {
     Migrate,
     /// Apply the reference data.
     Seed,
-    /// Change nothing.
+    /// Change nothing: no cluster is made, no secret, no table.
     Nothing,
 }
 
@@ -47,8 +47,11 @@ pub async fn open(
     let (url, cluster) = if let Some(url) = &config.database.url {
         (url.reveal().to_owned(), None)
     } else {
+        if prepare == Prepare::Nothing && !Cluster::is_made(&config.data_dir) {
+            return Err(StartError::NoCluster(config.data_dir));
+        }
         let cluster = start_cluster(&config).await?;
-        take_secrets(&mut config, environment)?;
+        take_secrets(&mut config, environment, prepare)?;
         (cluster.url().to_owned(), Some(cluster))
     };
     let pool = PoolConfig { connections_max: config.database.connections_max, ..PoolConfig::default() };
@@ -83,9 +86,16 @@ async fn start_cluster(config: &Config) -> Result<Cluster, StartError> {
 }
 
 /// What the environment does not give comes from the installation's own file.
-fn take_secrets(config: &mut Config, environment: &BTreeMap<String, String>) -> Result<(), StartError> {
-    let generated = tokens::load_or_generate(&config.data_dir, environment)?;
-    for (name, secret) in generated {
+fn take_secrets(
+    config: &mut Config,
+    environment: &BTreeMap<String, String>,
+    prepare: Prepare,
+) -> Result<(), StartError> {
+    let secrets = match prepare {
+        Prepare::Nothing => tokens::load(&config.data_dir)?,
+        Prepare::Serve | Prepare::Migrate | Prepare::Seed => tokens::load_or_generate(&config.data_dir, environment)?,
+    };
+    for (name, secret) in secrets {
         if name == "BSS_KYC_HASH_KEY" {
             config.kyc_hash_key.get_or_insert(secret);
         } else if !config.tokens.iter().any(|(given, _): &(String, Secret)| *given == name) {

@@ -1,6 +1,7 @@
 //! `bss serve`: the whole product in one process, from the first line to a clean end.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::app::openapi;
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
+use crate::platform::http::connections::{self, Bounds};
 use crate::platform::http::{Edge, Limits, health, layers};
 use crate::platform::perimeter::TokenMap;
 use crate::platform::{Platform, clock, partitions, replica, telemetry, trace};
@@ -40,7 +42,7 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
     if let Some(segments) = telemetry.segments.take() {
         running.tasks.spawn(trace::keep(platform.db.clone(), segments, running.stop.clone()));
     }
-    announce(&platform, started);
+    announce(&platform, running.api_addr, started);
     wait_for_signal().await?;
     tracing::info!("stopping");
     running.stop().await;
@@ -57,7 +59,7 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
 pub struct Running {
     pub app: App,
     /// Where the API listens; None for a pure worker.
-    pub api_addr: Option<std::net::SocketAddr>,
+    pub api_addr: Option<SocketAddr>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -67,7 +69,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     let config = &platform.config;
     let tokens: Vec<(String, String)> =
         config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
-    let tokens = TokenMap::new(&tokens).map_err(StartError::Perimeter)?;
+    let tokens = TokenMap::new(&tokens, &config.grants).map_err(StartError::Perimeter)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // The first row of a month must find its partition.
     partitions::ensure(&platform.db, clock::wall()).await?;
@@ -91,14 +93,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let inner = app.router().merge(openapi::router(&document));
         let router = guarded(inner, edge, platform, metrics);
         let stopping = stop.clone();
-        tasks.spawn(async move {
-            // A bare router would be copied whole for each connection, all routes of it.
-            let served = axum::serve(listener, router.into_make_service());
-            let served = served.with_graceful_shutdown(stopping.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the API listener ended");
-            }
-        });
+        tasks.spawn(connections::serve(listener, router, Bounds::default(), stopping));
         Some(addr)
     } else {
         None
@@ -114,7 +109,7 @@ fn guarded(routes: Router, edge: Arc<Edge>, platform: &Platform, metrics: Metric
         .layer(middleware::from_fn_with_state(edge, layers::guard))
 }
 
-async fn listen(addr: std::net::SocketAddr) -> Result<TcpListener, StartError> {
+async fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(addr).await.map_err(|source| StartError::Listen { addr, source })
 }
 
@@ -132,18 +127,18 @@ impl Running {
 
 /// One line per listener on standard output, for people and for scripts that wait for it.
 #[expect(clippy::print_stdout, reason = "the start summary is the command's answer")]
-fn announce(platform: &Platform, started: Instant) {
+fn announce(platform: &Platform, api_addr: Option<SocketAddr>, started: Instant) {
     let config = &platform.config;
     let database = if config.database.url.is_some() { "given database" } else { "private cluster" };
-    if config.role.serves() {
+    if let Some(addr) = api_addr {
+        // Where it listens, which is not what was asked for when that was any free port.
         println!(
-            "bss api ready on http://{} ({} ms, {database}, {})",
-            config.api_addr,
+            "bss api ready on http://{addr} ({} ms, {database}, {})",
             started.elapsed().as_millis(),
             config.data_dir.display()
         );
-        if !config.api_addr.ip().is_loopback() {
-            tracing::warn!(addr = %config.api_addr, "the API listens beyond this machine; put TLS in front of it");
+        if !addr.ip().is_loopback() {
+            tracing::warn!(%addr, "the API listens beyond this machine; put TLS in front of it");
         }
     }
     if config.role.works() {

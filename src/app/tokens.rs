@@ -29,11 +29,7 @@ pub(super) fn load_or_generate(
 ) -> Result<Vec<(String, Secret)>, TokensError> {
     let path = data_dir.join("tokens.env");
     let failed = |source| TokensError { path: path.clone(), source };
-    let mut lines = match std::fs::read_to_string(&path) {
-        Ok(text) => parse(&text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(failed(error)),
-    };
+    let mut lines = read(&path).map_err(failed)?;
     let known = lines.len();
     for name in GENERATED {
         let there =
@@ -45,7 +41,25 @@ pub(super) fn load_or_generate(
     if lines.len() > known {
         write(&path, &lines).map_err(failed)?;
     }
-    Ok(lines.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+    Ok(secret(lines))
+}
+
+/// The file's secrets as they are; none when there is no file.
+pub(super) fn load(data_dir: &Path) -> Result<Vec<(String, Secret)>, TokensError> {
+    let path = data_dir.join("tokens.env");
+    read(&path).map(secret).map_err(|source| TokensError { path, source })
+}
+
+fn secret(lines: Vec<(String, String)>) -> Vec<(String, Secret)> {
+    lines.into_iter().map(|(name, value)| (name, Secret::new(value))).collect()
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<(String, String)>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(parse(&text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 fn parse(text: &str) -> Vec<(String, String)> {

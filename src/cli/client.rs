@@ -8,14 +8,14 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::{CliError, Refusal};
+use super::target::Target;
 use super::tokens::{self, Token};
-use super::{operations::Operation, target::Target};
 
 const ACTOR: &str = "cli-user";
 const CHANNEL: &str = "cli";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longer than any deadline of the server, so that its own answer is the one the reader sees.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A caller of the operations of one server.
 #[derive(Debug, Clone)]
@@ -47,20 +47,20 @@ impl Client {
         Ok(Self { http, base: target.url.clone(), token: target.token.clone() })
     }
 
-    /// Runs an operation with exactly these arguments.
-    pub(crate) async fn call(&self, operation: Operation, arguments: &Value) -> Result<Value, CliError> {
-        self.call_by_name(operation.name(), arguments, ANSWER_TIMEOUT).await
-    }
-
-    /// As [`Self::call`], for a name that a person typed and for calls that are meant to take a while.
-    pub(crate) async fn call_by_name(
+    /// Runs an operation with exactly these arguments. With a `key` it is done once, however often it is asked for with it.
+    pub(crate) async fn call(
         &self,
         operation: &str,
         arguments: &Value,
         timeout: Duration,
+        key: Option<String>,
     ) -> Result<Value, CliError> {
         let url = self.url(&["ops", "v1", operation])?;
-        self.send(self.http.post(url).json(arguments).timeout(timeout)).await
+        let mut request = self.http.post(url).json(arguments).timeout(timeout);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        self.send(request).await
     }
 
     /// What the server can do: the registry with schemas.
@@ -101,7 +101,7 @@ impl Client {
             CliError::Unreachable { address }
         } else {
             // Cut off in the middle or too slow: in both cases the work may have been done.
-            CliError::NotAnswered { address }
+            CliError::NotAnswered { address, key: None }
         }
     }
 
@@ -127,7 +127,7 @@ fn secret(token: &Token) -> Result<HeaderValue, CliError> {
     clippy::disallowed_methods,
     reason = "a client draws its request ids itself; nothing of the server depends on them"
 )]
-fn request_id() -> String {
+pub(super) fn request_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 

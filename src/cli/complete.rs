@@ -71,7 +71,7 @@ fn with_candidates(argument: Arg) -> Arg {
 
 fn ids(source: &'static Source, typed: &OsStr) -> Vec<CompletionCandidate> {
     let answer =
-        ask(async |client| client.call_by_name(source.operation.name(), &arguments(source, typed), PATIENCE).await);
+        ask(async |client| client.call(source.operation.name(), &arguments(source, typed), PATIENCE, None).await);
     let answer = answer.unwrap_or_default();
     let lists: Vec<&Value> = match source.value {
         "TICK" => text::rows(&answer["ticks"]).iter().collect(),

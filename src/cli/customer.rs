@@ -121,7 +121,7 @@ pub struct CreateArgs {
     /// Date of birth
     #[arg(long, value_name = "YYYY-MM-DD")]
     date_of_birth: Option<NaiveDate>,
-    /// Card to put on file: a number, the name of a test card, or - to read it from standard input
+    /// Card to put on file: a test card, or - to read a number from standard input
     #[arg(long)]
     card: Option<String>,
 }
@@ -129,7 +129,7 @@ pub struct CreateArgs {
 /// Which customers.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Part of the name
+    /// Beginning of the name, or of the family name
     #[arg(long)]
     name: Option<String>,
     /// Status
@@ -161,8 +161,8 @@ pub struct KycArgs {
     /// Country of the document
     #[arg(long)]
     document_country: Option<String>,
-    /// Number of the document; only a keyed hash of it is stored
-    #[arg(long)]
+    /// - reads the number of the document from standard input; only a keyed hash of it is stored
+    #[arg(long, value_name = "-", allow_hyphen_values = true)]
     document_number: Option<String>,
     /// Date of birth on the document
     #[arg(long, value_name = "YYYY-MM-DD")]
@@ -299,6 +299,16 @@ pub(super) fn is_number(text: &str) -> bool {
 }
 
 async fn attest(args: KycArgs, session: &mut Session<'_>) -> Outcome {
+    let document_number = match args.document_number.as_deref() {
+        None => None,
+        Some("-") => Some(session.console.ask_hidden("")?),
+        Some(_) => {
+            // It is not repeated.
+            let refusal =
+                "others on this machine can read a number on the command line: pipe it in with --document-number -";
+            return Err(super::error::CliError::Usage(refusal.into()));
+        }
+    };
     // The prebaked provider believes anyone; a token of the customer's own keeps two attestations apart.
     let prebaked = || (args.provider == "prebaked").then(|| format!("prebaked-{}", args.customer_id));
     let token = args.attestation_token.clone().or_else(prebaked).ok_or_else(|| {
@@ -307,7 +317,7 @@ async fn attest(args: KycArgs, session: &mut Session<'_>) -> Outcome {
     let attestation = json!({
         "customerId": args.customer_id, "provider": args.provider, "attestationToken": token,
         "documentType": args.document_type, "documentCountry": args.document_country,
-        "documentNumber": args.document_number, "dateOfBirth": args.date_of_birth, "nationality": args.nationality,
+        "documentNumber": document_number, "dateOfBirth": args.date_of_birth, "nationality": args.nationality,
     });
     let customer = session.call(op::CUSTOMER_ATTEST_KYC, attestation).await?;
     session.show(&customer, customer_or_part)

@@ -34,7 +34,11 @@ pub(crate) enum CliError {
     Unreachable { address: String },
     /// The request was sent; whether the server did what it asks is not known.
     #[error("the server at {address} took the request and did not answer")]
-    NotAnswered { address: String },
+    NotAnswered {
+        address: String,
+        /// With which idempotency key to repeat the command: what was done is not done again.
+        key: Option<String>,
+    },
     /// The server has no operation of that name.
     #[error("{0}")]
     UnknownOperation(String),
@@ -69,6 +73,8 @@ pub(crate) struct Refusal {
     pub(crate) request_id: String,
     /// When it may be worth trying again.
     pub(crate) retry_after_seconds: Option<u64>,
+    /// With which idempotency key to repeat the command: what was begun is not begun again.
+    pub(crate) key: Option<String>,
 }
 
 impl Refusal {
@@ -88,6 +94,7 @@ impl Refusal {
             context: body["context"].as_object().cloned().unwrap_or_default(),
             request_id: member("requestId"),
             retry_after_seconds: None,
+            key: None,
         }
     }
 
@@ -142,6 +149,16 @@ impl CliError {
             Self::Terminal(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::OK,
             Self::Unexpected(_) | Self::Declined | Self::Failed(_) | Self::Terminal(_) => exit::ERROR,
         }
+    }
+
+    /// The same error; where it leaves open whether something was done, it names the key to repeat the command with.
+    pub(crate) fn repeatable_with(mut self, run: &str) -> Self {
+        match &mut self {
+            Self::NotAnswered { key, .. } => *key = Some(run.to_owned()),
+            Self::Refused(refusal) if (502..=504).contains(&refusal.status) => refusal.key = Some(run.to_owned()),
+            _ => {}
+        }
+        self
     }
 
     /// May the server be there again in a moment?
@@ -239,7 +256,7 @@ mod tests {
         }
         assert_eq!(CliError::Usage("x".into()).exit_code(), 2);
         assert_eq!(CliError::Declined.exit_code(), 1);
-        assert_eq!(CliError::NotAnswered { address: "x".into() }.exit_code(), 7);
+        assert_eq!(CliError::NotAnswered { address: "x".into(), key: None }.exit_code(), 7);
         assert_eq!(CliError::Terminal(io::ErrorKind::BrokenPipe.into()).exit_code(), 0);
     }
 

@@ -134,6 +134,10 @@ async fn tail(args: &TailArgs, session: &mut Session<'_>) -> Outcome {
     let mut arguments = args.filter.arguments();
     arguments["order"] = json!("desc");
     arguments["limit"] = json!(args.lines);
+    if args.follow {
+        // What is shown is not looked at again: nothing may appear before it any more.
+        arguments["settled"] = json!(true);
+    }
     let newest_first = session.call(op::EVENTS_LIST, arguments).await?;
     let mut last: Vec<Value> = text::rows(&newest_first["events"]).to_vec();
     last.reverse();

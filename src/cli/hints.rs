@@ -60,7 +60,8 @@ pub(super) fn next_step(error: &CliError) -> Option<String> {
         CliError::Refused(refusal) => after_refusal(refusal),
         CliError::Unreachable { .. } => Some("start the server: bss serve (or name another address with --url)".into()),
         CliError::UnknownOperation(_) => Some("see the operations: bss op --list".into()),
-        CliError::NotAnswered { .. } => Some("look whether it was done before you try again".into()),
+        CliError::NotAnswered { key: Some(key), .. } => Some(repetition(key)),
+        CliError::NotAnswered { key: None, .. } => Some("look whether it was done before you try again".into()),
         CliError::Unexpected(_) => Some("check that --url is the API address of a bss server".into()),
         CliError::Usage(_)
         | CliError::NotSent { .. }
@@ -82,11 +83,19 @@ fn after_refusal(refusal: &Refusal) -> Option<String> {
         (403, _) if refusal.code == "ADMIN_CLOCK_DISABLED" || refusal.code == "ADMIN_RESET_DISABLED" => {
             Some("this server does not allow it: BSS_ALLOW_ADMIN_RESET=true, and never in production".into())
         }
-        (403, _) => Some("use a token that is allowed to do this: --token or BSS_API_TOKEN".into()),
-        (429 | 503, Some(seconds)) => Some(format!("try again in {seconds} s")),
+        (403, _) => Some("use a token that is allowed to do this: BSS_API_TOKEN or --token-from".into()),
+        (429 | 503, Some(seconds)) => {
+            let again = format!("try again in {seconds} s");
+            Some(refusal.key.as_deref().map_or(again.clone(), |key| format!("{again}; {}", repetition(key))))
+        }
         (500, _) => Some("search the server's log for the request id".into()),
         _ => None,
     }
+}
+
+/// How to ask again for what may have been done.
+fn repetition(key: &str) -> String {
+    format!("repeat the command with --idempotency-key {key}: what was done is not done again")
 }
 
 fn filled(template: &str, context: &Map<String, Value>) -> String {

@@ -5,9 +5,10 @@
 //! everything else to standard error; [`error`] holds the exit codes.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::{Value, json};
@@ -41,6 +42,7 @@ mod prov;
 mod quantity;
 mod queue;
 mod rating;
+mod repetition;
 mod scenario;
 mod server;
 mod session;
@@ -108,8 +110,12 @@ pub struct Global {
     /// Address of the server's API [default: that of the context, or port 8000 of this machine]
     #[arg(long, global = true, env = "BSS_URL", hide_env_values = true, value_parser = server_url)]
     pub url: Option<Url>,
-    /// Token to call with; otherwise the one in `<data dir>/tokens.env`
-    #[arg(long, global = true, env = "BSS_API_TOKEN", hide_env_values = true)]
+    /// Read the token to call with from this file, or with - from standard input [default: `BSS_API_TOKEN`, or the one in
+    /// `<data dir>/tokens.env`]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_from: Option<PathBuf>,
+    /// The token itself. Everybody on a machine can read its command lines: there it is refused.
+    #[arg(long, global = true, env = "BSS_API_TOKEN", hide = true)]
     pub token: Option<String>,
     /// Context to use, instead of the one in use; see bss context
     #[arg(long, global = true, env = "BSS_CONTEXT", hide_env_values = true, value_name = "NAME")]
@@ -126,6 +132,9 @@ pub struct Global {
     /// Say what would be sent, and send nothing that changes anything
     #[arg(long, global = true)]
     pub dry_run: bool,
+    /// Do once what is asked for with this key, however often; after an error that names one
+    #[arg(long, global = true, value_name = "KEY", value_parser = repetition::key)]
+    pub idempotency_key: Option<String>,
     /// Data directory of the server on this machine
     #[arg(long, global = true, env = "BSS_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -160,18 +169,28 @@ impl Cli {
     /// Reads a command line. Where it names a context or an address, the environment's does not count.
     ///
     /// # Errors
-    /// The command line is wrong, or asks for help.
+    /// The command line is wrong, holds a token, or asks for help.
     pub fn read<I: IntoIterator<Item: Into<OsString> + Clone>>(arguments: I) -> Result<Self, clap::Error> {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(arguments)?;
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         let said = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        if said("token") {
+            let message = "others on this machine can read a token on the command line: \
+                           set BSS_API_TOKEN, or use --token-from FILE, or bss context";
+            return Err(command.error(ErrorKind::ValueValidation, message));
+        }
         let global = &mut cli.global;
-        global.said = Said { token: said("token"), context: said("context") };
+        if let Some(file) = &global.token_from {
+            let token = token_in(file)
+                .map_err(|error| command.error(ErrorKind::Io, format!("--token-from {}: {error}", file.display())))?;
+            global.token = Some(token);
+        }
+        global.said = Said { token: global.token_from.is_some(), context: said("context") };
         match (said("context"), said("url")) {
             (true, false) => {
                 global.url = None;
-                global.token = global.token.take().filter(|_| said("token"));
+                global.token = global.token.take().filter(|_| global.said.token);
                 global.data_dir = global.data_dir.take().filter(|_| said("data_dir"));
             }
             (false, true) => global.context = None,
@@ -180,6 +199,16 @@ impl Cli {
         global.context = global.context.take().filter(|name| !name.is_empty());
         Ok(cli)
     }
+}
+
+/// The token in a file, without the end of its line; - is standard input.
+fn token_in(file: &Path) -> std::io::Result<String> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        std::fs::read_to_string(file)?
+    };
+    Ok(text.trim().to_owned())
 }
 
 /// Everything `bss` can be asked.

@@ -101,7 +101,7 @@ async fn call(name: &str, args: &OpArgs, session: &mut Session<'_>) -> Outcome {
             session.confirm_in_production(args.gate, &format!("{name} changes something."))?;
         }
     }
-    let answer = session.client.call_by_name(name, &arguments.into(), TIMEOUT).await?;
+    let answer = session.call_by_name(name, arguments.into(), TIMEOUT).await?;
     session.show(&answer, render::generic::any)
 }
 

@@ -139,7 +139,7 @@ operations! {
     SUBSCRIPTION_FIND_BY_MSISDN: Read = "subscription.find_by_msisdn";
     SUBSCRIPTION_GET: Read = "subscription.get";
     SUBSCRIPTION_GET_BALANCE: Read = "subscription.get_balance";
-    SUBSCRIPTION_GET_ESIM_ACTIVATION: Read = "subscription.get_esim_activation";
+    SUBSCRIPTION_GET_ESIM_ACTIVATION: Write = "subscription.get_esim_activation";
     SUBSCRIPTION_HISTORY: Read = "subscription.history";
     SUBSCRIPTION_LIST_FOR_CUSTOMER: Read = "subscription.list_for_customer";
     SUBSCRIPTION_MIGRATE_TO_NEW_PRICE: Destructive = "subscription.migrate_to_new_price";

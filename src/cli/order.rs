@@ -1,6 +1,6 @@
 //! `bss order`: from basket to active line.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
 use futures::future::{join_all, try_join_all};
@@ -13,6 +13,8 @@ use crate::render::{self, text};
 
 /// How much later than the server the client gives up, so that the server's answer is the one that is seen.
 const GRACE: Duration = Duration::from_secs(5);
+/// The longest that the server waits in one request.
+const WAIT_SECONDS_MAX: u32 = 60;
 /// More tasks than any service order has.
 const TASKS_MAX: u32 = 100;
 
@@ -307,10 +309,30 @@ async fn place(operation: Operation, basket: Value, patience: Patience, session:
     session.show(&order, render::order::page)
 }
 
+/// Waits in pieces that the server accepts, until the order is there or the patience is used up.
 async fn wait(order: &str, state: OrderState, patience: Patience, session: &Session<'_>) -> Result<Value, CliError> {
-    let timeout = Duration::from_secs(patience.timeout.into()) + GRACE;
-    let wish = json!({"orderId": order, "state": state.name(), "timeoutSeconds": patience.timeout});
-    session.call_within(timeout, op::ORDER_WAIT_UNTIL, wish).await
+    let ends = Instant::now() + Duration::from_secs(patience.timeout.into());
+    loop {
+        let piece = piece(ends.saturating_duration_since(Instant::now()));
+        let wish = json!({"orderId": order, "state": state.name(), "timeoutSeconds": piece});
+        let timeout = Duration::from_secs(piece.into()) + GRACE;
+        let answer = session.call_within(timeout, op::ORDER_WAIT_UNTIL, wish).await;
+        match answer {
+            Err(error) if is_still_under_way(&error) && Instant::now() < ends => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// How many seconds of what is left the next request waits.
+fn piece(left: Duration) -> u32 {
+    let whole = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    u32::try_from(whole).unwrap_or(WAIT_SECONDS_MAX).clamp(1, WAIT_SECONDS_MAX)
+}
+
+/// Does the server say that the order is not there yet? Any other refusal is an answer.
+fn is_still_under_way(error: &CliError) -> bool {
+    matches!(error, CliError::Refused(refusal) if refusal.status == 503 && refusal.context.contains_key("orderId"))
 }
 
 /// The order with its service orders, each with its tasks, under `serviceOrders`; drawn, also with the services between them.
@@ -341,4 +363,15 @@ fn outermost(services: &[Value]) -> Vec<Value> {
     let is_known = |id: &Value| services.iter().any(|service| service["id"] == *id);
     let outer = services.iter().filter(|service| service["id"].is_string() && !is_known(&service["parentServiceId"]));
     outer.cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_wait_is_made_of_pieces_that_the_server_accepts() {
+        let pieces = [0, 1, 1_500, 60_000, 61_000, 3_600_000].map(|ms| piece(Duration::from_millis(ms)));
+        assert_eq!(pieces, [1, 1, 2, 60, 60, 60]);
+    }
 }

@@ -118,7 +118,7 @@ pub struct AddCardArgs {
     /// Customer id
     #[arg(long)]
     customer: String,
-    /// Number or name of a test card; - reads it from standard input; left out, a terminal asks without showing it
+    /// Name or number of a test card; - reads a number from standard input; left out, a terminal asks without showing it
     #[arg(long)]
     card: Option<String>,
     /// Month of expiry
@@ -214,6 +214,16 @@ pub(super) fn card_number(given: Option<&str>, session: &mut Session<'_>) -> Res
         return Ok((*number).to_owned());
     }
     let number: String = said.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    let is_typed = given.is_some_and(|given| given != "-");
+    if is_typed
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && !TEST_CARDS.iter().any(|(_, test)| *test == number)
+    {
+        return Err(CliError::Usage(
+            "others on this machine can read a card number on the command line: leave --card out, or pipe it in with --card -"
+                .into(),
+        ));
+    }
     if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(number)
     } else {

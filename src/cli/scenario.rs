@@ -228,7 +228,7 @@ fn unavailable(error: CallError, caller: &OpsClient) -> CliError {
     let address = caller.base_url().origin().ascii_serialization();
     match error.code.as_str() {
         "UNREACHABLE" => CliError::Unreachable { address },
-        "TIMEOUT" => CliError::NotAnswered { address },
+        "TIMEOUT" => CliError::NotAnswered { address, key: None },
         "MALFORMED_ANSWER" => CliError::Unexpected(error.message),
         _ => CliError::Refused(Box::new(Refusal {
             status: error.status,
@@ -238,6 +238,7 @@ fn unavailable(error: CallError, caller: &OpsClient) -> CliError {
             context: error.context.as_object().cloned().unwrap_or_else(Map::new),
             request_id: error.request_id,
             retry_after_seconds: None,
+            key: None,
         })),
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Global;
-use super::client::Client;
+use super::client::{ANSWER_TIMEOUT, Client};
 use super::console::Console;
 use super::error::CliError;
 use super::operations::Operation;
 use super::output::Wanted;
+use super::repetition::Keys;
 use super::target::{Named, Target};
 use crate::render::{self, Style};
 
@@ -24,6 +25,7 @@ pub(crate) struct Session<'a> {
     pub(crate) wanted: Wanted,
     pub(crate) dry_run: bool,
     quiet: bool,
+    keys: Keys,
 }
 
 /// The consent that a command with lasting consequences needs.
@@ -37,7 +39,8 @@ pub struct Gate {
 impl<'a> Session<'a> {
     pub(crate) fn new(global: &Global, target: &'a Target, console: &'a mut Console) -> Result<Self, CliError> {
         let (client, wanted) = (Client::new(target)?, Wanted::new(global)?);
-        Ok(Self { client, console, target, wanted, dry_run: global.dry_run, quiet: global.quiet })
+        let keys = Keys::new(global.idempotency_key.as_deref());
+        Ok(Self { client, console, target, wanted, dry_run: global.dry_run, quiet: global.quiet, keys })
     }
 
     /// Runs an operation; arguments that are null are left to the server's default.
@@ -64,10 +67,23 @@ impl<'a> Session<'a> {
         if self.dry_run && operation.writes() {
             return Err(CliError::NotSent { operation: operation.name().to_owned(), arguments });
         }
-        match timeout {
-            Some(timeout) => self.client.call_by_name(operation.name(), &arguments, timeout).await,
-            None => self.client.call(operation, &arguments).await,
+        let timeout = timeout.unwrap_or(ANSWER_TIMEOUT);
+        if operation.writes() {
+            return self.call_by_name(operation.name(), arguments, timeout).await;
         }
+        self.client.call(operation.name(), &arguments, timeout, None).await
+    }
+
+    /// Runs an operation that may change something, of whatever name: once, however often the command is repeated with the
+    /// key that is named when nobody knows whether it was done.
+    pub(crate) async fn call_by_name(
+        &self,
+        operation: &str,
+        arguments: Value,
+        timeout: Duration,
+    ) -> Result<Value, CliError> {
+        let answer = self.client.call(operation, &arguments, timeout, Some(self.keys.next(operation))).await;
+        answer.map_err(|error| error.repeatable_with(self.keys.run()))
     }
 
     /// What a card says beside the answer it is about. That it cannot be had is no reason not to show the answer.

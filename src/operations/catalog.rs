@@ -156,10 +156,17 @@ impl Operation<Services> for AddPrice {
     const NAME: &'static str = "catalog.add_price";
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Admin;
-    const RULES: &'static [Rule] =
-        &[rule::ADMIN_ONLY, rule::CURRENCY, rule::AMOUNT, rule::WINDOW, rule::OFFERING_NOT_FOUND, rule::PRICE_EXISTS];
+    const RULES: &'static [Rule] = &[
+        rule::ADMIN_ONLY,
+        rule::CURRENCY,
+        rule::AMOUNT,
+        rule::STARTS_IN_PAST,
+        rule::WINDOW,
+        rule::OFFERING_NOT_FOUND,
+        rule::PRICE_EXISTS,
+    ];
     const EXAMPLE: &'static str = r#"{"offeringId": "PLAN_M", "priceId": "PRICE_PLAN_M_CNY", "amount": "20.00",
-        "validFrom": "2026-02-10T00:00:00Z", "validTo": "2026-02-24T00:00:00Z"}"#;
+        "validFrom": "2027-02-10T00:00:00Z", "validTo": "2027-02-24T00:00:00Z"}"#;
     type Output = AddedPrice;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.catalog.add_price(cx, self).await
@@ -182,7 +189,7 @@ impl Operation<Services> for RetirePrice {
     const NAME: &'static str = "catalog.retire_price";
     const EFFECT: Effect = Effect::Destructive;
     const AUDIENCE: Audience = Audience::Admin;
-    const RULES: &'static [Rule] = &[rule::ADMIN_ONLY, rule::WINDOW, rule::PRICE_NOT_FOUND];
+    const RULES: &'static [Rule] = &[rule::ADMIN_ONLY, rule::ENDS_IN_PAST, rule::WINDOW, rule::PRICE_NOT_FOUND];
     const EXAMPLE: &'static str = r#"{"priceId": "PRICE_PLAN_M_CNY"}"#;
     type Output = PriceView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

@@ -102,6 +102,7 @@ impl Operation<Services> for CountNumbers {
 impl Operation<Services> for AddNumberRange {
     const NAME: &'static str = "inventory.msisdn.add_range";
     const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
     const RULES: &'static [Rule] = &[rule::ADD_RANGE_SANE_PREFIX];
     const EXAMPLE: &'static str = r#"{"prefix": "9100", "count": 10}"#;
     type Output = AddedRange;
@@ -162,6 +163,7 @@ impl Operation<Services> for GetProfile {
 impl Operation<Services> for AddProfiles {
     const NAME: &'static str = "inventory.esim.add_batch";
     const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
     const EXAMPLE: &'static str = r#"{"count": 100}"#;
     type Output = AddedProfiles;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Registry};
+use crate::platform::audit::AuditReport;
 use crate::platform::audit::nightly::{self, FindingView};
-use crate::platform::audit::{self, AuditReport};
 use crate::platform::clock::{ClockState, parse_duration};
 use crate::platform::context::Context;
 use crate::platform::delivery::parked::{self, DeliveryView, Depth, Explanation, HistoryView};
@@ -72,8 +72,8 @@ impl Operation<Services> for ClockFreeze {
     const AUDIENCE: Audience = Audience::Hidden;
     const EXAMPLE: &'static str = r#"{"at": "2027-01-10T08:00:00Z"}"#;
     type Output = ClockState;
-    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        services.platform.clock.freeze(self.at).await
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.platform.clock.freeze(cx, self.at).await
     }
 }
 
@@ -87,8 +87,8 @@ impl Operation<Services> for ClockUnfreeze {
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Hidden;
     type Output = ClockState;
-    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        services.platform.clock.unfreeze().await
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.platform.clock.unfreeze(cx).await
     }
 }
 
@@ -106,11 +106,11 @@ impl Operation<Services> for ClockAdvance {
     const AUDIENCE: Audience = Audience::Hidden;
     const EXAMPLE: &'static str = r#"{"duration": "30d"}"#;
     type Output = ClockState;
-    async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         let by = parse_duration(&self.duration).ok_or_else(|| {
             Error::invalid("/duration", "must be one number and one unit, such as 45s, 15m, 2h or 30d")
         })?;
-        services.platform.clock.advance(by).await
+        services.platform.clock.advance(cx, by).await
     }
 }
 
@@ -138,6 +138,9 @@ pub struct ListEvents {
     /// 1 to 1000.
     #[serde(default = "hundred")]
     pub limit: u32,
+    /// Only events before which nothing can appear any more: where somebody begins to follow the log.
+    #[serde(default)]
+    pub settled: bool,
 }
 
 /// A page of the event log.
@@ -173,6 +176,7 @@ impl Operation<Services> for ListEvents {
             occurred_until: self.occurred_until,
             after: self.after,
             order: self.order,
+            settled: self.settled,
         };
         let events = events::list(&services.platform.db, cx, &filter, self.limit).await?;
         Ok(EventPage { count: events.len(), next: events.last().map(|event| event.seq).or(filter.after), events })
@@ -265,7 +269,7 @@ impl Operation<Services> for VerifyBooks {
     const TIMEOUT: Duration = Duration::from_secs(300);
     type Output = AuditReport;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        audit::verify(&services.platform.db, &services.checks).await
+        services.books.verify(|_| true).await
     }
 }
 
@@ -465,8 +469,7 @@ impl Operation<Services> for FindOrphans {
     type Output = Vec<Orphan>;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
         let wanted = |name: &str| ORPHANS.iter().find(|(check, _)| *check == name).map(|(_, next)| *next);
-        let checks: Vec<_> = services.checks.iter().filter(|check| wanted(check.name).is_some()).copied().collect();
-        let report = audit::verify(&services.platform.db, &checks).await?;
+        let report = services.books.verify(|name| wanted(name).is_some()).await?;
         let orphans = report.checks.into_iter().flat_map(|check| {
             let next = wanted(&check.name).unwrap_or_default().to_owned();
             check.offenders.into_iter().map(move |offender| Orphan {

@@ -11,7 +11,7 @@ use crate::domains::provisioning::port::Provisioning;
 use crate::domains::som::port::ServiceOrders;
 use crate::domains::subscription::port::Subscriptions;
 use crate::platform::Platform;
-use crate::platform::audit::Check;
+use crate::platform::audit::Books;
 use crate::platform::hub::Hubs;
 use crate::platform::scheduler::Scheduler;
 
@@ -31,7 +31,7 @@ pub struct Services {
     pub usage: Arc<dyn Mediation>,
     pub hubs: Hubs,
     /// Every statement about the books, of all domains.
-    pub checks: Vec<Check>,
+    pub books: Books,
 }
 
 impl std::fmt::Debug for Services {

@@ -136,7 +136,8 @@ pub struct GetEsimActivation {
 
 impl Operation<Services> for GetEsimActivation {
     const NAME: &'static str = "subscription.get_esim_activation";
-    const EFFECT: Effect = Effect::Read;
+    // It records the look; and who may only read must not be able to take over a line.
+    const EFFECT: Effect = Effect::Write;
     const EXAMPLE: &'static str = LINE;
     type Output = EsimActivation;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

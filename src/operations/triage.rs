@@ -10,7 +10,7 @@ use crate::domains::payment::port::{AttemptStatus, ListAttempts};
 use crate::domains::provisioning::port::{ListTasks, RetryFailed, TaskId, TaskState, TaskView};
 use crate::domains::som::port::{ListServiceOrders, ServiceOrderView};
 use crate::operations::services::Services;
-use crate::operations::{Effect, Operation};
+use crate::operations::{Audience, Effect, Operation};
 use crate::platform::context::Context;
 use crate::platform::delivery::parked::{self, DeliveryView};
 use crate::platform::error::{Result, Rule};
@@ -87,6 +87,8 @@ impl Operation<Services> for TriageOrder {
 impl Operation<Services> for RetryOrder {
     const NAME: &'static str = "order.retry";
     const EFFECT: Effect = Effect::Write;
+    // It puts parked deliveries back into the queue, as queue.replay does.
+    const AUDIENCE: Audience = Audience::Admin;
     const RULES: &'static [Rule] = &[rule::NOTHING_TO_RETRY];
     const EXAMPLE: &'static str = r#"{"orderId": "ORD-0042"}"#;
     type Output = TriageView;

@@ -7,13 +7,15 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 
+use crate::platform::context::Context;
 use crate::platform::db::{Db, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::gather::Gather;
+use crate::platform::outbox::{self, Event};
 
 /// The wall clock in whole microseconds, which is what PostgreSQL stores.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
@@ -63,6 +65,13 @@ impl Row {
     fn now(&self) -> DateTime<Utc> {
         self.frozen_at.unwrap_or_else(|| wall() + TimeDelta::milliseconds(self.offset_ms))
     }
+
+    fn state(&self) -> ClockState {
+        let mode = if self.frozen_at.is_some() { Mode::Frozen } else { Mode::Wall };
+        #[expect(clippy::cast_precision_loss, reason = "an offset of centuries still fits 53 bits of milliseconds")]
+        let offset_seconds = self.offset_ms as f64 / 1000.0;
+        ClockState { mode, now: self.now(), offset_seconds, frozen_at: self.frozen_at }
+    }
 }
 
 impl Clock {
@@ -95,36 +104,61 @@ impl Clock {
             None => Row::default(),
             Some(control) => read(control.db.connection()).await?,
         };
-        let mode = if row.frozen_at.is_some() { Mode::Frozen } else { Mode::Wall };
-        #[expect(clippy::cast_precision_loss, reason = "an offset of centuries still fits 53 bits of milliseconds")]
-        let offset_seconds = row.offset_ms as f64 / 1000.0;
-        Ok(ClockState { mode, now: row.now(), offset_seconds, frozen_at: row.frozen_at })
+        Ok(row.state())
     }
 
     /// Stops product time at `at`, or where it is.
-    pub async fn freeze(&self, at: Option<DateTime<Utc>>) -> Result<ClockState> {
-        let row = self.locked().await?;
-        let at = at.unwrap_or_else(|| row.now());
-        self.write(Row { frozen_at: Some(at), ..row }).await
+    ///
+    /// # Errors
+    /// Forbidden where nobody can set it; an instant outside the years 1 to 9999.
+    pub async fn freeze(&self, cx: &Context, at: Option<DateTime<Utc>>) -> Result<ClockState> {
+        self.change(cx, "frozen", |row| {
+            let at = at.unwrap_or_else(|| row.now());
+            has_a_date(at).then_some(Row { frozen_at: Some(at), ..row }).ok_or_else(|| beyond("/at"))
+        })
+        .await
     }
 
     /// Back to wall time; nothing of a former freeze or advance is kept.
-    pub async fn unfreeze(&self) -> Result<ClockState> {
-        self.write(Row::default()).await
+    pub async fn unfreeze(&self, cx: &Context) -> Result<ClockState> {
+        self.change(cx, "unfrozen", |_| Ok(Row::default())).await
     }
 
     /// Moves product time forward. `by` is never negative.
-    pub async fn advance(&self, by: TimeDelta) -> Result<ClockState> {
-        let row = self.locked().await?;
-        let moved = match row.frozen_at {
-            Some(at) => Row { frozen_at: Some(at + by), ..row },
-            None => Row { offset_ms: row.offset_ms + by.num_milliseconds(), ..row },
-        };
-        self.write(moved).await
+    ///
+    /// # Errors
+    /// Forbidden where nobody can set it; an instant after the year 9999.
+    pub async fn advance(&self, cx: &Context, by: TimeDelta) -> Result<ClockState> {
+        self.change(cx, "advanced", |row| {
+            row.now().checked_add_signed(by).filter(|at| has_a_date(*at)).ok_or_else(|| beyond("/duration"))?;
+            Ok(match row.frozen_at {
+                Some(at) => Row { frozen_at: Some(at + by), ..row },
+                None => Row { offset_ms: row.offset_ms + by.num_milliseconds(), ..row },
+            })
+        })
+        .await
     }
 
-    async fn locked(&self) -> Result<Row> {
-        read(self.writable()?.connection()).await
+    /// One change at a time: the next one starts from what this one left.
+    async fn change(&self, cx: &Context, what: &str, to: impl FnOnce(Row) -> Result<Row>) -> Result<ClockState> {
+        let tx = self.writable()?.begin().await?;
+        // There must be a row before it can be locked.
+        execute(&*tx, sql!("insert into platform.product_clock default values on conflict (singleton) do nothing"))
+            .await?;
+        let locked = sql!("select offset_ms, frozen_at from platform.product_clock for update");
+        let before = Row::find_by_statement(locked).one(&*tx).await?.unwrap_or_default();
+        let after = to(before.clone())?;
+        let statement = sql!(
+            "update platform.product_clock
+             set mode = $1, offset_ms = $2, frozen_at = $3, updated_at = clock_timestamp()",
+            if after.frozen_at.is_some() { "frozen" } else { "wall" },
+            after.offset_ms,
+            after.frozen_at
+        );
+        execute(&*tx, statement).await?;
+        outbox::stage(&tx, cx, &ClockChanged { change: what, from: before.now(), to: after.now() }).await?;
+        tx.commit().await?;
+        Ok(after.state())
     }
 
     fn writable(&self) -> Result<&Db> {
@@ -135,21 +169,35 @@ impl Clock {
                     .into(),
         })
     }
+}
 
-    async fn write(&self, row: Row) -> Result<ClockState> {
-        let db = self.writable()?;
-        let mode = if row.frozen_at.is_some() { "frozen" } else { "wall" };
-        let statement = sql!(
-            "insert into platform.product_clock (mode, offset_ms, frozen_at) values ($1, $2, $3)
-             on conflict (singleton) do update set mode = excluded.mode, offset_ms = excluded.offset_ms,
-                 frozen_at = excluded.frozen_at, updated_at = clock_timestamp()",
-            mode,
-            row.offset_ms,
-            row.frozen_at
-        );
-        execute(db.connection(), statement).await?;
-        self.state().await
+/// Somebody set the product clock.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClockChanged<'a> {
+    /// `frozen`, `advanced` or `unfrozen`.
+    change: &'a str,
+    /// Product time before.
+    from: DateTime<Utc>,
+    /// Product time after.
+    to: DateTime<Utc>,
+}
+
+impl Event for ClockChanged<'_> {
+    const TYPE: &'static str = "clock.changed";
+    const AGGREGATE: &'static str = "product_clock";
+    fn aggregate_id(&self) -> &'static str {
+        "product_clock"
     }
+}
+
+/// Whether an instant can be written as a date that everybody reads.
+fn has_a_date(at: DateTime<Utc>) -> bool {
+    (1..=9_999).contains(&at.year())
+}
+
+fn beyond(pointer: &str) -> Error {
+    Error::invalid(pointer, "takes product time out of the years 1 to 9999")
 }
 
 async fn read(connection: &impl ConnectionTrait) -> Result<Row> {

@@ -296,6 +296,8 @@ pub struct Config {
     pub role: Role,
     /// Variable name and token of every identity, as given; validated when the perimeter is built.
     pub tokens: Vec<(String, Secret)>,
+    /// Variable name and text of what identities are granted beside what their names imply; validated there, too.
+    pub grants: Vec<(String, String)>,
     pub kyc_hash_key: Option<Secret>,
     pub allow_admin_reset: bool,
     pub kyc_allow_prebaked: bool,
@@ -398,7 +400,8 @@ impl Config {
     pub fn read(environment: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
         let mut reader = Reader { environment, faults: Vec::new() };
         for name in environment.keys().filter(|name| name.starts_with("BSS_")) {
-            if !VARIABLES.iter().any(|(known, ..)| known == name) && perimeter::identity_of(name).is_none() {
+            let is_perimeter = || perimeter::identity_of(name).is_some() || perimeter::is_grant(name);
+            if !VARIABLES.iter().any(|(known, ..)| known == name) && !is_perimeter() {
                 reader.faults.push(unknown(name));
             }
         }
@@ -421,6 +424,7 @@ impl Config {
             cockpit_addr: r.parsed("BSS_COCKPIT_ADDR", address, |text| text.parse().ok()),
             role: r.parsed("BSS_ROLE", "all, api or worker", |text| text.parse().ok()),
             tokens: tokens(environment),
+            grants: grants(environment),
             kyc_hash_key: r.optional("BSS_KYC_HASH_KEY").map(Secret::new),
             allow_admin_reset: r.flag("BSS_ALLOW_ADMIN_RESET"),
             kyc_allow_prebaked: match r.optional("BSS_KYC_ALLOW_PREBAKED") {
@@ -467,9 +471,9 @@ impl Config {
         let tokens: Vec<(String, String)> =
             tokens(environment).into_iter().map(|(name, secret)| (name, secret.reveal().to_owned())).collect();
         let mut faults = if given("BSS_DB_URL") {
-            perimeter::TokenMap::new(&tokens).err().unwrap_or_default()
+            perimeter::TokenMap::new(&tokens, &grants(environment)).err().unwrap_or_default()
         } else {
-            perimeter::TokenMap::faults_of_given(&tokens)
+            perimeter::TokenMap::faults_of_given(&tokens, &grants(environment))
         };
         if given("BSS_DB_URL") && !given("BSS_KYC_HASH_KEY") {
             faults.push("BSS_KYC_HASH_KEY is unset; make one with: openssl rand -hex 32".into());
@@ -696,6 +700,11 @@ fn tokens(environment: &BTreeMap<String, String>) -> Vec<(String, Secret)> {
     given.map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect()
 }
 
+fn grants(environment: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let given = environment.iter().filter(|(name, _)| perimeter::is_grant(name));
+    given.map(|(name, text)| (name.clone(), text.clone())).collect()
+}
+
 fn unknown(name: &str) -> String {
     let near = VARIABLES.iter().map(|(known, ..)| *known).min_by_key(|known| distance(known, name));
     let hint = near
@@ -737,6 +746,9 @@ mod tests {
 # bss does not read this file itself: systemd (EnvironmentFile=) and compose (env_file:) do, and so does a shell:
 #   set -a; . ./.env; set +a
 # Every further caller gets a token of its own: BSS_<NAME>_API_TOKEN is the token of the identity <name>.
+# Beside it stand what it may do, BSS_<NAME>_API_SCOPES (read, write, admin; read,write unless set), and as which surface it
+# may speak, BSS_<NAME>_API_CHANNELS (cli, llm, mcp, scenario, system, portal-self-serve, portal-csr, portal-chat; the usual
+# one first). For the identity default they are BSS_API_SCOPES and BSS_API_CHANNELS.
 ";
 
     #[test]

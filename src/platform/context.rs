@@ -80,6 +80,12 @@ impl Scopes {
         Self(1 << scope as u8)
     }
 
+    /// And this one.
+    #[must_use]
+    pub const fn with(self, scope: Scope) -> Self {
+        Self(self.0 | Self::of(scope).0)
+    }
+
     pub const fn has(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
     }

@@ -66,6 +66,8 @@ pub struct EventFilter {
     /// Only what comes after this position in the chosen direction.
     pub after: Option<i64>,
     pub order: Order,
+    /// Only events before which nothing can appear any more, whatever the order.
+    pub settled: bool,
 }
 
 /// The `where` of both queries; `$1` is the tenant. A prefix is compared as text, so `%` and `_` mean themselves.
@@ -93,8 +95,8 @@ fn values(cx: &Context, filter: &EventFilter) -> Vec<sea_orm::Value> {
 
 /// Reads at most `limit` events.
 ///
-/// With a position to start after, ascending, only events are given before which nothing can appear any more: whoever
-/// follows the log misses none.
+/// With a position to start after, ascending, only events of transactions are given that are older than all under way: whoever
+/// follows the log does not pass over what is still to be committed. Where following begins, `settled` asks for the same.
 pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Result<Vec<EventView>> {
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Error::invalid("/limit", format!("must be from 1 to {LIMIT_MAX}")));
@@ -103,10 +105,9 @@ pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Re
         Order::Asc => ("asc", ">"),
         Order::Desc => ("desc", "<"),
     };
-    let settled = match (filter.order, filter.after) {
-        (Order::Asc, Some(_)) => "and transaction_id < pg_snapshot_xmin(pg_current_snapshot())",
-        _ => "",
-    };
+    let follows = filter.order == Order::Asc && filter.after.is_some();
+    let settled =
+        if follows || filter.settled { "and transaction_id < pg_snapshot_xmin(pg_current_snapshot())" } else { "" };
     let query = format!(
         "select id as seq, event_id, event_type, aggregate_type, aggregate_id, aggregate_version, occurred_at, recorded_at, actor,
                 channel, service_identity, tenant_id, request_id, trace_id, schema_version, payload
@@ -127,6 +128,8 @@ pub struct Logged {
     /// Position in the log.
     pub seq: i64,
     pub event_type: String,
+    schema_version: i16,
+    /// In the newest version that this process knows.
     pub payload: Value,
 }
 
@@ -144,7 +147,7 @@ pub async fn follow(
 ) -> Result<Vec<Logged>> {
     let types: Vec<String> = types.iter().map(ToString::to_string).collect();
     let statement = sql!(
-        "select id as seq, event_type, payload from audit.domain_event
+        "select id as seq, event_type, schema_version, payload from audit.domain_event
          where aggregate_id = $1 and tenant_id = $2 and event_type = any($3) and id > $4
          order by id limit $5",
         aggregate_id,
@@ -153,7 +156,11 @@ pub async fn follow(
         after,
         i64::from(limit)
     );
-    Ok(Logged::find_by_statement(statement).all(&**tx).await?)
+    let mut logged = Logged::find_by_statement(statement).all(&**tx).await?;
+    for one in &mut logged {
+        one.payload = tx.subscribers().current(&one.event_type, one.schema_version, one.payload.take());
+    }
+    Ok(logged)
 }
 
 /// How many events fit.

@@ -30,6 +30,7 @@ pub mod scheduler;
 pub mod telemetry;
 pub mod tmf;
 pub mod trace;
+pub mod vitals;
 pub mod waves;
 
 use std::sync::Arc;

@@ -15,9 +15,11 @@ use crate::platform::context::Context;
 use crate::platform::db::{Tx, execute, sql};
 use crate::platform::delivery::{Kind, Subscribers};
 use crate::platform::error::{Error, Result};
+use crate::platform::telemetry::redact;
 use crate::platform::trace;
 
-/// A fact about one aggregate, typed. The payload is the serialised value: camelCase, no personal data, no full ICCID.
+/// A fact about one aggregate, typed. The payload is the serialised value: camelCase, no personal data, no full ICCID. What
+/// people typed into texts of it is cut as in a log.
 pub trait Event: Serialize + Send + Sync {
     /// Dotted lower case, past tense: `order.completed`.
     const TYPE: &'static str;
@@ -58,7 +60,8 @@ struct Row {
 }
 
 impl Row {
-    fn of<E: Event>(event: &E, payload: Value) -> Self {
+    fn of<E: Event>(event: &E, mut payload: Value) -> Self {
+        redact::payload(&mut payload);
         Self {
             event_type: E::TYPE,
             schema_version: E::VERSION,
@@ -125,6 +128,7 @@ pub async fn stage_all<E: Event>(tx: &Tx, cx: &Context, events: &[E]) -> Result<
     }
     let payloads = events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
     let payloads = payloads.map_err(|e| Error::Internal(format!("{} cannot be serialised: {e}", E::TYPE)))?;
+    let payloads: Vec<String> = payloads.into_iter().map(redact::serialised).collect();
     let subscribers = tx.subscribers().of(E::TYPE);
     let statement = sql!(
         "with event as (

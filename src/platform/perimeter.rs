@@ -1,6 +1,9 @@
-//! The perimeter: who may call at all, as whom, and with which scopes. Named tokens, compared in constant time.
+//! The perimeter: who may call at all, as whom, with which scopes and through which channels. Named tokens, compared in
+//! constant time.
 //!
 //! Raw tokens are not kept: the map holds keyed hashes and may be logged.
+
+mod grants;
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,6 +12,9 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::platform::context::{DEFAULT_TENANT, Scopes};
+
+use self::grants::Grant;
+pub use self::grants::{Channels, is_grant};
 
 /// Shortest token that is accepted.
 pub const TOKEN_LENGTH_MIN: usize = 32;
@@ -25,6 +31,7 @@ pub struct Identity {
     pub name: Arc<str>,
     pub tenant: Arc<str>,
     pub scopes: Scopes,
+    pub channels: Channels,
 }
 
 /// A token as it is kept, and whose it is.
@@ -48,21 +55,17 @@ pub fn identity_of(variable: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_ascii_lowercase())
 }
 
-/// What an identity may do. The surfaces of the operator may everything; everybody else reads and writes.
-fn scopes_of(identity: &str) -> Scopes {
-    match identity {
-        "default" | "operator_cockpit" => Scopes::ALL,
-        _ => Scopes::READ_WRITE,
-    }
-}
-
 impl TokenMap {
-    /// Validates the tokens. Every fault is reported at once; no message repeats a token.
+    /// Validates the tokens, and the grants that are stated beside them ([`is_grant`]). Every fault is reported at once; no
+    /// message repeats a token.
     ///
     /// # Errors
-    /// One line per fault: the default identity is missing, a sample or short value, two identities with one value.
-    pub fn new(tokens: &[(String, String)]) -> Result<Self, Vec<String>> {
-        let (entries, mut faults) = Self::entries(tokens);
+    /// One line per fault: the default identity is missing, a sample or short value, two identities with one value, a grant
+    /// that cannot be read or is nobody's.
+    pub fn new(tokens: &[(String, String)], grants: &[(String, String)]) -> Result<Self, Vec<String>> {
+        let (entries, mut faults) = Self::entries(tokens, grants);
+        let names: Vec<String> = entries.iter().map(|(_, identity)| identity.name.to_string()).collect();
+        faults.extend(grants::without_token(grants, &names));
         if !entries.iter().any(|(_, identity)| &*identity.name == "default") {
             faults.push("BSS_API_TOKEN is unset; make one with: openssl rand -hex 32".into());
         }
@@ -70,11 +73,11 @@ impl TokenMap {
     }
 
     /// What is wrong with these tokens, where others will still be generated.
-    pub fn faults_of_given(tokens: &[(String, String)]) -> Vec<String> {
-        Self::entries(tokens).1
+    pub fn faults_of_given(tokens: &[(String, String)], grants: &[(String, String)]) -> Vec<String> {
+        Self::entries(tokens, grants).1
     }
 
-    fn entries(tokens: &[(String, String)]) -> (Vec<Entry>, Vec<String>) {
+    fn entries(tokens: &[(String, String)], grants: &[(String, String)]) -> (Vec<Entry>, Vec<String>) {
         let mut faults = Vec::new();
         let mut entries: Vec<Entry> = Vec::new();
         for (variable, token) in tokens {
@@ -97,8 +100,9 @@ impl TokenMap {
                     other.name
                 ));
             }
-            let scopes = scopes_of(&name);
-            let identity = Identity { name: name.into(), tenant: DEFAULT_TENANT.into(), scopes };
+            let (Grant { scopes, channels }, unreadable) = Grant::of(&name, grants);
+            faults.extend(unreadable);
+            let identity = Identity { name: name.into(), tenant: DEFAULT_TENANT.into(), scopes, channels };
             entries.push((hash, Arc::new(identity)));
         }
         (entries, faults)
@@ -148,7 +152,7 @@ mod tests {
 
     fn map(tokens: &[(&str, &str)]) -> Result<TokenMap, Vec<String>> {
         let owned: Vec<_> = tokens.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        TokenMap::new(&owned)
+        TokenMap::new(&owned, &[])
     }
 
     #[test]

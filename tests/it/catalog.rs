@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{Answer, TestApp};
+use crate::support::raw::Request;
 use crate::support::tmf_gate::{Api, validate, validate_request, validate_selection};
 
 const OFFERINGS: &str = "/tmf-api/productCatalogManagement/v4/productOffering";
@@ -100,6 +101,7 @@ async fn a_plan_is_made_changed_and_sold_over_tmf620() {
 #[tokio::test]
 async fn prices_are_added_attached_and_ended_but_never_edited() {
     let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-01-15T00:00:00Z"})).await.ok();
     let wish = json!({"name": "New year", "price": {"unit": "SGD", "value": 20},
         "validFor": {"startDateTime": "2026-02-10T00:00:00Z", "endDateTime": "2026-02-24T00:00:00Z"}});
     let price = send(&app, Method::POST, PRICES, "ProductOfferingPrice", &wish, None).await.ok();
@@ -124,6 +126,8 @@ async fn prices_are_added_attached_and_ended_but_never_edited() {
     change(json!({"price": {"unit": "SGD", "value": 21}})).await.violates("catalog.price.immutable");
     change(json!({"validFor": {"startDateTime": "2026-02-11T00:00:00Z"}})).await.violates("catalog.price.immutable");
     assert_eq!(change(json!({"priceType": "oneTime"})).await.status, 400);
+    app.op("clock.freeze", json!({"at": "2026-02-15T00:00:00Z"})).await.ok();
+    change(json!({"validFor": {"endDateTime": "2026-02-12T00:00:00Z"}})).await.violates("catalog.price.ends_in_past");
     let ended =
         change(json!({"name": "Lunar new year", "validFor": {"endDateTime": "2026-02-20T00:00:00Z"}})).await.ok();
     assert_eq!((&ended["name"], &ended["version"]), (&json!("Lunar new year"), &json!("3")));
@@ -150,6 +154,12 @@ async fn operations_add_window_and_retire_with_the_rules_of_the_catalog() {
     let anonymous =
         app.send_with(Method::POST, "/ops/v1/catalog.add_offering", &plan, &[("x-bss-actor", "anonymous")]).await;
     anonymous.violates("catalog.admin_only");
+    for nobody in [None, Some("system")] {
+        let call = Request::new(Method::POST, "/ops/v1/catalog.add_offering").authenticated().json(&plan);
+        let call = nobody.into_iter().fold(call, |call, actor| call.header("X-BSS-Actor", actor));
+        let refused = call.send(&app.address()).await;
+        assert_eq!((refused.status, &refused.json()["reason"]), (422, &json!("catalog.admin_only")), "{nobody:?}");
+    }
 
     app.op("clock.freeze", json!({"at": "2026-03-01T00:00:00Z"})).await.ok();
     let price = |id: &str, amount: &str| json!({"offeringId": "PLAN_M", "priceId": id, "amount": amount});
@@ -157,6 +167,12 @@ async fn operations_add_window_and_retire_with_the_rules_of_the_catalog() {
         .await
         .violates("catalog.offering.not_found");
     app.op("catalog.add_price", price("PRICE_PLAN_M", "1")).await.violates("catalog.price.already_exists");
+    let mut late = price("PRICE_PLAN_M_V0", "1.00");
+    (late["validFrom"], late["retireCurrent"]) = (json!("2026-02-28T23:58:00Z"), json!(true));
+    app.op("catalog.add_price", late).await.violates("catalog.price.starts_in_past");
+    app.op("catalog.retire_price", json!({"priceId": "PRICE_PLAN_M", "at": "2026-02-01T00:00:00Z"}))
+        .await
+        .violates("catalog.price.ends_in_past");
     let mut dearer = price("PRICE_PLAN_M_V2", "30.00");
     (dearer["validFrom"], dearer["retireCurrent"]) = (json!("2026-04-01T00:00:00Z"), json!(true));
     let added = app.op("catalog.add_price", dearer).await.ok();

@@ -374,6 +374,22 @@ async fn the_clock_and_the_reset_go_by_hand() {
     assert_eq!(stage.json("bss customer list").as_array().map(Vec::len), Some(0));
 }
 
+#[test]
+fn doctor_makes_nothing_on_a_machine_that_has_served_nothing_yet() {
+    let data_dir = std::env::temp_dir().join(format!("bss-doctor-{}", std::process::id()));
+    let doctor = Command::new(env!("CARGO_BIN_EXE_bss"))
+        .args(["doctor", "-o", "json"])
+        .env_clear()
+        .env("BSS_DATA_DIR", &data_dir)
+        .output()
+        .expect("bss is built");
+    let found: Value = serde_json::from_slice(&doctor.stdout).expect("JSON");
+    let database = found.as_array().expect("findings").iter().find(|finding| finding["check"] == "database");
+    let database = database.expect("it looks for a database");
+    assert!(database["ok"] == true && said(&doctor).contains("bss serve makes"), "{found:#}");
+    assert!(doctor.status.success() && !data_dir.exists(), "{found:#}");
+}
+
 #[tokio::test]
 async fn doctor_looks_at_everything_in_every_format() {
     let url = cluster::database().await;

@@ -80,7 +80,7 @@ impl Crm {
 
     fn api(&self) -> Router {
         let tokens =
-            TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).expect("the set-up of the test holds");
+            TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))], &[]).expect("the set-up of the test holds");
         let edge = Edge::new(tokens, self.platform.clock.clone(), self.platform.ids.clone(), Limits::default());
         let edge = Arc::new(edge);
         crm::router(Arc::clone(&self.service)).layer(middleware::from_fn_with_state(edge, layers::guard))
@@ -230,6 +230,21 @@ async fn the_same_request_sent_twice_makes_one_customer() {
 }
 
 #[tokio::test]
+async fn a_name_is_looked_up_and_not_searched_for_in_all_rows() {
+    let crm = Crm::new().await;
+    let plan: Vec<String> = sqlx::query_scalar(
+        "explain select party_id from crm.individual
+         where lower(given_name || ' ' || family_name) ~>=~ lower('Ad') and lower(given_name || ' ' || family_name) ~<~ 'ae'
+         union all select party_id from crm.individual where lower(family_name) ~>=~ lower('Ad') and lower(family_name) ~<~ 'ae'",
+    )
+    .fetch_all(crm.platform.db.keyed_pool())
+    .await
+    .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("ix_individual_name_prefix") && plan.contains("ix_individual_family_prefix"), "{plan}");
+}
+
+#[tokio::test]
 async fn lists_find_both_names_in_any_case_and_never_addresses() {
     let crm = Crm::new().await;
     for (name, email) in
@@ -244,9 +259,13 @@ async fn lists_find_both_names_in_any_case_and_never_addresses() {
         names.sort();
         names
     };
-    assert_eq!(find(json!({"name": "ONG"})).await, ["Bong", "Nadia"]);
+    assert_eq!(find(json!({"name": "ONG"})).await, ["Nadia"], "by the family name");
+    assert_eq!(find(json!({"name": " bON"})).await, ["Bong"], "by the whole name");
     assert_eq!(find(json!({"name": "nadia o"})).await, ["Nadia"]);
-    assert_eq!(find(json!({"name": "%"})).await, ["Per%Cent"]);
+    assert_eq!(find(json!({"name": "nadia ong"})).await, ["Nadia"]);
+    assert_eq!(find(json!({"name": "adia"})).await, [""; 0], "what is in the middle is not searched");
+    assert_eq!(find(json!({"name": "%"})).await, [""; 0], "no character stands for others");
+    assert_eq!(find(json!({"name": "per%"})).await, ["Per%Cent"]);
     assert_eq!(find(json!({"name": "example.test"})).await, [""; 0]);
     assert_eq!(find(json!({"status": "closed"})).await, [""; 0]);
     assert_eq!(find(json!({"limit": 2})).await.len(), 2);

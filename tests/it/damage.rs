@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bss::app::compose;
 use bss::platform::audit::{self, Check};
+use bss::platform::context::Context;
 use bss::platform::scheduler::Scheduler;
 use bss::platform::{Platform, clock};
 use serde_json::{Value, json};
@@ -430,7 +431,7 @@ async fn business() -> String {
 }
 
 fn checks(platform: &Platform) -> Vec<Check> {
-    compose::app(platform).expect("the configuration holds").services.checks.clone()
+    compose::app(platform).expect("the configuration holds").services.books.checks().to_vec()
 }
 
 async fn text(platform: &Platform, query: &'static str) -> String {
@@ -490,14 +491,15 @@ async fn the_night_tells_of_each_finding_once_and_of_its_return() {
     let sql = async |statement: &'static str| {
         sqlx::query(statement).execute(platform.db.pool()).await.expect("the statement is right");
     };
-    let tomorrow = async || platform.clock.advance(chrono::TimeDelta::days(1)).await.expect("the clock is ours");
+    let cx = Context::system("system:test", String::new(), clock::wall());
+    let tomorrow = async || platform.clock.advance(&cx, chrono::TimeDelta::days(1)).await.expect("the clock is ours");
     let (break_it, heal_it) = (
         "update subscription.bundle_balance set remaining = remaining - 1
          where subscription_id = 'SUB-0001' and allowance_type = 'data'",
         "update subscription.bundle_balance set remaining = remaining + 1
          where subscription_id = 'SUB-0001' and allowance_type = 'data'",
     );
-    platform.clock.freeze(Some(clock::wall() + chrono::TimeDelta::days(40))).await.expect("the clock is ours");
+    platform.clock.freeze(&cx, Some(clock::wall() + chrono::TimeDelta::days(40))).await.expect("the clock is ours");
 
     let first = tick(&platform).await;
     assert_eq!((&first["due"], &first["findings"]), (&json!(true), &json!(0)), "{first}");

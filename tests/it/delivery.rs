@@ -228,3 +228,79 @@ async fn a_delivery_that_was_taken_over_has_no_second_effect() {
     assert_eq!(toys.number("select count(*) from toy_counted").await, 100);
     toys.end().await;
 }
+
+/// [`ToyMoved`] as the next version of the product writes and reads it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ToyMovedAnew {
+    toy_name: String,
+}
+
+impl Event for ToyMovedAnew {
+    const TYPE: &'static str = ToyMoved::TYPE;
+    const AGGREGATE: &'static str = ToyMoved::AGGREGATE;
+    const VERSION: i16 = 2;
+    fn aggregate_id(&self) -> &str {
+        &self.toy_name
+    }
+}
+
+struct CountAnew;
+
+impl Consumer for CountAnew {
+    const NAME: &'static str = Count::NAME;
+    type Payload = ToyMovedAnew;
+    async fn handle(&self, tx: &Tx, _: &Context, event: ToyMovedAnew) -> Result<(), Failure> {
+        tx.execute_unprepared(&format!("insert into toy_counted (toy) values ('anew {}')", event.toy_name))
+            .await
+            .map_err(Failure::retry)?;
+        Ok(())
+    }
+}
+
+fn anew() -> Subscribers {
+    let lift = |payload: serde_json::Value| serde_json::json!({ "toyName": payload["toy"] });
+    Subscribers::default().consumer::<CountAnew>().upcast(ToyMoved::TYPE, 1, lift)
+}
+
+#[tokio::test]
+async fn events_of_a_newer_version_wait_for_a_newer_process() {
+    let workers =
+        Workers::new(|| Subscribers::default().consumer::<Count>(), "create table toy_counted (toy text)").await;
+    let stage = async |newer: bool, toy: &str| {
+        let tx = workers.db.begin().await.expect("the database is there");
+        if newer {
+            outbox::stage(&tx, &cx("newer"), &ToyMovedAnew { toy_name: toy.to_owned() }).await.expect("staged");
+        } else {
+            let moved = ToyMoved { toy: toy.to_owned(), failures: 0, is_busy: false };
+            outbox::stage(&tx, &cx("older"), &moved).await.expect("staged");
+        }
+        tx.commit().await.expect("committed");
+    };
+    stage(true, "bear").await;
+    workers.replica(|_| Handlers::default().consumer(Count(Arc::default()))).await;
+    workers
+        .until("select count(*) from audit.delivery where leased_by is null and next_attempt_at > recorded_at + interval '1 second'", 1)
+        .await;
+    stage(false, "doll").await;
+    workers.until("select count(*) from toy_counted where toy = 'doll'", 1).await;
+    assert_eq!(workers.number("select count(*) from audit.delivery where state = 'pending' and attempts = 0").await, 1);
+    assert_eq!(workers.number("select count(*) from audit.delivery where state = 'parked'").await, 0);
+    workers.replica_of(anew, |_| Handlers::default().consumer(CountAnew)).await;
+    workers.until(PENDING, 0).await;
+    assert_eq!(workers.number("select count(*) from toy_counted where toy = 'anew bear'").await, 1);
+    workers.end().await;
+}
+
+#[tokio::test]
+async fn a_payload_of_an_older_version_is_lifted_to_the_current_one() {
+    let workers = Workers::new(anew, "create table toy_counted (toy text)").await;
+    let tx = workers.db.begin().await.expect("the database is there");
+    let moved = ToyMoved { toy: "doll".to_owned(), failures: 0, is_busy: false };
+    outbox::stage(&tx, &cx("older"), &moved).await.expect("staged");
+    tx.commit().await.expect("committed");
+    workers.replica(|_| Handlers::default().consumer(CountAnew)).await;
+    workers.until(PENDING, 0).await;
+    assert_eq!(workers.number("select count(*) from toy_counted where toy = 'anew doll'").await, 1);
+    workers.end().await;
+}

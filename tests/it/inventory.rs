@@ -83,7 +83,7 @@ impl Pool {
 
     async fn tick(&self, name: &str, later: TimeDelta) -> u64 {
         let Platform { db, clock, ids, .. } = self.platform.clone();
-        clock.freeze(Some(self.cx.now + later)).await.expect("the set-up of the test holds");
+        clock.freeze(&self.cx, Some(self.cx.now + later)).await.expect("the set-up of the test holds");
         let report =
             Scheduler::new(db, clock, ids, self.service.ticks()).run(name).await.expect("the set-up of the test holds");
         report["released"].as_u64().expect("the set-up of the test holds")

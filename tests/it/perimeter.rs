@@ -96,11 +96,7 @@ async fn the_token_alone_says_who_calls() {
     let app = TestApp::new().await;
     let pretending = |request: Request| {
         let request = request.header("X-BSS-API-Token", portal()).header("X-BSS-Service-Identity", "operator_cockpit");
-        request
-            .header("X-BSS-Tenant", "OTHER")
-            .header("X-BSS-Scopes", "admin")
-            .header("X-BSS-Actor", "CUST-1")
-            .header("X-BSS-Channel", "cli")
+        request.header("X-BSS-Tenant", "OTHER").header("X-BSS-Scopes", "admin").header("X-BSS-Actor", "CUST-1")
     };
     let create = Request::new(Method::POST, "/ops/v1/customer.create")
         .json(&json!({ "name": "Ada Lovelace", "email": "ada@example.test" }));
@@ -114,7 +110,7 @@ async fn the_token_alone_says_who_calls() {
     assert_eq!(event["serviceIdentity"], "portal_self_serve");
     assert_eq!(
         (&event["tenantId"], &event["actor"], &event["channel"]),
-        (&json!("DEFAULT"), &json!("CUST-1"), &json!("cli"))
+        (&json!("DEFAULT"), &json!("CUST-1"), &json!("portal-self-serve"))
     );
     let freeze = pretending(Request::new(Method::POST, "/ops/v1/clock.freeze").json(&json!({})));
     refused(&freeze.send(&app.address()).await, 403, "FORBIDDEN");
@@ -209,4 +205,133 @@ async fn what_is_no_http_ends_the_connection_and_nothing_else() {
     }
     assert_eq!(Request::new(Method::GET, "/health").send(&address).await.status, 200);
     app.stop().await;
+}
+
+#[tokio::test]
+async fn an_invented_method_adds_no_series_to_the_metrics() {
+    let mut app = TestApp::new().await;
+    for method in ["BREW", "BREW1", "PROPFIND"] {
+        for target in ["/health", "/nowhere", "/ops/v1"] {
+            Request::new(method.parse().expect("a method"), target).send(&app.address()).await;
+        }
+    }
+    app.get("/ops/v1").await.ok();
+    let metrics = app.get("/metrics").await.body;
+    let metrics = metrics.as_str().expect("text");
+    assert!(metrics.contains("method=\"OTHER\"") && metrics.contains("method=\"GET\""));
+    assert!(!metrics.contains("BREW") && !metrics.contains("PROPFIND"));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_books_are_checked_for_one_caller_at_a_time() {
+    let mut app = TestApp::new().await;
+    // The first check waits here, for as long as the test wants it to.
+    let mut held = app.platform.db.pool().begin().await.expect("a connection");
+    sqlx::query("lock table payment.journal_line in access exclusive mode").execute(&mut *held).await.expect("a lock");
+    let checking = || Request::new(Method::POST, "/ops/v1/audit.verify").authenticated().json(&json!({}));
+    let (first, address) = (checking(), app.address());
+    let first = tokio::spawn(async move { first.send(&address).await });
+    app.until("the first one waits", async || {
+        (app.number("select count(*) from pg_locks where not granted and database is not null").await > 0).then_some(())
+    })
+    .await;
+    let second = checking().send(&app.address()).await;
+    refused(&second, 503, "UNAVAILABLE");
+    assert!(second.header("retry-after").is_some());
+    refused(
+        &Request::new(Method::POST, "/ops/v1/audit.find_orphans")
+            .authenticated()
+            .json(&json!({}))
+            .send(&app.address())
+            .await,
+        503,
+        "UNAVAILABLE",
+    );
+    held.rollback().await.expect("the lock ends");
+    assert_eq!(first.await.expect("it ends").status, 200);
+    assert_eq!(checking().send(&app.address()).await.status, 200, "and then it is the next one's turn");
+    app.stop().await;
+}
+
+/// What changes the installation rather than a customer's affairs.
+const ADMIN: [&str; 3] = ["inventory.msisdn.add_range", "inventory.esim.add_batch", "order.retry"];
+
+#[tokio::test]
+async fn what_changes_the_installation_needs_the_scope_admin() {
+    let mut app = TestApp::new().await;
+    let listed = app.get("/ops/v1").await.ok();
+    for name in ADMIN {
+        let declared =
+            listed.as_array().expect("a list").iter().find(|one| one["name"] == name).expect("it is declared");
+        let call = Request::new(Method::POST, format!("/ops/v1/{name}")).json(&declared["example"]);
+        refused(&call.header("X-BSS-API-Token", portal()).send(&app.address()).await, 403, "FORBIDDEN");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_identity_speaks_for_its_own_channels_only() {
+    let watched = [("BSS_PARTNER_API_TOKEN", "d4".repeat(32)), ("BSS_PARTNER_API_CHANNELS", "mcp,llm".to_owned())];
+    let mut app = TestApp::with(&watched.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let cases = [
+        ("a1", "cli", true),
+        ("a1", "portal-self-serve", true),
+        ("a1", "seed", false),
+        ("b2", "portal-self-serve", true),
+        ("b2", "portal-chat", true),
+        ("b2", "cli", false),
+        ("b2", "system", false),
+        ("d4", "llm", true),
+        ("d4", "cli", false),
+    ];
+    for (fill, channel, may) in cases {
+        let call = Request::new(Method::POST, "/ops/v1/clock.now").json(&json!({}));
+        let call = call.header("X-BSS-API-Token", fill.repeat(32)).header("X-BSS-Channel", channel);
+        let answer = call.send(&app.address()).await;
+        assert_eq!(answer.status, if may { 200 } else { 403 }, "{fill} {channel}: {}", answer.json());
+        if !may {
+            refused(&answer, 403, "FORBIDDEN");
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_identity_has_the_scopes_that_are_stated_for_it() {
+    let watched = [("BSS_AUDITOR_API_TOKEN", "d4".repeat(32)), ("BSS_AUDITOR_API_SCOPES", "read".to_owned())];
+    let app = TestApp::with(&watched.each_ref().map(|(name, value)| (*name, value.as_str()))).await;
+    let line = app.line("PLAN_S").await["id"].clone();
+    let call = async |name: &str, arguments: serde_json::Value| {
+        let call = Request::new(Method::POST, format!("/ops/v1/{name}")).json(&arguments);
+        call.header("X-BSS-API-Token", "d4".repeat(32)).send(&app.address()).await
+    };
+    assert_eq!(call("subscription.get", json!({ "subscriptionId": line })).await.status, 200);
+    refused(&call("customer.create", json!({ "name": "A", "email": "a@example.test" })).await, 403, "FORBIDDEN");
+    refused(&call("subscription.terminate", json!({ "subscriptionId": line })).await, 403, "FORBIDDEN");
+    // Whoever has the activation code can take over the line: to look is not enough.
+    refused(&call("subscription.get_esim_activation", json!({ "subscriptionId": line })).await, 403, "FORBIDDEN");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn readiness_tells_of_lanes_and_queue_and_stays_200_while_the_database_is_there() {
+    let app = TestApp::new().await;
+    let ready = async || Request::new(Method::GET, "/health/ready").send(&app.address()).await;
+    app.until("the lanes look for work", async || (ready().await.json()["checks"]["workers"] == "up").then_some(()))
+        .await;
+    assert_eq!(
+        ready().await.json()["checks"],
+        json!({ "database": "up", "workers": "up", "queue": "moving" }),
+        "nothing waits"
+    );
+    let behind = app
+        .until("what was counted is told", async || {
+            app.platform.db.vitals().counted(std::time::Duration::from_secs(600));
+            let answer = ready().await;
+            (answer.json()["checks"]["queue"] == "behind").then_some(answer)
+        })
+        .await;
+    assert_eq!((behind.status, &behind.json()["status"]), (200, &json!("degraded")));
+    app.finish().await;
 }

@@ -314,3 +314,39 @@ async fn usage_that_says_more_is_kept_and_echoed() {
     assert_eq!(app.send(Method::POST, path, &wish).await.body["reason"], "/speed");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_list_of_hundreds_of_thousands_is_not_counted_to_its_end() {
+    let mut app = TestApp::new().await;
+    let customer = app.customer("4242424242424242").await;
+    let mut making = app.platform.db.pool().begin().await.unwrap();
+    for statement in [
+        "set local statement_timeout = 0",
+        "alter table crm.interaction set (autovacuum_enabled = off)",
+        "insert into crm.interaction (id, customer_id, channel, direction, summary, actor, occurred_at)
+         select 'X-' || n, (select id from crm.customer), 'system', 'internal', 'made for a test', 'test', now()
+         from generate_series(1, 260000) n",
+        "analyze crm.interaction",
+        // What the planner believes and what is there differ from here on.
+        "delete from crm.interaction where id between 'X-1' and 'X-1299'",
+    ] {
+        sqlx::query(statement).execute(&mut *making).await.unwrap();
+    }
+    making.commit().await.unwrap();
+    let exact = app.number("select count(*) from crm.interaction").await;
+    let total = async |query: &str| {
+        let path = format!("/tmf-api/partyInteraction/v4/partyInteraction?limit=1{query}");
+        let answer = app.get(&path).await;
+        assert_eq!(answer.status, 206, "{:#}", answer.body);
+        answer.headers["x-total-count"].to_str().unwrap().parse::<i64>().unwrap()
+    };
+    assert!(exact > 200_000, "{exact}");
+    let all = total("").await;
+    assert!(all > 255_000 && all != exact, "{all} of {exact}");
+    let few = app.number("select count(*) from crm.interaction where id >= 'X-2' and id < 'X-3'").await;
+    assert!((1..200_000).contains(&few), "{few}");
+    assert_eq!(total("&id.gte=X-2&id.lt=X-3").await, few, "a filter that lets fewer through is counted");
+    let filtered = total(&format!("&reason=made%20for%20a%20test&relatedParty.id={customer}")).await;
+    assert!(filtered > 200_000, "{filtered}");
+    app.stop().await;
+}

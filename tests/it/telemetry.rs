@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use crate::support::client::Client;
 use crate::support::cluster;
 use crate::support::installation::Installation;
 use crate::support::server::ServerProcess;
@@ -71,6 +72,13 @@ async fn spans_reach_a_collector_and_hold_no_secret() {
     let customer = client.op("customer.create", arguments).await.ok()["id"].clone();
     let card = json!({"customerId": customer, "cardNumber": "4242424242424242"});
     client.op("payment.add_card", card).await.ok();
+
+    // Who has no token is logged with the address that it came from.
+    let refused = Client::plain().get(format!("{}/ops/v1", server.url())).send().await.expect("an answer");
+    assert_eq!(refused.status(), 401);
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("auth.401")).expect("a line of the refusal");
+    assert!(line.contains("127.0.0.1") && line.contains("/ops/v1") && line.contains("missing"), "{line}");
 
     let started = Instant::now();
     let mut all = Vec::new();

@@ -80,6 +80,9 @@ impl TestApp {
 
     pub(crate) async fn send_with(&self, method: Method, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
         let mut request = self.client.request(method, self.url(path)).header("x-bss-api-token", "a1".repeat(32));
+        if !headers.iter().any(|(name, _)| *name == "x-bss-actor") {
+            request = request.header("x-bss-actor", "tester");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -43,6 +43,7 @@ impl Client {
     pub(crate) async fn try_op(&self, name: &str, arguments: &Value, key: Option<&str>) -> Result<Answer, String> {
         let base = &self.bases[self.turn.fetch_add(1, Ordering::Relaxed) % self.bases.len()];
         let mut request = self.http.post(format!("{base}/ops/v1/{name}")).header("x-bss-api-token", &*self.token);
+        request = request.header("x-bss-actor", "tester");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }

@@ -38,7 +38,12 @@ impl Workers {
 
     /// Starts one replica with a pool of its own.
     pub(crate) async fn replica(&self, handlers: impl FnOnce(&Db) -> Handlers) {
-        let (db, boot_id) = (connect(&self.url, self.subscribers), Uuid::from_u128(rand::random()));
+        self.replica_of(self.subscribers, handlers).await;
+    }
+
+    /// Starts one replica of another version of the product.
+    pub(crate) async fn replica_of(&self, subscribers: fn() -> Subscribers, handlers: impl FnOnce(&Db) -> Handlers) {
+        let (db, boot_id) = (connect(&self.url, subscribers), Uuid::from_u128(rand::random()));
         replica::renew(&db, boot_id, "all").await.expect("the replica is announced");
         self.tasks.spawn(replica::keep_alive(db.clone(), boot_id, "all", self.stop.clone()));
         let handlers = handlers(&db);

@@ -56,7 +56,7 @@ pub(super) fn headers() -> Value {
         "ETag": header("The version, for If-Match", "string"),
         "HubSecret": header("Signs what the listener is sent (HMAC-SHA-256); shown this once", "string"),
         "Location": header("Path of the new resource", "string"),
-        "TotalCount": header("Resources that the filters let through", "integer"),
+        "TotalCount": header("Resources that the filters let through; exact up to 200,000, an estimate beyond", "integer"),
         "ResultCount": header("Resources in this answer", "integer"),
         "Link": header("first, prev, next, last (RFC 8288), when the answer is not everything", "string"),
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Stub, run, violation};
+use super::{Cli, Stub, run, violation};
 use crate::cli::operations;
 
 /// Every command with arguments, and the calls it makes.
@@ -484,4 +484,88 @@ async fn completions_need_no_server() {
         assert_eq!(ran.code, 0);
         assert!(ran.out.contains("COMPLETE"), "{}", ran.out);
     }
+}
+
+#[tokio::test]
+async fn a_long_wait_is_asked_for_in_pieces_and_orders_once() {
+    let waits = std::sync::atomic::AtomicU32::new(0);
+    let stub = Stub::answering(move |operation, _| {
+        let order = json!({"id": "ORD-1", "state": "completed"});
+        match operation {
+            "order.wait_until" if waits.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2 => {
+                let context = json!({"orderId": "ORD-1", "state": "in_progress"});
+                (
+                    503,
+                    json!({"code": "UNAVAILABLE", "status": "503", "message": "still in progress", "context": context}),
+                )
+            }
+            _ => (200, order),
+        }
+    })
+    .await;
+    let ran = stub.run("order create --customer CUST-1 --offering PLAN_S --timeout 3600").await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let calls = stub.calls();
+    let names: Vec<&str> = calls.iter().map(|(operation, _)| operation.as_str()).collect();
+    assert_eq!(names, ["order.create", "order.wait_until", "order.wait_until", "order.wait_until"]);
+    assert!(calls[1..].iter().all(|(_, wish)| wish["timeoutSeconds"] == 60), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_was_not_answered_can_be_repeated_with_its_key() {
+    let stub = Stub::answering(|operation, _| match operation {
+        "order.create" => (503, json!({"code": "UNAVAILABLE", "status": "503", "message": "too late"})),
+        _ => (200, json!([])),
+    })
+    .await;
+    let line = "order create --customer CUST-1 --offering PLAN_S";
+    stub.run(line).await;
+    stub.run(line).await;
+    stub.run(&format!("{line} --idempotency-key again-7")).await;
+    stub.run("customer list").await;
+    let calls = stub.full_calls();
+    let keys: Vec<Option<&str>> =
+        calls.iter().map(|call| call.headers.get("idempotency-key").and_then(|key| key.to_str().ok())).collect();
+    assert!(keys[0].is_some() && keys[0] != keys[1], "each run has its own: {keys:?}");
+    assert_eq!(keys[2..], [Some("again-7"), None], "and what only reads has none");
+    assert_eq!(
+        Cli::read(["bss", "--idempotency-key", "two words", "order", "list"]).map(drop).unwrap_err().exit_code(),
+        2
+    );
+
+    // A server that takes the request and goes away.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("a bound listener"));
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("the client connects");
+        let mut asked = [0; 1_024];
+        tokio::io::AsyncReadExt::read(&mut stream, &mut asked).await.expect("the client asks");
+    });
+    let ran = run(&format!("bss --url {url} --token secret {line} --idempotency-key again-8"), "", false).await;
+    assert_eq!(ran.code, 7, "{ran:?}");
+    assert!(ran.err.contains("--idempotency-key again-8"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn what_is_secret_is_not_taken_from_the_command_line() {
+    let stub = Stub::always(json!({"id": "PM-0001"})).await;
+    for line in [
+        "payment add-card --customer CUST-1 --card 4111111111111111",
+        "customer create --name A --card '4111 1111 1111 1111'",
+    ] {
+        let ran = stub.run(line).await;
+        assert!(ran.code == 2 && ran.err.contains("--card -") && !ran.err.contains("1111"), "{ran:?}");
+    }
+    assert!(stub.calls().is_empty(), "nothing was begun");
+    stub.run_with_person("customer kyc CUST-1 --document-type nric --document-number -", "S1234567D\n").await;
+    assert_eq!(stub.calls()[0].1["documentNumber"], "S1234567D");
+    let ran = stub.run("customer kyc CUST-1 --document-number S7654321D").await;
+    assert!(ran.code == 2 && !ran.err.contains("S7654321D"), "{ran:?}");
+    let error = Cli::read(["bss", "--token", "s3cr3t", "order", "list"]).map(drop).unwrap_err();
+    assert!(error.exit_code() == 2 && !error.to_string().contains("s3cr3t"), "{error}");
+    let file = std::env::temp_dir().join(format!("bss-token-{}", std::process::id()));
+    std::fs::write(&file, "kept-in-a-file\n").expect("a file of ours");
+    let cli = Cli::read(["bss", "order", "list", "--token-from", &file.display().to_string()]).expect("a command line");
+    assert_eq!(cli.global.token.as_deref(), Some("kept-in-a-file"));
+    std::fs::remove_file(&file).expect("our file");
 }

@@ -130,7 +130,13 @@ async fn run(line: &str, input: &str, interactive: bool) -> Ran {
 }
 
 fn parsed(line: &str) -> (Global, ClientCommand) {
-    let cli = Cli::read(words(line)).expect("a command line of this test");
+    // A test has no file for each token: it is put where one that was read from a file would be.
+    let mut words = words(line);
+    let token = words.iter().position(|word| word == "--token").map(|at| words.drain(at..at + 2).nth(1));
+    let mut cli = Cli::read(words).expect("a command line of this test");
+    if let Some(token) = token.flatten() {
+        (cli.global.token, cli.global.said.token) = (Some(token), true);
+    }
     let Command::Client(command) = cli.command else { panic!("not a client command: {line}") };
     (cli.global, command)
 }

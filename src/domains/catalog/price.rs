@@ -94,6 +94,9 @@ impl Service {
             let price = self.price_row(cx, &kept.price_id).await?.view()?;
             return Ok(AddedPrice { price, retired: kept.retired, warning: kept.warning });
         }
+        if let Some(from) = command.valid_from {
+            policy::from_now_on(from, cx.now, rule::STARTS_IN_PAST)?;
+        }
         let window = Window { valid_from: command.valid_from, valid_to: command.valid_to };
         let mut new =
             NewPrice { id: command.price_id, name: None, is_recurring: true, money, window, attributes: Map::new() };
@@ -146,6 +149,7 @@ impl Service {
         if price.window().valid_to.is_some_and(|end| end <= at) {
             return price.view();
         }
+        policy::from_now_on(at, cx.now, rule::ENDS_IN_PAST)?;
         policy::window(Window { valid_to: Some(at), ..price.window() })?;
         end(&tx, cx, &command.price_id, at).await?;
         touch(&tx, cx, &price).await?;
@@ -188,6 +192,10 @@ impl Service {
             return Err(immutable(id).into());
         }
         let window = policy::window(Window { valid_to: change.valid_to.unwrap_or(was.valid_to), ..was })?;
+        // What belongs to no plan yet was never a price of anything.
+        if let Some(end) = window.valid_to.filter(|_| window != was && price.offering_id.is_some()) {
+            policy::from_now_on(end, cx.now, rule::ENDS_IN_PAST)?;
+        }
         let name = change.name.unwrap_or_else(|| price.name.clone());
         let mut attributes = price.attributes();
         merge::apply(&mut attributes, change.attributes);

@@ -247,7 +247,7 @@ pub(super) async fn offerings_by_id(
 
 pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<OfferingRow>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    db::list(db.connection(), SELECT, FROM, &cx.tenant, &filter).await
+    db::list(db, SELECT, FROM, &cx.tenant, &filter).await
 }
 
 pub(super) async fn price(db: &Db, cx: &Context, id: &PriceId) -> Result<Option<PriceView>> {

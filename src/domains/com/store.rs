@@ -315,7 +315,7 @@ pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query:
 /// One page of the orders that fit, with how many there are.
 pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Order>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    let (total, rows) = db::list::<Row>(db.connection(), SELECT, FROM, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<Row>(db, SELECT, FROM, &cx.tenant, &filter).await?;
     Ok((total, rows.into_iter().map(Order::try_from).collect::<Result<_>>()?))
 }
 

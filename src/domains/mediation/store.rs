@@ -108,7 +108,7 @@ pub(super) async fn usages(db: Db, tenant: Arc<str>, ids: Vec<UsageId>) -> Resul
 /// A page of TMF635, and how many events fit in all.
 pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<UsageRow>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    db::list(db.connection(), COLUMNS, "mediation.usage_event u where u.tenant_id = $1", &cx.tenant, &filter).await
+    db::list(db, COLUMNS, "mediation.usage_event u where u.tenant_id = $1", &cx.tenant, &filter).await
 }
 
 /// Events of `lines` (None: of all lines), newest first.

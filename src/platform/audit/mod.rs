@@ -2,11 +2,14 @@
 
 pub mod nightly;
 
+use std::sync::Arc;
+
 use sea_orm::FromQueryResult;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::platform::db::{Db, sql};
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::retention;
 
 /// One statement about the books that must hold at every moment between two transactions, or after recovery.
@@ -55,6 +58,45 @@ pub struct CheckReport {
 pub struct AuditReport {
     pub ok: bool,
     pub checks: Vec<CheckReport>,
+}
+
+/// The checks for whoever asks. One is answered at a time in a process: each reads whole tables for a long time, on a
+/// connection that writing needs, too.
+#[derive(Debug)]
+pub struct Books {
+    db: Db,
+    checks: Vec<Check>,
+    turn: Arc<Semaphore>,
+}
+
+impl Books {
+    pub fn new(db: Db, checks: Vec<Check>) -> Self {
+        Self { db, checks, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// All of them.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Runs the checks that are `wanted` by name.
+    ///
+    /// # Errors
+    /// Unavailable while somebody else's answer is being worked on.
+    pub async fn verify(&self, wanted: impl Fn(&str) -> bool) -> Result<AuditReport> {
+        let turn = Arc::clone(&self.turn).try_acquire_owned();
+        let turn =
+            turn.map_err(|_| Error::unavailable("The books are being checked already; ask again in a moment"))?;
+        let checks: Vec<Check> = self.checks.iter().filter(|check| wanted(check.name)).copied().collect();
+        let db = self.db.clone();
+        // A caller who leaves does not end the statement that the database is at: the turn lasts as long as that.
+        let running = tokio::spawn(async move {
+            let report = verify(&db, &checks).await;
+            drop(turn);
+            report
+        });
+        running.await.map_err(|error| Error::Internal(format!("the check of the books ended early: {error}")))?
+    }
 }
 
 /// Runs every check over one snapshot of the database.

@@ -1,18 +1,23 @@
-//! How long a list is. To count a hundred thousand rows takes longer than to show twenty of them, so a large count is
-//! remembered for a moment: a caller who pages through such a list asks the same question again and again, and nobody can
-//! tell 100,003 from 100,004. Small ones are always counted.
+//! How long a list is. To count a hundred thousand rows takes longer than to show twenty of them, and millions longer than
+//! any caller waits. So rows are counted up to a bound; beyond it the planner's estimate is the answer. A large count is
+//! remembered for a moment besides: a caller who pages through such a list asks the same question again and again, and nobody
+//! can tell 100,003 from 100,004. Small ones are always counted.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::platform::error::Result;
 
 /// From this count on it is remembered.
 const LARGE: u64 = 10_000;
+
+/// Up to this count it is exact.
+const EXACT_MAX: u64 = 200_000;
 
 /// For so long.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -26,18 +31,32 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// The count that the statement asks for, in the column `total`.
-    pub(super) async fn of(&self, connection: &impl ConnectionTrait, statement: Statement) -> Result<u64> {
+    /// How many rows `from` has that fulfil the condition at its end, with `values` for its placeholders.
+    pub(super) async fn of(
+        &self,
+        connection: &impl ConnectionTrait,
+        from: &str,
+        values: &[sea_orm::Value],
+    ) -> Result<u64> {
         #[derive(FromQueryResult)]
         struct Total {
             total: i64,
         }
-        let question = statement.to_string();
+        let statement = |text: String| Statement::from_sql_and_values(DbBackend::Postgres, text, values.to_vec());
+        let most = EXACT_MAX + 1;
+        let counting = statement(format!("select count(*) as total from (select from {from} limit {most}) as counted"));
+        let question = counting.to_string();
         if let Some(total) = self.remembered(&question) {
             return Ok(total);
         }
-        let total = Total::find_by_statement(statement).one(connection).await?.map_or(0, |row| row.total);
-        let total = total.unsigned_abs();
+        let total = Total::find_by_statement(counting).one(connection).await?.map_or(0, |row| row.total);
+        let mut total = total.unsigned_abs();
+        if total > EXACT_MAX {
+            let plan = connection.query_one_raw(statement(format!("explain (format json) select from {from}"))).await?;
+            let plan: Option<Value> = plan.map(|row| row.try_get_by_index(0)).transpose()?;
+            // Less than what was counted it is not.
+            total = total.max(plan.as_ref().and_then(estimated).unwrap_or_default());
+        }
         if total >= LARGE {
             self.remember(question, total);
         }
@@ -58,9 +77,25 @@ impl Counts {
     }
 }
 
+/// How many rows the planner expects of this plan.
+fn estimated(plan: &Value) -> Option<u64> {
+    plan.pointer("/0/Plan/Plan Rows")?.as_u64()
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn the_estimate_stands_in_the_plan() {
+        assert_eq!(
+            estimated(&json!([{ "Plan": { "Node Type": "Seq Scan", "Plan Rows": 5_000_000 } }])),
+            Some(5_000_000)
+        );
+        assert_eq!(estimated(&json!([])), None);
+    }
 
     #[test]
     fn a_count_is_remembered_for_a_moment_and_the_memory_is_bounded() {

@@ -22,6 +22,7 @@ use crate::platform::delivery::Subscribers;
 use crate::platform::delivery::wake::Wake;
 use crate::platform::error::{Error, Result};
 use crate::platform::tmf::filter::SqlFilter;
+use crate::platform::vitals::Vitals;
 
 /// Makes a statement: SQL text with `$1`, `$2`, … and the values for them, in order.
 macro_rules! sql {
@@ -40,32 +41,22 @@ pub async fn execute(connection: &impl ConnectionTrait, statement: Statement) ->
     Ok(connection.execute_raw(statement).await?.rows_affected())
 }
 
-/// One page of a TMF list, and how many rows there are in all. `from` ends in a condition that binds the tenant as `$1`,
-/// such as `crm.customer c where c.tenant_id = $1`; `filter` was made with 2 as its first placeholder.
+/// One page of a TMF list, and how many rows there are in all, as [`counts`] says it. `from` ends in a condition that binds
+/// the tenant as `$1`, such as `crm.customer c where c.tenant_id = $1`; `filter` was made with 2 as its first placeholder.
 pub async fn list<T: FromQueryResult>(
-    connection: &impl ConnectionTrait,
+    db: &Db,
     select: &str,
     from: &str,
     tenant: &str,
     filter: &SqlFilter,
 ) -> Result<(u64, Vec<T>)> {
-    #[derive(FromQueryResult)]
-    struct Total {
-        total: i64,
-    }
-    let with_tenant = |values: Vec<sea_orm::Value>| std::iter::once(tenant.into()).chain(values);
-    let count = format!("select count(*) as total from {from} and ({})", filter.conditions());
-    let count = Statement::from_sql_and_values(DbBackend::Postgres, count, with_tenant(filter.values().collect()));
-    let total = Total::find_by_statement(count).one(connection).await?.map_or(0, |row| row.total);
     let page = format!(
         "select {select} from {from} and ({}) order by {} {}",
         filter.conditions(),
         filter.order_by(),
         filter.page()
     );
-    let page = Statement::from_sql_and_values(DbBackend::Postgres, page, with_tenant(filter.page_values().collect()));
-    let rows = T::find_by_statement(page).all(connection).await?;
-    Ok((total.unsigned_abs(), rows))
+    counted(db, from, tenant, filter, page).await
 }
 
 /// [`list`] for rows that are wide or joined: only those of the page are put together, however far it is. `lean` has the
@@ -79,16 +70,27 @@ pub async fn list_wide<T: FromQueryResult>(
     tenant: &str,
     filter: &SqlFilter,
 ) -> Result<(u64, Vec<T>)> {
-    let with_tenant = |values: Vec<sea_orm::Value>| std::iter::once(tenant.into()).chain(values);
-    let count = format!("select count(*) as total from {lean} and ({})", filter.conditions());
-    let count = Statement::from_sql_and_values(DbBackend::Postgres, count, with_tenant(filter.values().collect()));
-    let total = db.counts.of(db.connection(), count).await?;
     let order = filter.order_by();
     let page = format!(
         "select {select} from {from} and {key} in (select {key} from {lean} and ({}) order by {order} {}) order by {order}",
         filter.conditions(),
         filter.page()
     );
+    counted(db, lean, tenant, filter, page).await
+}
+
+/// The rows of the page, and how many of `from` fit.
+async fn counted<T: FromQueryResult>(
+    db: &Db,
+    from: &str,
+    tenant: &str,
+    filter: &SqlFilter,
+    page: String,
+) -> Result<(u64, Vec<T>)> {
+    let with_tenant =
+        |values: Vec<sea_orm::Value>| -> Vec<_> { std::iter::once(tenant.into()).chain(values).collect() };
+    let fitting = format!("{from} and ({})", filter.conditions());
+    let total = db.counts.of(db.connection(), &fitting, &with_tenant(filter.values().collect())).await?;
     let page = Statement::from_sql_and_values(DbBackend::Postgres, page, with_tenant(filter.page_values().collect()));
     let rows = T::find_by_statement(page).all(db.connection()).await?;
     Ok((total, rows))
@@ -140,6 +142,7 @@ pub struct Db {
     wake: Wake,
     subscribers: Arc<Subscribers>,
     counts: Arc<counts::Counts>,
+    vitals: Arc<Vitals>,
 }
 
 impl Db {
@@ -184,6 +187,7 @@ impl Db {
             wake: Wake::default(),
             subscribers: Arc::new(subscribers),
             counts: Arc::default(),
+            vitals: Arc::default(),
         })
     }
 
@@ -230,6 +234,11 @@ impl Db {
 
     pub const fn wake(&self) -> &Wake {
         &self.wake
+    }
+
+    /// How the process is that works with this database.
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     pub fn subscribers(&self) -> &Subscribers {

@@ -20,6 +20,7 @@ pub(super) struct Claimed {
     pub(super) consumer: String,
     pub(super) attempts: i16,
     pub(super) event_type: String,
+    schema_version: i16,
     pub(super) aggregate_id: String,
     pub(super) occurred_at: DateTime<Utc>,
     pub(super) actor: String,
@@ -60,12 +61,16 @@ impl Claimed {
     }
 }
 
+/// For so long a delivery is left to processes that know its event's version, and up to twice as long.
+const LEFT_SECONDS: f64 = 2.0;
+
 /// Leases up to `limit` due deliveries of the known consumers, oldest event first. The listeners outside are known to all.
+/// Payloads are in the newest version that this process knows; events of newer ones are left to newer processes.
 ///
 /// The claim does not wait for the disk: losing a lease in a database crash only means that somebody claims again. To plan
 /// it takes longer than to run it.
 pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], limit: i64) -> Result<Vec<Claimed>> {
-    let claimed = sqlx::query_as::<_, Claimed>(
+    let mut claimed = sqlx::query_as::<_, Claimed>(
         "with setting as materialized (select set_config('synchronous_commit', 'off', true)),
               due as (
                   select d.event_id, d.consumer from audit.delivery d, setting
@@ -79,7 +84,7 @@ pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], 
                   set leased_by = $4, next_attempt_at = clock_timestamp() + make_interval(secs => $5)
                   from due where d.event_id = due.event_id and d.consumer = due.consumer
                   returning d.event_id, d.consumer, d.attempts, d.event_seq, d.recorded_at)
-         select c.event_id, c.consumer, c.attempts, e.event_type, e.aggregate_id, e.occurred_at, e.actor, e.channel,
+         select c.event_id, c.consumer, c.attempts, e.event_type, e.schema_version, e.aggregate_id, e.occurred_at, e.actor, e.channel,
                 e.service_identity, e.tenant_id, e.request_id, e.trace_id, e.payload
          from claimed c join audit.domain_event e on e.id = c.event_seq and e.recorded_at = c.recorded_at
          order by c.event_seq",
@@ -91,7 +96,34 @@ pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], 
     .bind(f64::from(LEASE_SECONDS))
     .fetch_all(db.keyed_pool())
     .await?;
+    let subscribers = db.subscribers();
+    let newer: Vec<Claimed> =
+        claimed.extract_if(.., |one| !subscribers.reads(&one.consumer, one.schema_version)).collect();
+    if !newer.is_empty() {
+        leave(db, boot_id, &newer).await?;
+    }
+    for one in &mut claimed {
+        one.payload = subscribers.current(&one.event_type, one.schema_version, one.payload.take());
+    }
     Ok(claimed)
+}
+
+/// Hands back what this process cannot read; it counts as no try. The pause lets others come first.
+async fn leave(db: &Db, boot_id: Uuid, newer: &[Claimed]) -> Result<()> {
+    tracing::debug!(deliveries = newer.len(), "events of a newer version are left to newer processes");
+    sqlx::query(
+        "update audit.delivery d
+         set leased_by = null, next_attempt_at = clock_timestamp() + make_interval(secs => $4 * (1 + random()))
+         from unnest($1::uuid[], $2::text[]) as left_over (event_id, consumer)
+         where d.event_id = left_over.event_id and d.consumer = left_over.consumer and d.leased_by = $3",
+    )
+    .bind(newer.iter().map(|one| one.event_id).collect::<Vec<_>>())
+    .bind(newer.iter().map(|one| one.consumer.as_str()).collect::<Vec<_>>())
+    .bind(boot_id)
+    .bind(LEFT_SECONDS)
+    .execute(db.keyed_pool())
+    .await?;
+    Ok(())
 }
 
 /// Frees the leases of processes that are gone.

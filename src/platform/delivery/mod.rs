@@ -113,7 +113,13 @@ pub trait Effect: Send + Sync + 'static {
 #[derive(Debug, Clone, Default)]
 pub struct Subscribers {
     by_type: BTreeMap<&'static str, Vec<Subscriber>>,
+    /// The version of its event's payload that each subscriber reads.
+    versions: BTreeMap<&'static str, i16>,
+    upcasts: BTreeMap<(&'static str, i16), Upcast>,
 }
+
+/// Lifts a payload from one version of its event to the next.
+pub type Upcast = fn(Value) -> Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subscriber {
@@ -124,18 +130,45 @@ pub struct Subscriber {
 impl Subscribers {
     #[must_use]
     pub fn consumer<C: Consumer>(self) -> Self {
-        self.with(C::Payload::TYPE, Subscriber { name: C::NAME, kind: Kind::Consumer })
+        self.with::<C::Payload>(Subscriber { name: C::NAME, kind: Kind::Consumer })
     }
 
     #[must_use]
     pub fn effect<E: Effect>(self) -> Self {
-        self.with(E::Payload::TYPE, Subscriber { name: E::NAME, kind: Kind::Effect })
+        self.with::<E::Payload>(Subscriber { name: E::NAME, kind: Kind::Effect })
     }
 
-    fn with(mut self, event_type: &'static str, subscriber: Subscriber) -> Self {
-        assert!(!self.names().any(|name| name == subscriber.name), "two subscribers are called {}", subscriber.name);
-        self.by_type.entry(event_type).or_default().push(subscriber);
+    fn with<E: Event>(mut self, subscriber: Subscriber) -> Self {
+        let former = self.versions.insert(subscriber.name, E::VERSION);
+        assert!(former.is_none(), "two subscribers are called {}", subscriber.name);
+        self.by_type.entry(E::TYPE).or_default().push(subscriber);
         self
+    }
+
+    /// Says how payloads of `from` become those of the version after it. The log keeps what was written, for ever: who
+    /// changes the shape of a payload raises its event's version and adds the step that old ones take.
+    #[must_use]
+    pub fn upcast(mut self, event_type: &'static str, from: i16, upcast: Upcast) -> Self {
+        let former = self.upcasts.insert((event_type, from), upcast);
+        assert!(former.is_none(), "two steps lead on from version {from} of {event_type}");
+        self
+    }
+
+    /// Whether the subscriber of that name reads events of that version. Listeners outside are told of all.
+    pub(in crate::platform) fn reads(&self, subscriber: &str, version: i16) -> bool {
+        self.versions.get(subscriber).is_none_or(|known| version <= *known)
+    }
+
+    /// The payload in the newest version that this process knows.
+    pub(in crate::platform) fn current(&self, event_type: &str, version: i16, mut payload: Value) -> Value {
+        if self.upcasts.is_empty() {
+            return payload;
+        }
+        let steps = self.upcasts.iter().filter(|((of, from), _)| *of == event_type && *from >= version);
+        for (_, upcast) in steps {
+            payload = upcast(payload);
+        }
+        payload
     }
 
     /// The subscribers of an event type, in the order of registration.

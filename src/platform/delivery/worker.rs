@@ -137,6 +137,7 @@ impl Source {
             if self.stop.is_cancelled() {
                 std::future::pending::<()>().await;
             }
+            self.runner.db.vitals().look(self.kind);
             let most = if self.in_sets { SET_MAX.max(self.batch) } else { self.batch };
             let limit = i64::try_from(most).unwrap_or(i64::MAX);
             match claim::claim(&self.runner.db, self.runner.boot_id, self.kind, &self.known, limit).await {

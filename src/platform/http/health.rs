@@ -1,4 +1,7 @@
 //! Health for load balancers: `live` says that the process answers, `ready` that it can serve.
+//!
+//! Only a database that is away makes a process not ready: then it can answer nothing. Deliveries that do not move are told in
+//! the body: that is work for somebody, but to send requests elsewhere would not make them move.
 
 use std::time::Duration;
 
@@ -29,8 +32,12 @@ async fn ready(db: Db) -> Response {
     use sea_orm::ConnectionTrait as _;
     let probe = db.connection().query_one_raw(sql!("select 1 as one"));
     let database = matches!(tokio::time::timeout(PROBE_TIMEOUT, probe).await, Ok(Ok(Some(_))));
-    let (status, text) =
-        if database { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
-    let checks = json!({ "database": if database { "up" } else { "down" } });
+    let (workers, queue) = (db.vitals().workers(), db.vitals().queue());
+    let (status, text) = match (database, workers, queue) {
+        (false, ..) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        (true, "up" | "none", "moving") => (StatusCode::OK, "ready"),
+        (true, ..) => (StatusCode::OK, "degraded"),
+    };
+    let checks = json!({ "database": if database { "up" } else { "down" }, "workers": workers, "queue": queue });
     (status, Json(json!({ "status": text, "service": "bss", "checks": checks }))).into_response()
 }

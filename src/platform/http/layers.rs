@@ -1,13 +1,14 @@
 //! What stands around all routes: request id and log line, bounds, overload, authentication, time-out, panics.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -128,10 +129,24 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
         response.headers_mut().insert("x-request-id", value);
     }
     let elapsed = started.elapsed();
-    let labels = [("method", method.to_string()), ("route", route), ("status", status.as_str().to_owned())];
+    let labels = [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
     metrics::histogram!("bss_http_request_seconds", &labels).record(elapsed.as_secs_f64());
     span.in_scope(|| tracing::debug!(status = status.as_u16(), elapsed_us = elapsed.as_micros(), "request end"));
     response
+}
+
+/// The method as the metrics name it. HTTP takes any word for one, from anybody: an invented one adds no series.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::PUT => "PUT",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
 }
 
 async fn answer(edge: &Arc<Edge>, request: Request, next: Next, request_id: &Arc<str>, route: &str) -> Response {
@@ -218,7 +233,8 @@ fn authenticate(edge: &Arc<Edge>, request: &Request, request_id: &Arc<str>) -> R
         Some(token) => edge.tokens.identify(token).ok_or(("AUTH_INVALID_TOKEN", "wrong", "The API token is not valid")),
     };
     let identity = identity.map_err(|(code, reason, message)| {
-        edge.refusals.note(request.uri().path(), reason);
+        let remote = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(remote)| remote.ip());
+        edge.refusals.note(remote, request.uri().path(), reason);
         ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message)
     })?;
     caller(edge, request.headers(), Arc::clone(identity), Arc::clone(request_id))
@@ -243,12 +259,16 @@ fn caller(
         Some(_) => return Err(ApiError::invalid("X-BSS-Actor", "must be 1 to 100 visible ASCII characters")),
     };
     let channel = match text("x-bss-channel") {
-        None => Channel::System,
+        None => identity.channels.usual(),
         Some(channel) => Channel::parse(channel).ok_or_else(|| {
             let known = Channel::ALL.map(Channel::as_str).join(", ");
             ApiError::invalid("X-BSS-Channel", format!("must be one of: {known}"))
         })?,
     };
+    if !identity.channels.has(channel) {
+        let message = format!("The identity {} does not speak for the channel {}", identity.name, channel.as_str());
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "FORBIDDEN", "X-BSS-Channel", message));
+    }
     let trace_id = match text("traceparent").and_then(trace_id) {
         Some(given) => given.into(),
         None => (&*edge.ids.uuid().simple().encode_lower(&mut Uuid::encode_buffer())).into(),
@@ -279,29 +299,46 @@ async fn in_time(limits: Limits, request: Request, next: Next) -> Response {
     }
 }
 
-/// Logs refused callers, at most one line per interval and path, with a bound on the paths that are remembered.
+/// Says of which refused callers a line is logged: once per interval, address and path. What is remembered is bounded, and
+/// whoever tries many paths uses up the lines of its own address only.
 #[derive(Debug, Default)]
 struct RefusalLog {
-    noted: std::sync::Mutex<std::collections::BTreeMap<String, Instant>>,
+    noted: std::sync::Mutex<std::collections::BTreeMap<IpAddr, Noted>>,
+}
+
+/// What was logged of one address.
+#[derive(Debug)]
+struct Noted {
+    since: Instant,
+    paths: std::collections::BTreeSet<String>,
 }
 
 impl RefusalLog {
     const INTERVAL: Duration = Duration::from_secs(60);
-    const PATHS_MAX: usize = 256;
+    const ADDRESSES_MAX: usize = 256;
+    const PATHS_MAX: usize = 32;
 
-    fn note(&self, path: &str, reason: &'static str) {
+    fn note(&self, remote: Option<IpAddr>, path: &str, reason: &'static str) {
         metrics::counter!("bss_auth_refused_total", "reason" => reason).increment(1);
+        let remote = remote.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let path: String = path.chars().take(120).collect();
-        let now = Instant::now();
+        if self.is_due(remote, &path, Instant::now()) {
+            tracing::info!(reason, %remote, path, "auth.401");
+        }
+    }
+
+    fn is_due(&self, remote: IpAddr, path: &str, now: Instant) -> bool {
         let mut noted = self.noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if noted.len() >= Self::PATHS_MAX {
-            noted.retain(|_, at| now.duration_since(*at) < Self::INTERVAL);
+        if noted.len() >= Self::ADDRESSES_MAX && !noted.contains_key(&remote) {
+            let oldest = noted.iter().min_by_key(|(_, noted)| noted.since).map(|(address, _)| *address);
+            oldest.and_then(|oldest| noted.remove(&oldest));
         }
-        let due = noted.get(&path).is_none_or(|at| now.duration_since(*at) >= Self::INTERVAL);
-        if due && noted.len() < Self::PATHS_MAX {
-            tracing::info!(reason, path, "auth.401");
-            noted.insert(path, now);
+        let fresh = || Noted { since: now, paths: std::collections::BTreeSet::new() };
+        let of_caller = noted.entry(remote).or_insert_with(fresh);
+        if now.duration_since(of_caller.since) >= Self::INTERVAL {
+            *of_caller = fresh();
         }
+        of_caller.paths.len() < Self::PATHS_MAX && of_caller.paths.insert(path.to_owned())
     }
 }
 
@@ -319,11 +356,22 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_logged_once_per_path_and_the_memory_is_bounded() {
-        let log = RefusalLog::default();
-        for n in 0..1_000 {
-            log.note(&format!("/{n}"), "missing");
-        }
-        assert_eq!(log.noted.lock().unwrap().len(), RefusalLog::PATHS_MAX);
+    fn a_refusal_is_logged_once_per_interval_address_and_path() {
+        let (log, now) = (RefusalLog::default(), Instant::now());
+        let address = |n: u32| IpAddr::from(Ipv4Addr::from_bits(n));
+        assert!(log.is_due(address(1), "/a", now));
+        assert!(!log.is_due(address(1), "/a", now));
+        assert!(log.is_due(address(2), "/a", now) && log.is_due(address(1), "/b", now));
+        assert!(log.is_due(address(1), "/a", now + RefusalLog::INTERVAL));
+    }
+
+    #[test]
+    fn whoever_tries_many_paths_silences_nobody_else_and_the_memory_is_bounded() {
+        let (log, now) = (RefusalLog::default(), Instant::now());
+        let address = |n: u32| IpAddr::from(Ipv4Addr::from_bits(n));
+        let logged = (0..1_000).filter(|n| log.is_due(address(1), &format!("/{n}"), now)).count();
+        assert_eq!(logged, RefusalLog::PATHS_MAX);
+        assert!((2..1_000).all(|n| log.is_due(address(n), "/a", now)));
+        assert_eq!(log.noted.lock().unwrap().len(), RefusalLog::ADDRESSES_MAX);
     }
 }

@@ -3,6 +3,7 @@
 //! Knows no domain. A handler turns HTTP into a command and a view into a body; everything else is here.
 
 pub mod bounds;
+pub mod connections;
 pub mod error;
 pub mod extract;
 pub mod health;

@@ -1,4 +1,5 @@
-//! What never reaches a log: secrets by the name of their field, card numbers and ICCIDs by their look.
+//! What never reaches a log, nor the payload of an event: secrets by the name of their field, card numbers and ICCIDs by
+//! their look.
 
 use serde_json::Value;
 
@@ -31,6 +32,78 @@ pub(in crate::platform) fn field(name: &str, value: Value) -> Value {
         Value::String(text) => Value::String(digits(&text)),
         other => other,
     }
+}
+
+/// Members of a payload that hold what people wrote.
+const FREE_TEXT: &[&str] = &[
+    "reason",
+    "reasons",
+    "stateReason",
+    "declineReason",
+    "note",
+    "notes",
+    "summary",
+    "message",
+    "detail",
+    "lastError",
+    "description",
+    "text",
+];
+
+/// Members of a payload that hold what we only store and echo, under whatever names.
+const STORED: &[&str] = &["attributes", "before", "after"];
+
+/// Takes out of the payload of an event what people typed where it does not belong. Everything else is ids, words and
+/// numbers of our own, which consumers read: an id that happens to be a long number stays what it is.
+pub(in crate::platform) fn payload(payload: &mut Value) {
+    match payload {
+        Value::Object(members) => {
+            for (name, value) in members.iter_mut() {
+                if FREE_TEXT.contains(&name.as_str()) {
+                    texts("", value);
+                } else if STORED.contains(&name.as_str()) {
+                    texts(name, value);
+                } else {
+                    self::payload(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(self::payload),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// [`payload`] of a serialised one. Most have nothing that could be meant, and are not even read.
+pub(in crate::platform) fn serialised(text: String) -> String {
+    if !holds_run(&text) {
+        return text;
+    }
+    let Ok(mut value) = serde_json::from_str(&text) else { return text };
+    payload(&mut value);
+    value.to_string()
+}
+
+/// [`field`] of everything inside.
+fn texts(name: &str, value: &mut Value) {
+    match value {
+        Value::Object(members) => members.iter_mut().for_each(|(name, value)| texts(name, value)),
+        Value::Array(items) => items.iter_mut().for_each(|item| texts(name, item)),
+        Value::String(text) if is_secret(name) || holds_run(text) => *value = field(name, value.take()),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// Whether there are so many digits, with no more than a space or dash between them, that [`digits`] may change the text.
+fn holds_run(text: &str) -> bool {
+    let mut run = 0;
+    text.bytes().any(|byte| {
+        match byte {
+            b'0'..=b'9' => run += 1,
+            b' ' | b'-' => {}
+            _ => run = 0,
+        }
+        run >= RUN_MIN
+    })
 }
 
 fn is_secret(name: &str) -> bool {
@@ -94,6 +167,25 @@ mod tests {
         for name in ["ki_ref", "token_id", "iccid.last4", "shipping", "reason", "kind"] {
             assert_eq!(field(name, json!("shown")), json!("shown"), "{name}");
         }
+    }
+
+    #[test]
+    fn a_payload_keeps_its_ids_and_loses_what_people_typed_into_texts() {
+        let mut event = json!({
+            "msisdn": "4915112345678", "key": "12345678-1234-4123-8123-123456789012", "amount": "12.00",
+            "reason": "paid with 4242 4242 4242 4242", "items": [{ "note": "iccid 8910101000000000123" }],
+            "after": { "cardNumber": "none", "characteristic": [{ "name": "x", "value": "4242424242424242" }] }
+        });
+        let serialised = super::serialised(event.to_string());
+        payload(&mut event);
+        let expected = json!({
+            "msisdn": "4915112345678", "key": "12345678-1234-4123-8123-123456789012", "amount": "12.00",
+            "reason": "paid with …4242", "items": [{ "note": "iccid …0123" }],
+            "after": { "cardNumber": HIDDEN, "characteristic": [{ "name": "x", "value": "…4242" }] }
+        });
+        assert_eq!(event, expected);
+        assert_eq!(serialised, expected.to_string());
+        assert_eq!(super::serialised("{\"note\": \"short\"}".to_owned()), "{\"note\": \"short\"}");
     }
 
     #[test]

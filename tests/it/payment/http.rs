@@ -28,7 +28,7 @@ struct Answer {
 impl Api676 {
     async fn new() -> Self {
         let world = World::new().await;
-        let tokens = TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))]).expect("a good token");
+        let tokens = TokenMap::new(&[("BSS_API_TOKEN".to_owned(), "a1".repeat(32))], &[]).expect("a good token");
         let edge =
             Arc::new(Edge::new(tokens, world.platform.clock.clone(), world.platform.ids.clone(), Limits::default()));
         let router =

@@ -87,7 +87,7 @@ pub(in crate::domains::catalog) async fn page(
     query: &ListQuery,
 ) -> Result<(u64, Vec<PriceRow>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    db::list(db.connection(), SELECT, FROM, &cx.tenant, &filter).await
+    db::list(db, SELECT, FROM, &cx.tenant, &filter).await
 }
 
 pub(in crate::domains::catalog) async fn find(

@@ -365,7 +365,7 @@ pub(super) async fn list(db: &Db, cx: &Context, filter: &ListMessages) -> Result
 pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Message>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
     let from = "crm.communication_message m where m.tenant_id = $1";
-    let (total, rows) = db::list::<MessageRow>(db.connection(), COLUMNS, from, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<MessageRow>(db, COLUMNS, from, &cx.tenant, &filter).await?;
     Ok((total, rows.into_iter().map(Message::try_from).collect::<Result<_>>()?))
 }
 

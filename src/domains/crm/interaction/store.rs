@@ -142,7 +142,7 @@ impl TryFrom<LineRow> for Line {
 
 pub(super) async fn listed(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Line>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    let (total, rows) = db::list::<LineRow>(db.connection(), SELECT, FROM, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<LineRow>(db, SELECT, FROM, &cx.tenant, &filter).await?;
     Ok((total, rows.into_iter().map(Line::try_from).collect::<Result<_>>()?))
 }
 

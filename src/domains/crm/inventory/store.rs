@@ -57,7 +57,7 @@ pub(super) struct ResourceRow {
 
 pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<ResourceRow>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    db::list(db.connection(), SELECT, FROM, &cx.tenant, &filter).await
+    db::list(db, SELECT, FROM, &cx.tenant, &filter).await
 }
 
 pub(super) async fn find(db: &Db, cx: &Context, id: &str) -> Result<Option<ResourceRow>> {

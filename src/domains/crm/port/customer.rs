@@ -145,7 +145,7 @@ pub struct CreateCustomer {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListCustomers {
-    /// A part of the given or family name, in any case.
+    /// The beginning of the whole name or of the family name, in any case.
     pub name: Option<String>,
     pub status: Option<CustomerStatus>,
     /// How many at most, 1 to 1000.

@@ -134,7 +134,7 @@ fn select() -> String {
 /// One page of payments and how many there are.
 pub(in crate::domains::payment) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Payment>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    let (total, rows) = db::list::<PaymentRow>(db.connection(), &select(), FROM, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<PaymentRow>(db, &select(), FROM, &cx.tenant, &filter).await?;
     Ok((total, rows.into_iter().map(Payment::try_from).collect::<Result<_>>()?))
 }
 

@@ -100,7 +100,7 @@ const LISTING: Listing = Listing {
 pub(in crate::domains::payment) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<Method>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
     let from = "payment.payment_method where tenant_id = $1";
-    let (total, rows) = db::list::<Row>(db.connection(), COLUMNS, from, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<Row>(db, COLUMNS, from, &cx.tenant, &filter).await?;
     Ok((total, rows.into_iter().map(Method::from).collect()))
 }
 

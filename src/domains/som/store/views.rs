@@ -77,7 +77,7 @@ pub(in crate::domains::som) async fn order_page(
     query: &ListQuery,
 ) -> Result<(u64, Vec<ServiceOrderView>)> {
     let filter = SqlFilter::new(query, &SERVICE_ORDERS, 2)?;
-    let (total, rows) = db::list(db.connection(), ORDER_SELECT, ORDER_FROM, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list(db, ORDER_SELECT, ORDER_FROM, &cx.tenant, &filter).await?;
     Ok((total, orders(db.connection(), cx, rows).await?))
 }
 
@@ -226,7 +226,7 @@ pub(in crate::domains::som) async fn service_page(
     query: &ListQuery,
 ) -> Result<(u64, Vec<ServiceView>)> {
     let filter = SqlFilter::new(query, &SERVICES, 2)?;
-    let (total, rows) = db::list(db.connection(), SERVICE_SELECT, SERVICE_FROM, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list(db, SERVICE_SELECT, SERVICE_FROM, &cx.tenant, &filter).await?;
     Ok((total, services(db.connection(), cx, rows).await?))
 }
 

@@ -96,7 +96,7 @@ pub(in crate::domains::subscription) async fn products(
     query: &ListQuery,
 ) -> Result<(u64, Vec<ProductRow>)> {
     let filter = SqlFilter::new(query, &PRODUCTS, 2)?;
-    db::list(db.connection(), &product_select(), PRODUCT_FROM, &cx.tenant, &filter).await
+    db::list(db, &product_select(), PRODUCT_FROM, &cx.tenant, &filter).await
 }
 
 pub(in crate::domains::subscription) async fn product(db: &Db, cx: &Context, id: &str) -> Result<Option<ProductRow>> {
@@ -148,7 +148,7 @@ pub(in crate::domains::subscription) async fn buckets(
     query: &ListQuery,
 ) -> Result<(u64, Vec<BucketRow>)> {
     let filter = SqlFilter::new(query, &BUCKETS, 2)?;
-    db::list(db.connection(), BUCKET_SELECT, BUCKET_FROM, &cx.tenant, &filter).await
+    db::list(db, BUCKET_SELECT, BUCKET_FROM, &cx.tenant, &filter).await
 }
 
 pub(in crate::domains::subscription) async fn bucket(
@@ -205,7 +205,7 @@ pub(in crate::domains::subscription) async fn top_ups(
     query: &ListQuery,
 ) -> Result<(u64, Vec<TopUpRow>)> {
     let filter = SqlFilter::new(query, &TOP_UPS, 2)?;
-    db::list(db.connection(), TOP_UP_SELECT, TOP_UP_FROM, &cx.tenant, &filter).await
+    db::list(db, TOP_UP_SELECT, TOP_UP_FROM, &cx.tenant, &filter).await
 }
 
 pub(in crate::domains::subscription) async fn top_up(db: &Db, cx: &Context, id: &str) -> Result<Option<TopUpRow>> {

@@ -55,6 +55,14 @@ impl Home {
         Ok(Self { root, socket_dir, account })
     }
 
+    /// Whether there is a cluster, as far as this account can see; nothing is made.
+    pub(super) fn is_made(data_dir: &Path) -> bool {
+        let root = data_dir.join("postgres");
+        // What cannot be looked into is there.
+        fs::metadata(root.join("data").join("PG_VERSION"))
+            .map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true)
+    }
+
     /// The major version of the cluster, with its folder; none when there is no cluster yet.
     pub(super) fn cluster_version(&self) -> Result<Option<(PathBuf, u32)>, EmbeddedError> {
         let data = self.data();

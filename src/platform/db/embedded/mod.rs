@@ -66,6 +66,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Whether [`Cluster::start`] has made a cluster in this data directory. Changes nothing.
+    pub fn is_made(data_dir: &Path) -> bool {
+        Home::is_made(data_dir)
+    }
+
     /// Makes the cluster if there is none, starts it or attaches to the running one, and returns once it answers.
     pub async fn start(config: &EmbeddedConfig) -> Result<Self, EmbeddedError> {
         let home = Home::open(config)?;
