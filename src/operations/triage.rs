@@ -5,7 +5,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domains::com::port::{GetOrder, ListOrders, OrderId, OrderState, OrderView, SubmitOrder, rule};
+use crate::domains::com::port::{
+    GetOrder, ListOrders, OrderAction, OrderId, OrderItemView, OrderState, OrderView, SubmitOrder, rule,
+};
 use crate::domains::payment::port::{AttemptStatus, ListAttempts};
 use crate::domains::provisioning::port::{ListTasks, RetryFailed, TaskId, TaskState, TaskView};
 use crate::domains::som::port::{ListServiceOrders, ServiceOrderView};
@@ -28,7 +30,8 @@ pub struct TriageOrder {
 }
 
 /// Have everything tried again that an order waits for and that was given up: parked deliveries are replayed, failed network
-/// tasks run anew, a held order is submitted. Stuck tasks are not: somebody has to look at the network first.
+/// tasks run anew, a held order is submitted, a change of a line that nobody works on is carried out once more. Stuck tasks are
+/// not: somebody has to look at the network first.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetryOrder {
@@ -108,6 +111,9 @@ impl Operation<Services> for RetryOrder {
             services.provisioning.retry_failed(cx, RetryFailed { task_id: task.id.clone() }).await?;
             tried = true;
         }
+        if found.is_empty() {
+            tried = services.orders.carry_on(cx, &order_id).await?;
+        }
         if !tried {
             let refusal =
                 rule::NOTHING_TO_RETRY.violated("Nothing that the order waits for was given up; see order.triage");
@@ -136,6 +142,12 @@ struct Found {
     charges: Vec<String>,
 }
 
+impl Found {
+    const fn is_empty(&self) -> bool {
+        self.deliveries.is_empty() && self.tasks.is_empty() && self.charges.is_empty()
+    }
+}
+
 async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Result<Found> {
     let query = ListServiceOrders { order_id: order.id.clone() };
     let service_orders: Vec<ServiceOrderView> = services.service_orders.service_orders_of_order(cx, query).await?;
@@ -151,17 +163,11 @@ async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Resu
         let tasks = services.provisioning.tasks(cx, query).await?;
         found.tasks.extend(tasks.into_iter().filter(|task| !task.state.is_final()));
     }
-    let line = order.items.iter().find_map(|item| item.target_subscription_id.clone());
-    if let Some(line) = line.as_deref().filter(|_| order.state == OrderState::InProgress) {
-        let query = ListAttempts {
-            customer_id: Some(order.customer_id.clone()),
-            subject_id: Some(line.to_owned()),
-            status: Some(AttemptStatus::Pending),
-            limit: 10,
-            offset: 0,
-        };
-        let pending = services.payments.attempts(cx, query).await?;
-        found.charges = pending.into_iter().map(|attempt| attempt.id.to_string()).collect();
+    // What waits about the line of an order that has ended is not the order's.
+    let in_progress = order.items.iter().filter(|_| order.state == OrderState::InProgress);
+    let line = in_progress.clone().find_map(|item| item.target_subscription_id.clone());
+    for item in in_progress {
+        found.charges.extend(unsettled_charges(services, cx, order, item).await?);
     }
     let about: Vec<String> = std::iter::once(order.id.to_string())
         .chain(service_orders.iter().map(|one| one.id.to_string()))
@@ -171,6 +177,31 @@ async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Resu
         .collect();
     found.deliveries = parked::about(&services.platform.db, cx, &about).await?;
     Ok(found)
+}
+
+/// The charge that an item names; that of a line that is booked is named by the line.
+async fn unsettled_charges(
+    services: &Services,
+    cx: &Context,
+    order: &OrderView,
+    item: &OrderItemView,
+) -> Result<Vec<String>> {
+    let attempts = match (&item.payment_attempt_id, &item.target_subscription_id) {
+        (Some(attempt), _) => vec![services.payments.attempt(cx, &attempt.clone().into()).await?],
+        (None, Some(line)) if item.action == OrderAction::Add => {
+            let query = ListAttempts {
+                customer_id: Some(order.customer_id.clone()),
+                subject_id: Some(line.clone()),
+                status: Some(AttemptStatus::Pending),
+                limit: 10,
+                offset: 0,
+            };
+            services.payments.attempts(cx, query).await?
+        }
+        (None, _) => Vec::new(),
+    };
+    let pending = attempts.into_iter().filter(|attempt| attempt.status == AttemptStatus::Pending);
+    Ok(pending.map(|attempt| attempt.id.to_string()).collect())
 }
 
 /// What was found as what an order waits for, that which needs a person first.
@@ -234,6 +265,9 @@ fn view(order: OrderView, waits_for: Vec<Waiting>) -> TriageView {
         (Some(_), _) => "nothing: it goes on by itself".into(),
         (None, OrderState::Acknowledged) => "it was never submitted: bss order submit, or bss order cancel".into(),
         (None, OrderState::Held) => "look at why it is held, then bss order submit, or bss order cancel".into(),
+        (None, OrderState::InProgress) if order.items.iter().any(|item| item.action != OrderAction::Add) => {
+            "nothing will move it: bss order retry has it carried out once more".into()
+        }
         (None, OrderState::InProgress) => "nothing will move it: bss order cancel gives everything back".into(),
         (None, OrderState::Completed | OrderState::Failed | OrderState::Cancelled) => {
             "nothing: the order has ended".into()

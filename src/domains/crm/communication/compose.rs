@@ -83,7 +83,12 @@ impl Service {
         match notice {
             Notice::TopUpReceipt(bought) => {
                 let id: VasId = bought.offering.parse().map_err(malformed)?;
-                Ok(Some(self.catalog.vas_offering(cx, &id).await?.name))
+                match self.catalog.vas_offering(cx, &id).await {
+                    Ok(vas) => Ok(Some(vas.name)),
+                    // Withdrawn since it was bought: the receipt is owed all the same.
+                    Err(Error::NotFound { .. }) => Ok(Some(bought.offering.clone())),
+                    Err(error) => Err(error),
+                }
             }
             Notice::PlanChange(former) => {
                 let id: OfferingId = former.offering.parse().map_err(malformed)?;
