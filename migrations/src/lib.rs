@@ -33,6 +33,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0031_renewal_indexes", include_str!("../sql/0031_renewal_indexes.sql")),
     ("0040_trace_store", include_str!("../sql/0040_trace_store.sql")),
     ("0050_top_up_of_order", include_str!("../sql/0050_top_up_of_order.sql")),
+    ("0051_price_moves", include_str!("../sql/0051_price_moves.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

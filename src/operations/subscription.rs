@@ -327,7 +327,7 @@ impl Operation<Services> for CancelPendingPlanChange {
 ///
 /// A line pays the new price from its first renewal after the date plus the notice. Its discount and a plan change that its
 /// customer has booked stay. Every line is moved once: asking again goes on where a former call stopped. Lines that join the
-/// plan meanwhile get their own notice.
+/// plan meanwhile get their own notice. A move to another price ends this one, and replaces what has not begun of it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MigrateToNewPrice {
