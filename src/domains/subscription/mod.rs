@@ -199,6 +199,10 @@ impl Subscriptions for Service {
         self.renew_at_once(cx, id).await
     }
 
+    async fn pay_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
+        self.pay_at_once(cx, id).await
+    }
+
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport> {
         self.sweep_and_wait(cx).await
     }

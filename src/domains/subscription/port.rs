@@ -206,6 +206,9 @@ pub trait Subscriptions: Send + Sync {
     /// Charges the next period and waits for the outcome. A decline is an outcome: the line is then blocked.
     async fn renew_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
 
+    /// The same for a line that is blocked for payment, and for no other: asked again after it was paid it charges nothing.
+    async fn pay_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
+
     /// Renews every line that is due and waits until those renewals are settled, or for the caller's deadline.
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport>;
 
