@@ -176,7 +176,8 @@ impl Operation<Services> for PurchaseVas {
 /// An overdue line pays what it owed at the boundary: the discount, plan change and price migration that were due then count.
 /// Before the end of the current period it starts the next one at once: what is left of the allowances is lost, no paid day
 /// is. A declined card is no error: the answer shows the line, blocked for payment. When the payment is not settled in time
-/// the answer is 503 "payment pending"; asking again joins the same payment.
+/// the answer is 503 "payment pending"; asking again joins the same payment while it lasts, and begins one period more when it
+/// is over, unless it comes with the same Idempotency-Key.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenewNow {
@@ -400,8 +401,8 @@ impl Operation<Services> for MigrateToNewPrice {
     }
 }
 
-/// Tell what happened to a line, oldest first: every block and its way back, every charge and its refusal, every grant and
-/// its end, every change of plan or price, with who did it, why, and in which period.
+/// Tell what happened to a line, oldest first: every block and its way back, every charge, its refusal and its refund, every
+/// grant and its end, every change of plan or price, with who did it, why, and in which period.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeline {

@@ -66,6 +66,8 @@ pub enum TimelineKind {
     Charge,
     /// A period could not be paid.
     Decline,
+    /// What was paid goes back.
+    Refund,
     /// A top-up was asked for.
     TopUp,
     Grant,

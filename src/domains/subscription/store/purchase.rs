@@ -171,6 +171,27 @@ pub(in crate::domains::subscription) async fn of_order(
     Row::find_by_statement(statement).one(connection).await?.map(Row::purchase).transpose()
 }
 
+/// The ids of the latest purchases of a line.
+pub(in crate::domains::subscription) async fn latest(
+    db: &Db,
+    cx: &Context,
+    line_id: &SubscriptionId,
+    limit: u32,
+) -> Result<Vec<String>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+    }
+    let statement = sql!(
+        "select id from subscription.vas_purchase where subscription_id = $2 and tenant_id = $1
+         order by requested_at desc, id limit $3",
+        cx.tenant.as_ref(),
+        line_id,
+        i64::from(limit)
+    );
+    Ok(Row::find_by_statement(statement).all(db.connection()).await?.into_iter().map(|row| row.id).collect())
+}
+
 /// Lines that have a grant whose time has come and whose end is not written, by id, after `after`.
 pub(in crate::domains::subscription) async fn lines_with_ended_grants(
     db: &Db,
