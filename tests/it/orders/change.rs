@@ -521,6 +521,7 @@ async fn an_order_is_held_for_an_operator_says_why_and_goes_on() {
     let seen = app.get(&path).await.ok();
     validate(Api::Tmf622, "ProductOrder", &seen).unwrap();
     assert_eq!(seen["state"], "held");
+    assert_eq!(seen["note"][0]["text"], said, "{seen:#}");
     let triage = app.op("order.triage", json!({"orderId": placed["id"]})).await.ok();
     assert!(triage[0]["next"].as_str().unwrap().contains("bss order submit"), "{triage:#}");
     app.settle().await;
