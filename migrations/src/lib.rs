@@ -34,6 +34,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0040_trace_store", include_str!("../sql/0040_trace_store.sql")),
     ("0050_top_up_of_order", include_str!("../sql/0050_top_up_of_order.sql")),
     ("0051_price_moves", include_str!("../sql/0051_price_moves.sql")),
+    ("0052_unsubmitted_orders", include_str!("../sql/0052_unsubmitted_orders.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

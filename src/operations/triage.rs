@@ -2,6 +2,7 @@
 //!
 //! An order waits for deliveries, network tasks or a charge, which belong to different domains; this is where they meet.
 
+use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +20,13 @@ use crate::platform::error::{Result, Rule};
 
 /// Orders that are looked into where no order is named.
 const ORDERS_MAX: u32 = 20;
+/// Orders that were placed last, among which those are looked for that nobody submits.
+const PLACED_MAX: u32 = 200;
 /// More tasks than any service order has.
 const TASKS_MAX: u32 = 100;
 
-/// Tell what an order waits for, why, and what to do next. Without an order: of every order that is held or flagged as stuck.
+/// Tell what an order waits for, why, and what to do next. Without an order: of every order that is held or flagged as stuck, or
+/// was placed a while ago and never submitted.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TriageOrder {
@@ -125,11 +129,15 @@ impl Operation<Services> for RetryOrder {
     }
 }
 
-/// Held orders, and those that were flagged as stuck.
+/// Held orders, those that were flagged as stuck, and those that nobody has submitted for as long.
 async fn stranded(services: &Services, cx: &Context) -> Result<Vec<OrderView>> {
-    let query = |state, stuck| ListOrders { customer_id: None, state, stuck, limit: ORDERS_MAX, offset: 0 };
-    let mut orders = services.orders.list(cx, query(Some(OrderState::Held), false)).await?;
-    orders.extend(services.orders.list(cx, query(None, true)).await?);
+    let query = |state, stuck, limit| ListOrders { customer_id: None, state, stuck, limit, offset: 0 };
+    let mut orders = services.orders.list(cx, query(Some(OrderState::Held), false, ORDERS_MAX)).await?;
+    orders.extend(services.orders.list(cx, query(None, true, ORDERS_MAX)).await?);
+    let placed = services.orders.list(cx, query(Some(OrderState::Acknowledged), false, PLACED_MAX)).await?;
+    let allowed = TimeDelta::from_std(services.platform.config.order_stuck_after).unwrap_or(TimeDelta::MAX);
+    let forgotten = placed.into_iter().filter(|order| cx.now.signed_duration_since(order.order_date) > allowed);
+    orders.extend(forgotten.take(ORDERS_MAX as usize));
     Ok(orders)
 }
 
