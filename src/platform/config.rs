@@ -92,7 +92,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     ("BSS_RECONCILIATION_INTERVAL_SECONDS", "60", "cadence of the stuck-order sweep, 0 turns it off"),
     ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", "900", "age after which an order in progress is flagged"),
-    ("BSS_ORDER_SUBMIT_WITHIN_SECONDS", "604800", "age after which an order that nobody submits is cancelled; 0: never"),
+    (
+        "BSS_ORDER_SUBMIT_WITHIN_SECONDS",
+        "604800",
+        "age after which an order that nobody submits is cancelled; 0: never",
+    ),
     ("BSS_RESERVATION_TTL_SECONDS", "3600", "how long a number or eSIM stays reserved for an order"),
     (
         "BSS_USAGE_RETENTION_MONTHS",

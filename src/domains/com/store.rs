@@ -270,12 +270,7 @@ pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limi
 }
 
 /// Up to `limit` orders that were acknowledged before `before` and never submitted, locked; others' locks are skipped.
-pub(super) async fn lock_unsubmitted(
-    tx: &Tx,
-    cx: &Context,
-    before: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<Order>> {
+pub(super) async fn lock_unsubmitted(tx: &Tx, cx: &Context, before: DateTime<Utc>, limit: i64) -> Result<Vec<Order>> {
     let statement = sql!(
         format!(
             "select {SELECT} from {FROM} and o.state = 'acknowledged' and o.order_date < $2

@@ -55,7 +55,8 @@ impl Service {
 
         let tx = self.platform.db.begin().await?;
         let (migration, is_new) = store::migration::open(&tx, cx, &command, price.money).await?;
-        let is_same = migration.effective_from == command.effective_from && migration.notice_days == command.notice_days;
+        let is_same =
+            migration.effective_from == command.effective_from && migration.notice_days == command.notice_days;
         if !is_new && !is_same {
             return Err(policy::migration_differs(&migration.id).into());
         }

@@ -22,8 +22,8 @@ use crate::platform::money::{Discount, Money};
 use crate::platform::outbox::Event;
 
 pub use events::{
-    GrantExpired, OrderedTopUpSettled, PlanChangeScheduled, PlanChanged, PriceMigrated, PriceMigrationScheduled, RenewalReminderDue,
-    SubscriptionUnblocked,
+    GrantExpired, OrderedTopUpSettled, PlanChangeScheduled, PlanChanged, PriceMigrated, PriceMigrationScheduled,
+    RenewalReminderDue, SubscriptionUnblocked,
 };
 pub use views::{MigratePrice, PendingChange, PriceMigrationView, TimelineEntry, TimelineKind};
 

@@ -24,13 +24,7 @@ impl Service {
         self.line(cx, id).await
     }
 
-    pub(super) async fn end_line_within(
-        &self,
-        tx: &Tx,
-        cx: &Context,
-        id: &SubscriptionId,
-        reason: &str,
-    ) -> Result<()> {
+    pub(super) async fn end_line_within(&self, tx: &Tx, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<()> {
         if reason.trim().is_empty() || reason.chars().count() > REASON_LENGTH_MAX {
             return Err(Error::invalid("/reason", format!("must be 1 to {REASON_LENGTH_MAX} characters")));
         }

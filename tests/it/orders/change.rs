@@ -156,7 +156,8 @@ async fn a_change_that_was_given_up_is_cancelled_or_carried_out_once_more() {
     let placed = change(&app, &line, "delete", None).await.ok();
     assert_eq!(parked().await, 1);
     assert_eq!(app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok()["state"], "cancelled");
-    let given_up = "select count(*) from audit.delivery_history where what = 'discarded' and detail = 'the order was cancelled'";
+    let given_up =
+        "select count(*) from audit.delivery_history where what = 'discarded' and detail = 'the order was cancelled'";
     assert_eq!(app.number(given_up).await, 1);
     assert_eq!(app.number("select count(*) from audit.delivery where state = 'parked'").await, 0);
     assert_eq!(line_now(&app, &line).await["state"], "active");

@@ -203,7 +203,10 @@ async fn an_order_that_nobody_submits_is_shown_and_cancelled_after_a_week() {
     app.op("clock.advance", json!({"duration": "7d"})).await.ok();
     assert_eq!(sweep().await["expired"], 1);
     let expired = order(&app, &forgotten["id"]).await;
-    assert_eq!((&expired["state"], &expired["stateReason"]), (&json!("cancelled"), &json!("not submitted within 168 hours")));
+    assert_eq!(
+        (&expired["state"], &expired["stateReason"]),
+        (&json!("cancelled"), &json!("not submitted within 168 hours"))
+    );
     assert_eq!(order(&app, &held["id"]).await["state"], "held", "somebody looks at it");
     assert_eq!(sweep().await["expired"], 0);
     app.op("order.submit", json!({"orderId": forgotten["id"]})).await.violates("order.transition.invalid");

@@ -166,7 +166,10 @@ async fn a_later_move_ends_the_earlier_one_and_captures_nobody_for_it() {
     new_price(&app).await;
     app.sql("insert into catalog.product_offering_price (id, offering_id, amount_minor, currency, valid_from) values ('PRICE_M_LOWER', 'PLAN_M', 2700, 'SGD', '2026-06-01')").await;
     // The first price is on sale as well until the second one is.
-    app.sql("update catalog.product_offering_price set valid_to = '2026-06-01' where id in ('PRICE_M_NEW', 'PRICE_PLAN_M')").await;
+    app.sql(
+        "update catalog.product_offering_price set valid_to = '2026-06-01' where id in ('PRICE_M_NEW', 'PRICE_PLAN_M')",
+    )
+    .await;
     let first = migrate(&app, "PRICE_M_NEW", "2026-06-10T00:00:00Z", 30).await.ok();
     let second = migrate(&app, "PRICE_M_LOWER", "2026-06-12T00:00:00Z", 30).await.ok();
     assert_eq!((&second["count"], &second["state"]), (&json!(1), &json!("open")));
@@ -181,7 +184,10 @@ async fn a_later_move_ends_the_earlier_one_and_captures_nobody_for_it() {
     let seen = line(&app, &joins["id"]).await;
     assert_eq!((&seen["pendingChange"], &seen["nextChargeAmount"]), (&Value::Null, &json!("27.00")));
     let seen = line(&app, &told["id"]).await;
-    assert_eq!((&seen["pendingOfferingPriceId"], &seen["pendingChange"]), (&json!("PRICE_M_LOWER"), &json!("price_migration")));
+    assert_eq!(
+        (&seen["pendingOfferingPriceId"], &seen["pendingChange"]),
+        (&json!("PRICE_M_LOWER"), &json!("price_migration"))
+    );
     assert_eq!(app.number("select count(*) from subscription.price_migration where state = 'open'").await, 1);
     app.finish().await;
 }

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::Service;
 use super::events::{MessageRequested, Owed, RenewFailed, SubscriptionRenewed, VasPurchased};
-use super::notice::{Blocked, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp};
+use super::notice::{
+    Blocked, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp,
+};
 use super::store;
 use crate::domains::crm::customer::events::CustomerCreated;
 use crate::domains::crm::port::MessageId;
