@@ -32,6 +32,9 @@ const STEPS: &[(&str, &str)] = &[
     ("0030_audit_finding", include_str!("../sql/0030_audit_finding.sql")),
     ("0031_renewal_indexes", include_str!("../sql/0031_renewal_indexes.sql")),
     ("0040_trace_store", include_str!("../sql/0040_trace_store.sql")),
+    ("0050_top_up_of_order", include_str!("../sql/0050_top_up_of_order.sql")),
+    ("0051_price_moves", include_str!("../sql/0051_price_moves.sql")),
+    ("0052_unsubmitted_orders", include_str!("../sql/0052_unsubmitted_orders.sql")),
     ("0060_customer_name_search", include_str!("../sql/0060_customer_name_search.sql")),
 ];
 

@@ -143,6 +143,7 @@ operations! {
     SUBSCRIPTION_HISTORY: Read = "subscription.history";
     SUBSCRIPTION_LIST_FOR_CUSTOMER: Read = "subscription.list_for_customer";
     SUBSCRIPTION_MIGRATE_TO_NEW_PRICE: Destructive = "subscription.migrate_to_new_price";
+    SUBSCRIPTION_PAY_NOW: Write = "subscription.pay_now";
     SUBSCRIPTION_PURCHASE_VAS: Write = "subscription.purchase_vas";
     SUBSCRIPTION_RENEW_NOW: Write = "subscription.renew_now";
     SUBSCRIPTION_RENEWAL_PROGRESS: Read = "subscription.renewal_progress";

@@ -68,6 +68,18 @@ Examples:
         #[command(flatten)]
         gate: Gate,
     },
+    /// Pay for a line that is blocked for payment: charges the customer's default card
+    #[command(after_help = "\
+Examples:
+  bss subscription pay SUB-0042 --yes
+  bss subscription pay SUB-0042 --dry-run")]
+    Pay {
+        /// Line id
+        #[arg(value_name = "LINE")]
+        line: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
     /// Renew a line now: charges the customer's default card
     #[command(after_help = "\
 Examples:
@@ -254,6 +266,7 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             session.show(&balances, |balances, style| render::subscription::balance_card(balances, &line, style))
         }
         SubscriptionCommand::Vas { line, vas, gate } => buy(&line, &vas, gate, session).await,
+        SubscriptionCommand::Pay { line, gate } => pay(&line, gate, session).await,
         SubscriptionCommand::Renew { line, gate } => renew(&line, gate, session).await,
         SubscriptionCommand::Block { line, reason, note } => {
             let block = json!({"subscriptionId": line, "reason": reason, "note": note});
@@ -350,6 +363,19 @@ async fn buy(line: &str, vas: &str, gate: Gate, session: &mut Session<'_>) -> Ou
     }
     let purchase = json!({"subscriptionId": line, "vasOfferingId": vas});
     let line = session.call(op::SUBSCRIPTION_PURCHASE_VAS, purchase).await?;
+    session.show(&line, render::subscription::page)
+}
+
+async fn pay(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
+    if session.asks_before_charges(gate) {
+        let view = session.call(op::SUBSCRIPTION_GET, json!({"subscriptionId": line})).await?;
+        let price = text::money(&view, "nextChargeAmount", "priceCurrency");
+        session.confirm_charge(
+            gate,
+            &format!("Paying for {line} charges {price} to the customer's default card and starts a new period."),
+        )?;
+    }
+    let line = session.call(op::SUBSCRIPTION_PAY_NOW, json!({"subscriptionId": line})).await?;
     session.show(&line, render::subscription::page)
 }
 

@@ -451,7 +451,10 @@ pub struct Orphan {
 /// The statements whose offenders are orphans, and what is done about those.
 const ORPHANS: &[(&str, &str)] = &[
     ("platform.deliveries_move", "a subscriber that no running version knows: start a version that does"),
-    ("com.order_is_terminal_or_explained", "bss order triage ORDER; bss order cancel ORDER gives everything back"),
+    (
+        "com.order_is_terminal_or_explained",
+        "bss order triage ORDER says which: bss order retry, or bss order cancel, which gives everything back",
+    ),
     ("com.ended_order_holds_no_inventory", "it goes back when the reservation ends, or by inventory.msisdn.release"),
     (
         "som.order_is_worked_on",

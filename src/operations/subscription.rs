@@ -29,6 +29,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<ShowRenewalProgress>()
         .with::<PurchaseVas>()
         .with::<RenewNow>()
+        .with::<PayNow>()
         .with::<TickRenewalsNow>()
         .with::<Block>()
         .with::<Unblock>()
@@ -170,12 +171,14 @@ impl Operation<Services> for PurchaseVas {
     }
 }
 
-/// Charge the next period of a line now and start it; this is how a line blocked for payment pays and comes back.
+/// Charge the next period of a line now and start it, whether or not the line owes one; to bring a line back that is blocked for
+/// payment, use `subscription.pay_now`.
 ///
 /// An overdue line pays what it owed at the boundary: the discount, plan change and price migration that were due then count.
 /// Before the end of the current period it starts the next one at once: what is left of the allowances is lost, no paid day
 /// is. A declined card is no error: the answer shows the line, blocked for payment. When the payment is not settled in time
-/// the answer is 503 "payment pending"; asking again joins the same payment.
+/// the answer is 503 "payment pending"; asking again joins the same payment while it lasts, and begins one period more when it
+/// is over, unless it comes with the same Idempotency-Key.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenewNow {
@@ -190,6 +193,29 @@ impl Operation<Services> for RenewNow {
     type Output = SubscriptionView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.subscriptions.renew_now(cx, &self.subscription_id).await
+    }
+}
+
+/// Pay what a line owes that is blocked for payment: its overdue period is charged, and a whole new one begins.
+///
+/// The discount, plan change and price migration that were due at the boundary count. A line that owes nothing is refused and
+/// nothing is charged, so asking again is always safe. Other blocks stay: a line that is blocked for fraud as well is paid and
+/// still blocked. A declined card is no error: the answer shows the line, as blocked as before. When the payment is not settled
+/// in time the answer is 503 "payment pending"; asking again joins the same payment.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PayNow {
+    pub subscription_id: SubscriptionId,
+}
+
+impl Operation<Services> for PayNow {
+    const NAME: &'static str = "subscription.pay_now";
+    const EFFECT: Effect = Effect::Write;
+    const RULES: &'static [Rule] = &[rule::RENEW_STATE, rule::RENEW_NOT_BLOCKED, rule::RENEW_NO_METHOD];
+    const EXAMPLE: &'static str = LINE;
+    type Output = SubscriptionView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.subscriptions.pay_now(cx, &self.subscription_id).await
     }
 }
 
@@ -328,7 +354,7 @@ impl Operation<Services> for CancelPendingPlanChange {
 ///
 /// A line pays the new price from its first renewal after the date plus the notice. Its discount and a plan change that its
 /// customer has booked stay. Every line is moved once: asking again goes on where a former call stopped. Lines that join the
-/// plan meanwhile get their own notice.
+/// plan meanwhile get their own notice. A move to another price ends this one, and replaces what has not begun of it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MigrateToNewPrice {
@@ -376,8 +402,8 @@ impl Operation<Services> for MigrateToNewPrice {
     }
 }
 
-/// Tell what happened to a line, oldest first: every block and its way back, every charge and its refusal, every grant and
-/// its end, every change of plan or price, with who did it, why, and in which period.
+/// Tell what happened to a line, oldest first: every block and its way back, every charge, its refusal and its refund, every
+/// grant and its end, every change of plan or price, with who did it, why, and in which period.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Timeline {

@@ -2,10 +2,13 @@
 //!
 //! An order waits for deliveries, network tasks or a charge, which belong to different domains; this is where they meet.
 
+use chrono::TimeDelta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domains::com::port::{GetOrder, ListOrders, OrderId, OrderState, OrderView, SubmitOrder, rule};
+use crate::domains::com::port::{
+    GetOrder, ListOrders, OrderAction, OrderId, OrderItemView, OrderState, OrderView, SubmitOrder, rule,
+};
 use crate::domains::payment::port::{AttemptStatus, ListAttempts};
 use crate::domains::provisioning::port::{ListTasks, RetryFailed, TaskId, TaskState, TaskView};
 use crate::domains::som::port::{ListServiceOrders, ServiceOrderView};
@@ -17,10 +20,13 @@ use crate::platform::error::{Result, Rule};
 
 /// Orders that are looked into where no order is named.
 const ORDERS_MAX: u32 = 20;
+/// Orders that were placed last, among which those are looked for that nobody submits.
+const PLACED_MAX: u32 = 200;
 /// More tasks than any service order has.
 const TASKS_MAX: u32 = 100;
 
-/// Tell what an order waits for, why, and what to do next. Without an order: of every order that is held or flagged as stuck.
+/// Tell what an order waits for, why, and what to do next. Without an order: of every order that is held or flagged as stuck, or
+/// was placed a while ago and never submitted.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TriageOrder {
@@ -28,7 +34,8 @@ pub struct TriageOrder {
 }
 
 /// Have everything tried again that an order waits for and that was given up: parked deliveries are replayed, failed network
-/// tasks run anew, a held order is submitted. Stuck tasks are not: somebody has to look at the network first.
+/// tasks run anew, a held order is submitted, a change of a line that nobody works on is carried out once more. Stuck tasks are
+/// not: somebody has to look at the network first.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetryOrder {
@@ -110,6 +117,9 @@ impl Operation<Services> for RetryOrder {
             services.provisioning.retry_failed(cx, RetryFailed { task_id: task.id.clone() }).await?;
             tried = true;
         }
+        if found.is_empty() {
+            tried = services.orders.carry_on(cx, &order_id).await?;
+        }
         if !tried {
             let refusal =
                 rule::NOTHING_TO_RETRY.violated("Nothing that the order waits for was given up; see order.triage");
@@ -121,11 +131,15 @@ impl Operation<Services> for RetryOrder {
     }
 }
 
-/// Held orders, and those that were flagged as stuck.
+/// Held orders, those that were flagged as stuck, and those that nobody has submitted for as long.
 async fn stranded(services: &Services, cx: &Context) -> Result<Vec<OrderView>> {
-    let query = |state, stuck| ListOrders { customer_id: None, state, stuck, limit: ORDERS_MAX, offset: 0 };
-    let mut orders = services.orders.list(cx, query(Some(OrderState::Held), false)).await?;
-    orders.extend(services.orders.list(cx, query(None, true)).await?);
+    let query = |state, stuck, limit| ListOrders { customer_id: None, state, stuck, limit, offset: 0 };
+    let mut orders = services.orders.list(cx, query(Some(OrderState::Held), false, ORDERS_MAX)).await?;
+    orders.extend(services.orders.list(cx, query(None, true, ORDERS_MAX)).await?);
+    let placed = services.orders.list(cx, query(Some(OrderState::Acknowledged), false, PLACED_MAX)).await?;
+    let allowed = TimeDelta::from_std(services.platform.config.order_stuck_after).unwrap_or(TimeDelta::MAX);
+    let forgotten = placed.into_iter().filter(|order| cx.now.signed_duration_since(order.order_date) > allowed);
+    orders.extend(forgotten.take(ORDERS_MAX as usize));
     Ok(orders)
 }
 
@@ -136,6 +150,12 @@ struct Found {
     tasks: Vec<TaskView>,
     /// Charges that are not settled.
     charges: Vec<String>,
+}
+
+impl Found {
+    const fn is_empty(&self) -> bool {
+        self.deliveries.is_empty() && self.tasks.is_empty() && self.charges.is_empty()
+    }
 }
 
 async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Result<Found> {
@@ -153,17 +173,11 @@ async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Resu
         let tasks = services.provisioning.tasks(cx, query).await?;
         found.tasks.extend(tasks.into_iter().filter(|task| !task.state.is_final()));
     }
-    let line = order.items.iter().find_map(|item| item.target_subscription_id.clone());
-    if let Some(line) = line.as_deref().filter(|_| order.state == OrderState::InProgress) {
-        let query = ListAttempts {
-            customer_id: Some(order.customer_id.clone()),
-            subject_id: Some(line.to_owned()),
-            status: Some(AttemptStatus::Pending),
-            limit: 10,
-            offset: 0,
-        };
-        let pending = services.payments.attempts(cx, query).await?;
-        found.charges = pending.into_iter().map(|attempt| attempt.id.to_string()).collect();
+    // What waits about the line of an order that has ended is not the order's.
+    let in_progress = order.items.iter().filter(|_| order.state == OrderState::InProgress);
+    let line = in_progress.clone().find_map(|item| item.target_subscription_id.clone());
+    for item in in_progress {
+        found.charges.extend(unsettled_charges(services, cx, order, item).await?);
     }
     let about: Vec<String> = std::iter::once(order.id.to_string())
         .chain(service_orders.iter().map(|one| one.id.to_string()))
@@ -173,6 +187,31 @@ async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Resu
         .collect();
     found.deliveries = parked::about(&services.platform.db, cx, &about).await?;
     Ok(found)
+}
+
+/// The charge that an item names; that of a line that is booked is named by the line.
+async fn unsettled_charges(
+    services: &Services,
+    cx: &Context,
+    order: &OrderView,
+    item: &OrderItemView,
+) -> Result<Vec<String>> {
+    let attempts = match (&item.payment_attempt_id, &item.target_subscription_id) {
+        (Some(attempt), _) => vec![services.payments.attempt(cx, &attempt.clone().into()).await?],
+        (None, Some(line)) if item.action == OrderAction::Add => {
+            let query = ListAttempts {
+                customer_id: Some(order.customer_id.clone()),
+                subject_id: Some(line.clone()),
+                status: Some(AttemptStatus::Pending),
+                limit: 10,
+                offset: 0,
+            };
+            services.payments.attempts(cx, query).await?
+        }
+        (None, _) => Vec::new(),
+    };
+    let pending = attempts.into_iter().filter(|attempt| attempt.status == AttemptStatus::Pending);
+    Ok(pending.map(|attempt| attempt.id.to_string()).collect())
 }
 
 /// What was found as what an order waits for, that which needs a person first.
@@ -236,6 +275,9 @@ fn view(order: OrderView, waits_for: Vec<Waiting>) -> TriageView {
         (Some(_), _) => "nothing: it goes on by itself".into(),
         (None, OrderState::Acknowledged) => "it was never submitted: bss order submit, or bss order cancel".into(),
         (None, OrderState::Held) => "look at why it is held, then bss order submit, or bss order cancel".into(),
+        (None, OrderState::InProgress) if order.items.iter().any(|item| item.action != OrderAction::Add) => {
+            "nothing will move it: bss order retry has it carried out once more".into()
+        }
         (None, OrderState::InProgress) => "nothing will move it: bss order cancel gives everything back".into(),
         (None, OrderState::Completed | OrderState::Failed | OrderState::Cancelled) => {
             "nothing: the order has ended".into()

@@ -97,6 +97,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
     ("BSS_RECONCILIATION_INTERVAL_SECONDS", "60", "cadence of the stuck-order sweep, 0 turns it off"),
     ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", "900", "age after which an order in progress is flagged"),
+    (
+        "BSS_ORDER_SUBMIT_WITHIN_SECONDS",
+        "604800",
+        "age after which an order that nobody submits is cancelled; 0: never",
+    ),
     ("BSS_RESERVATION_TTL_SECONDS", "3600", "how long a number or eSIM stays reserved for an order"),
     (
         "BSS_USAGE_RETENTION_MONTHS",
@@ -309,6 +314,8 @@ pub struct Config {
     pub renewal_reminder_lookahead: TimeDelta,
     pub reconciliation_tick: Option<Duration>,
     pub order_stuck_after: Duration,
+    /// None: orders that nobody submits stay.
+    pub order_submit_within: Option<Duration>,
     pub reservation_ttl: Duration,
     /// 0 keeps usage for ever.
     pub usage_retention_months: u32,
@@ -444,6 +451,7 @@ impl Config {
             ),
             reconciliation_tick: tick(r.seconds("BSS_RECONCILIATION_INTERVAL_SECONDS")),
             order_stuck_after: r.seconds("BSS_ORDER_STUCK_THRESHOLD_SECONDS"),
+            order_submit_within: Some(r.seconds("BSS_ORDER_SUBMIT_WITHIN_SECONDS")).filter(|age| !age.is_zero()),
             reservation_ttl: r.seconds("BSS_RESERVATION_TTL_SECONDS"),
             usage_retention_months: r.months("BSS_USAGE_RETENTION_MONTHS"),
             event_retention_months: r.months("BSS_EVENT_RETENTION_MONTHS"),

@@ -21,6 +21,8 @@ pub const POINTS: &[&str] = &[
     "order.submit.after_commit",
     "order.change.before_commit",
     "order.change.after_commit",
+    "order.top_up.before_commit",
+    "order.top_up.after_commit",
     "payment.charge.before_call",
     "payment.charge.after_call",
     "payment.charge.before_commit",

@@ -54,6 +54,7 @@ const REFUSED: &[(&str, i32)] = &[
     ("bss queue replay 01960000-0000-7000-8000-000000000001 --consumer som.decompose", 5),
     ("bss queue show 01960000-0000-7000-8000-000000000001", 5),
     ("bss queue show 01960000-0000-7000-8000-000000000001 -o json", 5),
+    ("bss subscription pay SUB-0042 --yes", 3),
     ("bss trace get 4bf92f3577b34da6a3ce929d0e0e4736", 5),
     ("bss trace get 4bf92f3577b34da6a3ce929d0e0e4736 --service payment", 5),
     ("bss trace get 4bf92f3577b34da6a3ce929d0e0e4736 -o json", 5),

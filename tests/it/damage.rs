@@ -55,6 +55,11 @@ const DAMAGES: &[Damage] = &[
         ADAS_ORDER,
     ),
     damage(
+        "com.top_up_order_has_its_purchase",
+        "update order_mgmt.order_item set payment_attempt_id = null where offering_id = 'VAS_DATA_1GB'",
+        "select order_id from order_mgmt.order_item where offering_id = 'VAS_DATA_1GB'",
+    ),
+    damage(
         "com.ended_order_holds_no_inventory",
         "update inventory.msisdn_pool set status = 'reserved', reserved_for = 'ORD-0001', reserved_until = now()
          where msisdn = (select min(msisdn) from inventory.msisdn_pool where status = 'available')",
@@ -161,7 +166,7 @@ const DAMAGES: &[Damage] = &[
         "payment.approved_once",
         "drop index payment.uq_payment_attempt_live;
          update payment.payment_attempt set business_key = 'activation:ORD-0001', attempt_number = 99
-         where id = (select payment_attempt_id from subscription.vas_purchase where state = 'applied')",
+         where id = (select payment_attempt_id from subscription.vas_purchase where order_id is null)",
         "select 'activation:ORD-0001'",
     ),
     damage(
@@ -330,12 +335,12 @@ const DAMAGES: &[Damage] = &[
     damage(
         "subscription.every_charge_bought_something",
         "update subscription.vas_purchase set payment_attempt_id = null where state = 'applied'",
-        "select id from payment.payment_attempt where purpose = 'vas' and status = 'approved'",
+        "select id from payment.payment_attempt where purpose = 'vas' and business_key like 'vas:VP-%'",
     ),
     damage(
         "subscription.top_up_is_what_was_paid",
         "delete from subscription.quota_entry where source like 'vas:%'",
-        "select id from subscription.vas_purchase where state = 'applied'",
+        "select id from subscription.vas_purchase where order_id is null",
     ),
     damage(
         "subscription.change_begins_with_its_period",
@@ -393,6 +398,10 @@ async fn business() -> String {
     app.op("subscription.purchase_vas", json!({"subscriptionId": ada["id"], "vasOfferingId": "VAS_DATA_1GB"}))
         .await
         .ok();
+    let top_up = json!({"customerId": ada["customerId"], "action": "modify", "subscriptionId": ada["id"],
+        "offeringId": "VAS_DATA_1GB"});
+    let ordered = app.op("order.create", top_up).await.ok();
+    app.op("order.wait_until", json!({"orderId": ordered["id"]})).await.ok();
     // Ben: out of data, and once refused.
     let ben = app.line("PLAN_S").await;
     app.op("usage.simulate", json!({"msisdn": ben["msisdn"], "eventType": "data", "quantity": 5120})).await.ok();

@@ -32,6 +32,7 @@ const AT_ONCE: usize = 6;
 fn mix(point: &str) -> Mix {
     let some = Mix { sign_up: 2, usage: 2, top_up: 2, renew: 2, refund: 0, terminate: 0 };
     match point.split('.').next() {
+        Some("order") if point.starts_with("order.top_up") => Mix { top_up: 8, ..some },
         Some("order") if point.starts_with("order.change") => Mix { sign_up: 6, terminate: 8, ..some },
         Some("order" | "provisioning") => Mix { sign_up: 8, ..some },
         Some("renewal") => Mix { renew: 8, ..some },

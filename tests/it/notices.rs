@@ -105,6 +105,26 @@ async fn a_failed_renewal_says_how_to_pay_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_to_be_paid_is_what_the_overdue_renewal_owes() {
+    let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-05-06T09:00:00Z"})).await.ok();
+    let line = app.line("PLAN_M").await;
+    let customer = line["customerId"].as_str().unwrap().to_owned();
+    let card = app.op("payment.add_card", json!({"customerId": customer, "cardNumber": "4000000000000341"})).await.ok();
+    app.op("payment.set_default_method", json!({"paymentMethodId": card["id"]})).await.ok();
+    let change = json!({"subscriptionId": line["id"], "newOfferingId": "PLAN_L"});
+    app.op("subscription.schedule_plan_change", change).await.ok();
+    app.op("clock.advance", json!({"duration": "31d"})).await.ok();
+    app.op("subscription.tick_renewals_now", json!({})).await.ok();
+    let told = messages(&app, &customer).await;
+    let plan = app.op("catalog.get_offering", json!({"offeringId": "PLAN_L"})).await.ok();
+    let words = text(&app, of(&told, "renewal_failed")).await;
+    assert!(words.contains("SGD 45.00") && words.contains(plan["name"].as_str().unwrap()), "{words}");
+    assert!(!words.contains("25.00"), "{words}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_the_law_allows_can_be_opted_out_of() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_S").await;
@@ -209,7 +229,13 @@ async fn reminders_and_changes_are_told_once_however_often_their_event_comes() {
     let expected = ["activation", "plan_change", "price_change", "renewal_receipt", "renewal_reminder", "welcome"];
     assert_eq!(kinds(&told), expected);
     assert!(text(&app, of(&told, "price_change")).await.contains("SGD 27.00"));
-    assert!(of(&told, "renewal_reminder")["subject"].as_str().unwrap().contains("5 Jun 2026"), "{told:#?}");
+    let reminder = of(&told, "renewal_reminder");
+    assert!(reminder["subject"].as_str().unwrap().contains("5 Jun 2026"), "{told:#?}");
+    let plan = app.op("catalog.get_offering", json!({"offeringId": "PLAN_L"})).await.ok();
+    let words = text(&app, reminder).await;
+    let now = "SGD 25.00";
+    assert!(words.contains("SGD 45.00") && words.contains(plan["name"].as_str().unwrap()), "{words}");
+    assert!(words.contains("Last time") && words.contains(now), "{words}");
     app.finish().await;
 }
 

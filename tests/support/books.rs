@@ -125,6 +125,8 @@ struct Books {
     cards: BTreeSet<String>,
     /// Purchase and state.
     purchases: BTreeMap<String, String>,
+    /// Order and its purchase.
+    ordered: BTreeMap<String, String>,
     /// Line and state.
     lines: BTreeMap<String, String>,
     /// Line and period index, with the start and the attempt that paid. Only the end of a period may still change.
@@ -164,6 +166,10 @@ impl Books {
             customers: pairs("select id, status from crm.customer").await?.into_iter().map(|(id, _)| id).collect(),
             cards: pairs("select id, status from payment.payment_method").await?.into_iter().map(|(id, _)| id).collect(),
             purchases: pairs("select id, state from subscription.vas_purchase").await?.into_iter().collect(),
+            ordered: pairs("select order_id, id from subscription.vas_purchase where order_id is not null")
+                .await?
+                .into_iter()
+                .collect(),
             lines: pairs("select id, state from subscription.subscription").await?.into_iter().collect(),
             periods: periods.into_iter().map(|(line, index, start, attempt)| ((line, index), (start, attempt))).collect(),
             grants: grants.into_iter().collect(),
@@ -267,6 +273,7 @@ impl Reckoning<'_> {
                 }
                 Acknowledged::OrderEnded { id, state, line } => self.order_ended(id, state, line.as_deref()),
                 Acknowledged::TopUp { key, line, refused } => self.topped_up(key, line, refused.as_deref()),
+                Acknowledged::TopUpOrdered { order, state } => self.top_up_ordered(order, state),
                 Acknowledged::Renewal { key, line, refused, period_start } => {
                     self.renewed(key, line, refused.as_deref(), period_start.as_deref());
                 }
@@ -333,19 +340,37 @@ impl Reckoning<'_> {
         let purchase = self.books.made_by("subscription.purchase_vas", key);
         let state = purchase.and_then(|purchase| self.books.purchases.get(purchase)).map(String::as_str);
         match (refused, purchase) {
-            (None, Some(purchase)) => {
-                self.figures.top_ups += 1;
-                let charges = self.books.approved(&format!("vas:{purchase}")).len();
-                let grants = self.books.grants.get(purchase).copied().unwrap_or(0);
-                let once = state == Some("applied") && charges == 1 && grants == 1;
-                self.hold(once, || {
-                    format!("{purchase} of {line} is {state:?}, charged {charges} times, granted {grants} times")
-                });
-            }
+            (None, Some(purchase)) => self.added_once(purchase, purchase),
             (None, None) => self.differences.push(format!("the top-up {key} of {line} is not in the books")),
             (Some(rule), _) => {
                 self.hold(state.is_none_or(|state| state != "applied"), || {
                     format!("the top-up {key} was refused ({rule}) and is {state:?}")
+                });
+            }
+        }
+    }
+
+    /// A purchase is added and granted once, and charged once by its key.
+    fn added_once(&mut self, purchase: &str, key: &str) {
+        self.figures.top_ups += 1;
+        let state = self.books.purchases.get(purchase).map(String::as_str);
+        let charges = self.books.approved(&format!("vas:{key}")).len();
+        let grants = self.books.grants.get(purchase).copied().unwrap_or(0);
+        self.hold(state == Some("applied") && charges == 1 && grants == 1, || {
+            format!("{purchase} is {state:?}, charged {charges} times, granted {grants} times")
+        });
+    }
+
+    fn top_up_ordered(&mut self, order: &str, state: &str) {
+        let now = self.books.orders.get(order).map(String::as_str);
+        self.hold(now == Some(state), || format!("{order} ended {state} and is {now:?}"));
+        match (state, self.books.ordered.get(order)) {
+            ("completed", Some(purchase)) => self.added_once(purchase, order),
+            ("completed", None) => self.differences.push(format!("{order} completed without a purchase")),
+            (_, purchase) => {
+                let added = purchase.and_then(|purchase| self.books.purchases.get(purchase));
+                self.hold(added.is_none_or(|state| state == "declined" || state == "refunded"), || {
+                    format!("{order} {state} and its purchase is {added:?}")
                 });
             }
         }
@@ -386,6 +411,7 @@ impl Reckoning<'_> {
                 Acknowledged::TopUp { key, .. } => {
                     top_ups.extend(books.made_by("subscription.purchase_vas", key));
                 }
+                Acknowledged::TopUpOrdered { order, .. } => top_ups.extend(books.ordered.get(order)),
                 Acknowledged::OrderEnded { .. }
                 | Acknowledged::Renewal { .. }
                 | Acknowledged::Refund { .. }

@@ -82,6 +82,7 @@ pub(crate) enum Acknowledged {
     Order { operation: String, key: String, id: String },
     OrderEnded { id: String, state: String, line: Option<String> },
     TopUp { key: String, line: String, refused: Option<String> },
+    TopUpOrdered { order: String, state: String },
     Renewal { key: String, line: String, refused: Option<String>, period_start: Option<String> },
     Usage { line: String, external_id: String, answer: UsageAnswer },
     Refund { attempt: String, refused: Option<String> },
@@ -300,13 +301,28 @@ impl Actor {
     }
 
     async fn top_up(&mut self) {
-        let line = self.lines[self.random.random_range(0..self.lines.len())].id.clone();
+        let line = self.random.random_range(0..self.lines.len());
+        if self.random.random_bool(0.4) {
+            return self.order_a_top_up(line).await;
+        }
+        let line = self.lines[line].id.clone();
         let key = self.key();
         let top_up = if self.random.random_bool(0.8) { "VAS_DATA_1GB" } else { "VAS_ROAMING_1GB" };
         let arguments = json!({"subscriptionId": line, "vasOfferingId": top_up});
         let answer = self.insist("subscription.purchase_vas", &arguments, Some(&key)).await;
         let refused = self.refusal(&answer, "subscription.purchase_vas");
         self.acknowledge(&Acknowledged::TopUp { key, line, refused });
+    }
+
+    async fn order_a_top_up(&mut self, line: usize) {
+        let key = self.key();
+        let Line { id, customer, .. } = &self.lines[line];
+        let arguments = json!({"customerId": customer, "action": "modify", "subscriptionId": id,
+            "offeringId": "VAS_DATA_1GB"});
+        let order = text(&self.must("order.create", &arguments, Some(&key)).await, "id");
+        self.acknowledge(&Acknowledged::Order { operation: "order.create".into(), key, id: order.clone() });
+        let state = text(&self.ended(&order).await, "state");
+        self.acknowledge(&Acknowledged::TopUpOrdered { order, state });
     }
 
     async fn renew(&mut self) {

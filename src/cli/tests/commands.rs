@@ -62,6 +62,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("subscription list --customer CUST-1", &["subscription.list_for_customer"]),
     ("subscription balance SUB-0001", &["subscription.get_balance"]),
     ("subscription vas SUB-0001 VAS_DATA_1GB", &["subscription.purchase_vas"]),
+    ("subscription pay SUB-0001", &["subscription.pay_now"]),
     ("subscription renew SUB-0001", &["subscription.renew_now"]),
     ("subscription renewals", &["subscription.renewal_progress"]),
     ("subscription block SUB-0001 --note lost", &["subscription.block"]),

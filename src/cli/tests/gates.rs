@@ -28,6 +28,7 @@ const CHARGING: &[&str] = &[
     "order submit ORD-0001",
     "order change SUB-0001 --customer CUST-1 --offering VAS_DATA_1GB",
     "subscription vas SUB-0001 VAS_DATA_1GB",
+    "subscription pay SUB-0001",
     "subscription renew SUB-0001",
     "op subscription.renew_now --arg subscriptionId=SUB-0001",
 ];

@@ -5,7 +5,7 @@ use crate::platform::audit::Check;
 pub const CHECKS: &[Check] = &[
     Check {
         name: "com.order_is_terminal_or_explained",
-        description: "Every order in progress is waited for by a delivery, a network task or a pending line, or is flagged as stuck.",
+        description: "Every order in progress is waited for by a delivery, a network task, a pending line or top-up, or is flagged as stuck.",
         offenders: "
             select o.id, 'in progress since ' || o.submitted_at || ' and nothing will move it'
             from order_mgmt.product_order o
@@ -21,6 +21,13 @@ pub const CHECKS: &[Check] = &[
                                and (t.state <> 'completed'
                                     or exists (select 1 from audit.delivery d
                                                where d.aggregate_id = t.id and d.state in ('pending', 'parked'))))))
+              and not exists (
+                  select 1 from subscription.vas_purchase v
+                  where v.order_id = o.id
+                    and (v.state = 'pending'
+                         or exists (select 1 from audit.delivery d
+                                    where d.aggregate_id = v.subscription_id and d.consumer = 'com.end_on_top_up'
+                                      and d.state in ('pending', 'parked'))))
               and not exists (
                   select 1 from subscription.subscription l
                   where l.commercial_order_id = o.id
@@ -39,6 +46,24 @@ pub const CHECKS: &[Check] = &[
             group by o.id
             having count(l.id) <> 1 or min(l.id) is distinct from min(i.target_subscription_id)
                 or min(i.payment_attempt_id) is null",
+    },
+    Check {
+        name: "com.top_up_order_has_its_purchase",
+        description: "Every completed order for a top-up has the one purchase that it names the payment of, and it was added; \
+                      one that ended otherwise has none that was.",
+        offenders: "
+            select o.id, o.state || ', paid by ' || coalesce(i.payment_attempt_id, 'nothing') || ', has '
+                   || coalesce(v.id || ' ' || v.state || ', paid by ' || v.payment_attempt_id, 'no purchase')
+            from order_mgmt.product_order o
+            join order_mgmt.order_item i on i.order_id = o.id
+            left join subscription.vas_purchase v on v.order_id = o.id and v.tenant_id = o.tenant_id
+            where i.action = 'modify' and i.price_offering_price_id = i.offering_id
+              and case o.state
+                  when 'completed' then (v.state, v.payment_attempt_id, v.subscription_id)
+                      is distinct from ('applied', i.payment_attempt_id, i.target_subscription_id)
+                  when 'failed' then v.state in ('pending', 'applied')
+                  when 'cancelled' then v.id is not null
+                  else false end",
     },
     Check {
         name: "com.ended_order_holds_no_inventory",

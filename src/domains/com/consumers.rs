@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domains::com::Service;
 use crate::domains::com::events::ChangeInProgress;
 use crate::domains::som::port::{ServiceOrderCompleted, ServiceOrderFailed};
-use crate::domains::subscription::port::{ActivationFailed, SubscriptionActivated};
+use crate::domains::subscription::port::{ActivationFailed, OrderedTopUpSettled, SubscriptionActivated};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Consumer, Effect, Failure, Handlers, Subscribers};
@@ -58,8 +58,8 @@ impl Consumer for FailOnActivation {
     }
 }
 
-/// `order.change_in_progress`: the line is topped up, or ends.
-struct CarryOutChange(Arc<Service>);
+/// `order.change_in_progress`: the line's top-up or plan is booked, or the line ends.
+pub(super) struct CarryOutChange(Arc<Service>);
 
 impl Effect for CarryOutChange {
     const NAME: &'static str = "com.carry_out_change";
@@ -70,12 +70,25 @@ impl Effect for CarryOutChange {
     }
 }
 
+/// `subscription.ordered_top_up_settled`: the order of a top-up ends.
+struct EndOnTopUp(Arc<Service>);
+
+impl Consumer for EndOnTopUp {
+    const NAME: &'static str = "com.end_on_top_up";
+    type Payload = OrderedTopUpSettled;
+
+    async fn handle(&self, tx: &Tx, cx: &Context, event: OrderedTopUpSettled) -> Result<(), Failure> {
+        Ok(self.0.top_up_settled(tx, cx, event).await?)
+    }
+}
+
 pub(super) fn subscribe(subscribers: Subscribers) -> Subscribers {
     subscribers
         .consumer::<BookLine>()
         .consumer::<FailOnServiceOrder>()
         .consumer::<CompleteOnActivation>()
         .consumer::<FailOnActivation>()
+        .consumer::<EndOnTopUp>()
         .effect::<CarryOutChange>()
 }
 
@@ -85,5 +98,6 @@ pub(super) fn handlers(service: &Arc<Service>) -> Handlers {
         .consumer(FailOnServiceOrder(Arc::clone(service)))
         .consumer(CompleteOnActivation(Arc::clone(service)))
         .consumer(FailOnActivation(Arc::clone(service)))
+        .consumer(EndOnTopUp(Arc::clone(service)))
         .effect(CarryOutChange(Arc::clone(service)))
 }

@@ -16,10 +16,10 @@ use crate::platform::outbox;
 
 /// Why an order fails and what is known of its money.
 #[derive(Debug, Default)]
-struct Outcome {
-    reason: String,
-    payment_attempt_id: Option<String>,
-    refund_id: Option<String>,
+pub(super) struct Outcome {
+    pub(super) reason: String,
+    pub(super) payment_attempt_id: Option<String>,
+    pub(super) refund_id: Option<String>,
 }
 
 impl Service {
@@ -108,13 +108,8 @@ impl Service {
         Ok(())
     }
 
-    /// Fails an order that took no money.
-    pub(super) async fn fail_because(&self, tx: &Tx, cx: &Context, order: Order, reason: String) -> Result<()> {
-        self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await
-    }
-
     /// Fails the order once; one that has ended stays as it ended.
-    async fn fail(&self, tx: &Tx, cx: &Context, mut order: Order, outcome: Outcome) -> Result<()> {
+    pub(super) async fn fail(&self, tx: &Tx, cx: &Context, mut order: Order, outcome: Outcome) -> Result<()> {
         if order.state.is_terminal() {
             return Ok(());
         }

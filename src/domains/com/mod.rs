@@ -6,11 +6,13 @@
 //! - An order has one item, and the item stands where the order stands.
 //! - A completed order for a plan has exactly one line; one that ended otherwise holds no number and no eSIM as soon as the
 //!   network has forgotten them, and no money.
+//! - A completed order for a top-up has exactly one purchase, which is added and paid; one that ended otherwise has none.
 //! - Every change of state is a line of the order's history, and an event, in the same unit of work.
 //!
 //! The way of an order: acknowledged, submitted (`order.in_progress`), decomposed and provisioned elsewhere, its line booked
 //! when the service order completes, completed when the line is in service. Any refusal on the way ends it as failed, with the
-//! reason. An order about a line that is there is carried out by the line's domain (`change`), and ends with its answer.
+//! reason. An order about a line that is there is carried out by the line's domain (`change`), and ends with its answer; that
+//! of a top-up when its charge is settled.
 //!
 //! Not here: what a plan is made of (`catalog`), services and the network (`som`, `provisioning`), charging (`payment`).
 
@@ -141,6 +143,10 @@ impl Orders for Service {
 
     async fn wait_until(&self, cx: &Context, query: WaitUntilOrder) -> Result<OrderView> {
         self.wait_until_state(cx, &query).await
+    }
+
+    async fn carry_on(&self, cx: &Context, order_id: &OrderId) -> Result<bool> {
+        self.carry_on_change(cx, order_id).await
     }
 
     async fn is_in_progress(&self, tx: &Tx, cx: &Context, order_id: &OrderId) -> Result<bool> {

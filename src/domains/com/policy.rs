@@ -22,6 +22,7 @@ pub mod rule {
     pub const LINE_OF_ANOTHER_CUSTOMER: Rule = Rule::new("order.create.line_of_another_customer");
     pub const LINE_NOT_IN_SERVICE: Rule = Rule::new("order.create.line_has_no_service");
     pub const PRICE_CHANGED: Rule = Rule::new("order.change.price_has_changed");
+    pub const NO_LONGER_SOLD: Rule = Rule::new("order.change.no_longer_sold");
     pub const TRANSITION_INVALID: Rule = Rule::new("order.transition.invalid");
     pub const CANCEL_FORBIDDEN: Rule = Rule::new("order.cancel.forbidden_after_som_started");
     pub const NOTHING_TO_RETRY: Rule = Rule::new("order.retry.nothing_to_retry");
@@ -131,15 +132,32 @@ pub(super) fn price_kept(ordered: &Item, price: Money) -> Result<(), Violation> 
         .with("now", price.decimal()))
 }
 
-/// A change that is under way is the line's business: it is not called off.
-pub(super) fn cancel(order: &Order) -> Result<(), Violation> {
-    if order.state != OrderState::InProgress || order.item.action == OrderAction::Add {
+/// Is what was ordered still sold? `found` is the catalog's answer.
+pub(super) fn still_sold<T>(ordered: &Item, found: Result<T>) -> Result<T> {
+    match found {
+        Err(Error::NotFound { .. }) => Err(rule::NO_LONGER_SOLD
+            .violated("What was ordered is no longer sold; nothing was charged")
+            .with("offeringId", &ordered.offering_id)
+            .into()),
+        answer => answer,
+    }
+}
+
+/// A change that is under way is the line's business: it is not called off. One that was given up before anything was begun is.
+pub(super) fn cancel(order: &Order, is_worked_on: bool) -> Result<(), Violation> {
+    if !is_change_in_progress(order) || (!is_worked_on && order.item.payment_attempt_id.is_none()) {
         return Ok(());
     }
     Err(rule::CANCEL_FORBIDDEN
         .violated("The change of the line is under way; wait for the order to end")
         .with("orderId", &order.id)
-        .with("subscriptionId", &order.item.target_subscription_id))
+        .with("subscriptionId", &order.item.target_subscription_id)
+        .with("paymentAttemptId", &order.item.payment_attempt_id))
+}
+
+/// Whether the line's domain is to change a line for this order, or has begun to.
+pub(super) fn is_change_in_progress(order: &Order) -> bool {
+    order.state == OrderState::InProgress && order.item.action != OrderAction::Add
 }
 
 /// Can the plan be bought now, and at which price? `price` is the catalog's answer for this instant.

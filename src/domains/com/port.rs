@@ -344,10 +344,15 @@ pub trait Orders: Send + Sync {
     /// Violates `order.transition.invalid` unless the order is acknowledged.
     async fn hold(&self, cx: &Context, command: HoldOrder) -> Result<OrderView>;
 
-    /// Violates `order.cancel.forbidden_after_som_started` once the line is in service.
+    /// Violates `order.cancel.forbidden_after_som_started` once the line is in service, and while a change of a line is worked
+    /// on or was begun.
     async fn cancel(&self, cx: &Context, command: CancelOrder) -> Result<OrderView>;
 
     async fn wait_until(&self, cx: &Context, query: WaitUntilOrder) -> Result<OrderView>;
+
+    /// Has an order about a line that nobody works on carried out once more; what was begun is gone on with. False where that is
+    /// not what the order needs.
+    async fn carry_on(&self, cx: &Context, order_id: &OrderId) -> Result<bool>;
 
     /// Whether the order is still to be fulfilled. The answer holds until `tx` ends: a cancellation waits for it.
     async fn is_in_progress(&self, tx: &Tx, cx: &Context, order_id: &OrderId) -> Result<bool>;

@@ -269,6 +269,20 @@ pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limi
     Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Order::try_from).collect()
 }
 
+/// Up to `limit` orders that were acknowledged before `before` and never submitted, locked; others' locks are skipped.
+pub(super) async fn lock_unsubmitted(tx: &Tx, cx: &Context, before: DateTime<Utc>, limit: i64) -> Result<Vec<Order>> {
+    let statement = sql!(
+        format!(
+            "select {SELECT} from {FROM} and o.state = 'acknowledged' and o.order_date < $2
+             order by o.order_date limit $3 for update of o skip locked"
+        ),
+        cx.tenant.as_ref(),
+        before,
+        limit
+    );
+    Row::find_by_statement(statement).all(&**tx).await?.into_iter().map(Order::try_from).collect()
+}
+
 /// Those of `orders` that are in progress.
 pub(super) async fn in_progress(db: &Db, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
     #[derive(FromQueryResult)]

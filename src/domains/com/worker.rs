@@ -1,13 +1,14 @@
-//! The sweep that finds orders in progress for too long and says so, once per order. It repairs nothing: that is decided by
-//! people.
+//! The sweep over orders that do not end. Those in progress for too long it flags, once each, and repairs nothing: that is
+//! decided by people. Those that nobody submits it cancels: nothing was taken for them, and a price is not promised for ever.
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::domains::com::events::OrderStuck;
 use crate::domains::com::{Service, store};
+use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::outbox;
@@ -21,21 +22,46 @@ pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
     let service = Arc::clone(service);
     Ticks::default().add("stuck_orders", every, "system:reconciliation", move |cx| {
         let service = Arc::clone(&service);
-        async move { service.flag_stuck(&cx).await }
+        async move {
+            let expired = service.expire_unsubmitted(&cx).await?;
+            let flagged = service.flag_stuck(&cx).await?;
+            Ok(json!({ "flagged": flagged, "expired": expired }))
+        }
     })
 }
 
 impl Service {
+    /// Cancels every order that was acknowledged longer ago than allowed, by product time.
+    async fn expire_unsubmitted(&self, cx: &Context) -> Result<u64> {
+        let Some(within) = self.platform.config.order_submit_within else { return Ok(0) };
+        let within = TimeDelta::from_std(within).unwrap_or(TimeDelta::MAX);
+        let Some(before) = cx.now.checked_sub_signed(within) else { return Ok(0) };
+        let reason = format!("not submitted within {} hours", within.num_hours());
+        let mut expired = 0;
+        loop {
+            let tx = self.platform.db.begin().await?;
+            let orders = store::lock_unsubmitted(&tx, cx, before, BATCH).await?;
+            if orders.is_empty() {
+                return Ok(expired);
+            }
+            for order in orders {
+                self.call_off(&tx, cx, order, &reason, Direction::Internal).await?;
+                expired += 1;
+            }
+            tx.commit().await?;
+        }
+    }
+
     /// Flags every order that has been in progress longer than allowed, by product time since it was submitted.
-    async fn flag_stuck(&self, cx: &Context) -> Result<Value> {
+    async fn flag_stuck(&self, cx: &Context) -> Result<u64> {
         let allowed = TimeDelta::from_std(self.platform.config.order_stuck_after).unwrap_or(TimeDelta::MAX);
-        let Some(since) = cx.now.checked_sub_signed(allowed) else { return Ok(json!({ "flagged": 0 })) };
+        let Some(since) = cx.now.checked_sub_signed(allowed) else { return Ok(0) };
         let mut flagged = 0;
         loop {
             let tx = self.platform.db.begin().await?;
             let orders = store::lock_stuck(&tx, cx, since, BATCH).await?;
             if orders.is_empty() {
-                return Ok(json!({ "flagged": flagged }));
+                return Ok(flagged);
             }
             for mut order in orders {
                 order.stuck_flagged_at = Some(cx.now);

@@ -33,7 +33,7 @@ pub const RULES: &[Rule] = &[
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// Whether the line takes usage of this time at all. An event from before the current period is fine, and is charged to
-/// the current one: the former one is closed, its balances are gone.
+/// the current one: the former one is closed, its balances are gone (decision 0016).
 pub(super) fn admit(line: &UsageLine, event_time: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Rule> {
     if !line.is_active() {
         return Err(LINE_MUST_BE_ACTIVE);

@@ -45,8 +45,8 @@ use consumers::{Charge, GiveBack};
 pub use http::router;
 use port::gateway::Gateway;
 use port::{
-    AddCard, AttemptId, AttemptView, ChargeRequest, ListAttempts, MethodView, PaymentMethodId, Payments, RefundAttempt,
-    RefundId,
+    AddCard, AttemptId, AttemptView, ChargeRequest, ListAttempts, MethodView, MoneyBack, PaymentMethodId, Payments,
+    RefundAttempt, RefundId,
 };
 
 /// Who reacts to which event.
@@ -152,6 +152,10 @@ impl Payments for Service {
             return Err(Error::invalid("/limit", "must be 1 to 1000"));
         }
         store::listing::views(self.platform.db.connection(), cx, &query).await
+    }
+
+    async fn refunds_of(&self, cx: &Context, subject_ids: &[String], limit: u32) -> Result<Vec<MoneyBack>> {
+        store::refunds::of_subjects(self.platform.db.connection(), cx, subject_ids, limit).await
     }
 
     async fn attempt(&self, cx: &Context, attempt_id: &AttemptId) -> Result<AttemptView> {

@@ -14,6 +14,7 @@ pub mod rule {
 }
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use commands::{
@@ -73,6 +74,19 @@ pub struct ChargeRequest {
     pub business_key: String,
 }
 
+/// A refund, with what was charged.
+#[derive(Debug, Clone)]
+pub struct MoneyBack {
+    pub id: RefundId,
+    pub attempt_id: AttemptId,
+    pub purpose: Purpose,
+    pub amount: Money,
+    pub reason: String,
+    pub status: RefundStatus,
+    /// Product time.
+    pub requested_at: DateTime<Utc>,
+}
+
 #[async_trait]
 pub trait Payments: Send + Sync {
     /// Whether the customer has an active card.
@@ -122,6 +136,9 @@ pub trait Payments: Send + Sync {
 
     /// Charge attempts, newest first.
     async fn attempts(&self, cx: &Context, query: ListAttempts) -> Result<Vec<AttemptView>>;
+
+    /// The latest `limit` refunds of what was charged for these subjects (lines, purchases of top-ups), newest first.
+    async fn refunds_of(&self, cx: &Context, subject_ids: &[String], limit: u32) -> Result<Vec<MoneyBack>>;
 
     /// Not found when there is no such attempt.
     async fn attempt(&self, cx: &Context, attempt_id: &AttemptId) -> Result<AttemptView>;

@@ -156,8 +156,24 @@ line_event!(
         reason: &'static str,
         payment_attempt_id: Option<AttemptId>,
         decline_code: Option<String>,
+        owed: Owed,
     }
 );
+
+/// What a period costs that could not be charged.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Owed {
+    /// The plan of that period.
+    pub(super) offering_id: OfferingId,
+    /// Decimal text.
+    pub(super) amount: String,
+    pub(super) currency: String,
+    /// The same without the discount.
+    pub(super) full_amount: String,
+    /// Whether another plan begins when it is paid.
+    pub(super) changes_plan: bool,
+}
 
 line_event!(
     /// An overdue line was not charged, since it is blocked for something that a renewal does not lift.

@@ -1,7 +1,8 @@
 //! Moving the lines of a plan to a new price: booked once, then every line once, in batches, each with its full notice.
 //!
 //! The booking is a row of its own, so a crash in the middle loses nothing: the operation asked again, and the worker by
-//! itself, go on with the lines that were not told yet. Lines that join the plan while the move is open are told as well.
+//! itself, go on with the lines that were not told yet. Lines that join the plan while the move is open are told as well. One
+//! move of a plan is open at a time: a later one ends it, so that nobody is moved back to the price of an earlier decision.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -54,7 +55,9 @@ impl Service {
 
         let tx = self.platform.db.begin().await?;
         let (migration, is_new) = store::migration::open(&tx, cx, &command, price.money).await?;
-        if migration.effective_from != command.effective_from || migration.notice_days != command.notice_days {
+        let is_same =
+            migration.effective_from == command.effective_from && migration.notice_days == command.notice_days;
+        if !is_new && !is_same {
             return Err(policy::migration_differs(&migration.id).into());
         }
         if is_new {
@@ -86,6 +89,9 @@ impl Service {
         let mut told = Vec::new();
         while Instant::now() < cx.deadline {
             let tx = self.platform.db.begin().await?;
+            if !store::migration::hold_open(&tx, cx, &migration.id).await? {
+                return Ok(told);
+            }
             let mut lines = store::migration::lock_lines(&tx, cx, migration, BATCH).await?;
             if lines.is_empty() {
                 return Ok(told);

@@ -51,14 +51,14 @@ use async_trait::async_trait;
 pub use audit::CHECKS;
 pub use http::router;
 use port::{
-    BalanceView, Booking, HoldReason, MigratePrice, PriceMigrationView, RenewalProgress, RenewalReport,
-    StateChangeView, SubscriptionId, SubscriptionView, Subscriptions, TimelineEntry,
+    BalanceView, Booking, HoldReason, MigratePrice, OrderedTopUp, PriceMigrationView, RenewalProgress, RenewalReport,
+    StateChangeView, SubscriptionId, SubscriptionView, Subscriptions, TimelineEntry, TopUpOrder,
 };
 
-use crate::domains::catalog::port::{Catalog, OfferingId, VasId};
+use crate::domains::catalog::port::{Catalog, OfferingId, PriceView, VasId};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Customers, Direction, EsimActivation, Inventory, Msisdn};
-use crate::domains::payment::port::Payments;
+use crate::domains::payment::port::{AttemptId, Payments};
 use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -187,8 +187,20 @@ impl Subscriptions for Service {
         self.top_up(cx, id, vas_id).await
     }
 
+    async fn book_top_up(&self, tx: &Tx, cx: &Context, order: TopUpOrder) -> Result<AttemptId> {
+        self.book_ordered_top_up(tx, cx, order).await
+    }
+
+    async fn top_up_of_order(&self, cx: &Context, order_id: &OrderId) -> Result<Option<OrderedTopUp>> {
+        self.ordered_top_up(cx, order_id).await
+    }
+
     async fn renew_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
         self.renew_at_once(cx, id).await
+    }
+
+    async fn pay_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
+        self.pay_at_once(cx, id).await
     }
 
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport> {
@@ -219,8 +231,8 @@ impl Subscriptions for Service {
         self.release_line(cx, id, reason, note).await
     }
 
-    async fn may_change_plan(&self, cx: &Context, id: &SubscriptionId, to: &OfferingId) -> Result<()> {
-        self.check_plan_change(cx, id, to).await.map(drop)
+    async fn may_change_plan(&self, cx: &Context, id: &SubscriptionId, to: &OfferingId) -> Result<PriceView> {
+        self.check_plan_change(cx, id, to).await
     }
 
     async fn schedule_plan_change(
@@ -229,7 +241,11 @@ impl Subscriptions for Service {
         id: &SubscriptionId,
         to: &OfferingId,
     ) -> Result<SubscriptionView> {
-        self.book_plan_change(cx, id, to).await
+        self.change_plan(cx, id, to).await
+    }
+
+    async fn book_plan_change(&self, tx: &Tx, cx: &Context, id: &SubscriptionId, price: PriceView) -> Result<()> {
+        self.change_plan_within(tx, cx, id, price).await
     }
 
     async fn cancel_plan_change(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
@@ -246,5 +262,9 @@ impl Subscriptions for Service {
 
     async fn terminate(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView> {
         self.end_line(cx, id, reason).await
+    }
+
+    async fn terminate_within(&self, tx: &Tx, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<()> {
+        self.end_line_within(tx, cx, id, reason).await
     }
 }

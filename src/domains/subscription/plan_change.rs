@@ -10,49 +10,60 @@ use super::store::change::{Ended, Kind};
 use super::terms::{PendingPlan, Pivot};
 use crate::domains::catalog::port::{OfferingId, PriceView};
 use crate::platform::context::Context;
+use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::outbox;
 
 impl Service {
     /// See [`Subscriptions::schedule_plan_change`](super::port::Subscriptions::schedule_plan_change). Nothing is charged
     /// today; the price is the one in force now, whatever the catalog says when the renewal comes.
-    pub(super) async fn book_plan_change(
+    pub(super) async fn change_plan(
         &self,
         cx: &Context,
         id: &SubscriptionId,
         to: &OfferingId,
     ) -> Result<SubscriptionView> {
-        // Before the lock: another domain answers here, and the row below is a busy one.
-        let (is_on_sale, price) = self.check_plan_change(cx, id, to).await?;
-
+        // Before the lock: another domain answers here, and the line's row is a busy one.
+        let price = self.check_plan_change(cx, id, to).await?;
         let tx = self.platform.db.begin().await?;
-        let mut line = store::lock(&tx, cx, id).await?;
-        let price = policy::plan_change(&line, to, is_on_sale, price)?;
-        let effective_at = line.next_renewal_at().ok_or_else(|| Error::Internal(format!("{id} has no renewal")))?;
-        let pending = PendingPlan::new(to.clone(), price, effective_at);
-        line.pending_plan = Some(pending.clone());
-        store::save(&tx, cx, &mut line, None).await?;
-        store::contract::save(&tx, cx, &line).await?;
-        store::change::schedule(&tx, cx, &line, &pending).await?;
-        let summary = format!("Line {id} changes to {to} for {} on {}", pending.price, effective_at.date_naive());
-        self.note(&tx, cx, &line.customer_id, &summary).await?;
-        outbox::stage(&tx, cx, &scheduled(&line, pending)).await?;
+        self.change_plan_within(&tx, cx, id, price).await?;
         tx.commit().await?;
         self.line(cx, id).await
     }
 
-    /// The rules of [`policy::plan_change`] for the line as it is; answers what the catalog said, see [`Self::on_sale`].
+    /// Books the plan that the price is of.
+    pub(super) async fn change_plan_within(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        id: &SubscriptionId,
+        price: PriceView,
+    ) -> Result<()> {
+        let to = price.offering_id.clone();
+        let mut line = store::lock(tx, cx, id).await?;
+        policy::plan_change_of_line(&line, &to)?;
+        let effective_at = line.next_renewal_at().ok_or_else(|| Error::Internal(format!("{id} has no renewal")))?;
+        let pending = PendingPlan::new(to.clone(), price, effective_at);
+        line.pending_plan = Some(pending.clone());
+        store::save(tx, cx, &mut line, None).await?;
+        store::contract::save(tx, cx, &line).await?;
+        store::change::schedule(tx, cx, &line, &pending).await?;
+        let summary = format!("Line {id} changes to {to} for {} on {}", pending.price, effective_at.date_naive());
+        self.note(tx, cx, &line.customer_id, &summary).await?;
+        outbox::stage(tx, cx, &scheduled(&line, pending)).await.map(drop)
+    }
+
+    /// The rules of [`policy::plan_change`] for the line as it is; answers the price that it would pay.
     pub(super) async fn check_plan_change(
         &self,
         cx: &Context,
         id: &SubscriptionId,
         to: &OfferingId,
-    ) -> Result<(bool, Option<PriceView>)> {
+    ) -> Result<PriceView> {
         let line = self.show(cx, id).await?.line;
         policy::plan_change_of_line(&line, to)?;
         let (is_on_sale, price) = self.on_sale(cx, to).await?;
-        policy::plan_change(&line, to, is_on_sale, price.clone())?;
-        Ok((is_on_sale, price))
+        Ok(policy::plan_change(&line, to, is_on_sale, price)?)
     }
 
     /// Whether a plan is sold now, and for how much. One that is sold but for its price is told apart.

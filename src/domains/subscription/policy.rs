@@ -2,7 +2,7 @@
 
 use super::ledger::Balance;
 use super::model::Line;
-use super::port::{HoldReason, LineStatus, PriceMigrationId};
+use super::port::{BlockReason, HoldReason, LineStatus, PriceMigrationId};
 use super::state::State;
 use crate::domains::catalog::port::{OfferingId, PriceId, PriceView, UNLIMITED, VasId, VasView};
 use crate::domains::crm::port::CustomerId;
@@ -16,6 +16,7 @@ pub mod rule {
 
     pub const TRANSITION_INVALID: Rule = Rule::new("subscription.transition.invalid");
     pub const RENEW_STATE: Rule = Rule::new("subscription.renew.only_if_active_or_blocked");
+    pub const RENEW_NOT_BLOCKED: Rule = Rule::new("subscription.renew.not_blocked_for_payment");
     pub const RENEW_NO_METHOD: Rule = Rule::new("subscription.renew.no_payment_method");
     pub const TERMINATE_STATE: Rule = Rule::new("subscription.terminate.invalid_state");
     pub const VAS_TERMINATED: Rule = Rule::new("subscription.vas_purchase.not_if_terminated");
@@ -63,6 +64,19 @@ pub(super) fn renewable(line: &Line) -> Result<(), Violation> {
             .with("subscriptionId", &line.id)
             .with("state", line.state.status())),
     }
+}
+
+/// Does this line owe a renewal? "Pay now" pays that and nothing else.
+pub(super) fn payable(line: &Line) -> Result<(), Violation> {
+    renewable(line)?;
+    if line.state.is_blocked_for(BlockReason::Payment) {
+        return Ok(());
+    }
+    Err(rule::RENEW_NOT_BLOCKED
+        .violated("The line owes nothing, so nothing was charged; a period is begun early with subscription.renew_now")
+        .with("subscriptionId", &line.id)
+        .with("state", line.state.status())
+        .with("blockReasons", line.state.reasons()))
 }
 
 /// There is nothing to charge a renewal to.
@@ -248,7 +262,6 @@ mod tests {
     use super::*;
     use crate::domains::catalog::port::{AllowanceType, Unit};
     use crate::domains::subscription::model::tests::line;
-    use crate::domains::subscription::port::BlockReason;
     use crate::domains::subscription::state::Reasons;
     use crate::platform::money::Money;
 
@@ -264,6 +277,9 @@ mod tests {
     fn what_a_line_may_do_in_each_state() {
         let renew = Some(rule::RENEW_STATE.id());
         assert_eq!(refusals(renewable), [renew, None, None, renew]);
+        assert_eq!(refusals(payable), [renew, Some(rule::RENEW_NOT_BLOCKED.id()), None, renew]);
+        let exhausted = Line { state: State::Blocked(Reasons::of(BlockReason::Exhausted)), ..line() };
+        assert_eq!(payable(&exhausted).unwrap_err().rule, rule::RENEW_NOT_BLOCKED);
         let terminate = Some(rule::TERMINATE_STATE.id());
         assert_eq!(refusals(terminable), [terminate, None, None, terminate]);
         assert_eq!(refusals(can_top_up), [Some(rule::VAS_PENDING.id()), None, None, Some(rule::VAS_TERMINATED.id())]);

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::policy::rule;
-use crate::domains::catalog::port::{AllowanceType, OfferingId, PlanPeriod, PriceId, Unit, VasId};
+use crate::domains::catalog::port::{AllowanceType, OfferingId, PlanPeriod, PriceId, PriceView, Unit, VasId, VasView};
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, EsimActivation, Iccid, Msisdn};
 use crate::domains::payment::port::{AttemptId, RefundId};
@@ -22,8 +22,8 @@ use crate::platform::money::{Discount, Money};
 use crate::platform::outbox::Event;
 
 pub use events::{
-    GrantExpired, PlanChangeScheduled, PlanChanged, PriceMigrated, PriceMigrationScheduled, RenewalReminderDue,
-    SubscriptionUnblocked,
+    GrantExpired, OrderedTopUpSettled, PlanChangeScheduled, PlanChanged, PriceMigrated, PriceMigrationScheduled,
+    RenewalReminderDue, SubscriptionUnblocked,
 };
 pub use views::{MigratePrice, PendingChange, PriceMigrationView, TimelineEntry, TimelineKind};
 
@@ -131,6 +131,33 @@ pub struct BookedDiscount {
     pub promo_offer_definition_id: Option<String>,
 }
 
+/// A top-up that an order asks for.
+#[derive(Debug, Clone)]
+pub struct TopUpOrder {
+    pub order_id: OrderId,
+    pub subscription_id: SubscriptionId,
+    /// As the catalog sells it now.
+    pub vas: VasView,
+}
+
+/// How far the top-up of an order has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderedTopUp {
+    pub vas_purchase_id: VasPurchaseId,
+    pub payment_attempt_id: Option<AttemptId>,
+    pub progress: TopUpProgress,
+}
+
+/// What became of a purchase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopUpProgress {
+    /// Its charge is under way; [`OrderedTopUpSettled`] will tell.
+    Pending,
+    Added,
+    /// Why it was not added, for people.
+    Refused(String),
+}
+
 #[async_trait]
 pub trait Subscriptions: Send + Sync {
     /// Books the line (state `pending`) and its activation charge, in the caller's unit of work. Called again for the same
@@ -169,8 +196,18 @@ pub trait Subscriptions: Send + Sync {
     /// settled at the caller's deadline; it is applied when it settles.
     async fn purchase_vas(&self, cx: &Context, id: &SubscriptionId, vas_id: &VasId) -> Result<SubscriptionView>;
 
+    /// Books the top-up of an order and its charge, in the caller's unit of work, which holds the order. Called again for the
+    /// same order it answers the same charge. The end arrives as [`OrderedTopUpSettled`].
+    async fn book_top_up(&self, tx: &Tx, cx: &Context, order: TopUpOrder) -> Result<AttemptId>;
+
+    /// None when nothing was booked for the order.
+    async fn top_up_of_order(&self, cx: &Context, order_id: &OrderId) -> Result<Option<OrderedTopUp>>;
+
     /// Charges the next period and waits for the outcome. A decline is an outcome: the line is then blocked.
     async fn renew_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
+
+    /// The same for a line that is blocked for payment, and for no other: asked again after it was paid it charges nothing.
+    async fn pay_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
 
     /// Renews every line that is due and waits until those renewals are settled, or for the caller's deadline.
     async fn renew_due(&self, cx: &Context) -> Result<RenewalReport>;
@@ -196,8 +233,8 @@ pub trait Subscriptions: Send + Sync {
         note: Option<&str>,
     ) -> Result<SubscriptionView>;
 
-    /// Could the line change to this plan? Answers with the rule that refuses it, and changes nothing.
-    async fn may_change_plan(&self, cx: &Context, id: &SubscriptionId, to: &OfferingId) -> Result<()>;
+    /// Could the line change to this plan? Answers the price that it would pay, or the rule that refuses it; changes nothing.
+    async fn may_change_plan(&self, cx: &Context, id: &SubscriptionId, to: &OfferingId) -> Result<PriceView>;
 
     /// Books a plan for the coming renewal; nothing is charged today.
     async fn schedule_plan_change(
@@ -207,17 +244,23 @@ pub trait Subscriptions: Send + Sync {
         to: &OfferingId,
     ) -> Result<SubscriptionView>;
 
+    /// The same in the caller's unit of work, at the price that [`Self::may_change_plan`] answered.
+    async fn book_plan_change(&self, tx: &Tx, cx: &Context, id: &SubscriptionId, price: PriceView) -> Result<()>;
+
     /// Takes a booked plan change back; without one nothing happens. A price migration is not the customer's to cancel.
     async fn cancel_plan_change(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
 
     /// Moves the lines of a plan to a new price, each once and with its notice. Asked again it goes on where it stopped.
     async fn migrate_price(&self, cx: &Context, command: MigratePrice) -> Result<PriceMigrationView>;
 
-    /// What happened to the line, oldest first: every block, charge, grant and change of contract.
+    /// What happened to the line, oldest first: every block, charge, refund, grant and change of contract.
     async fn timeline(&self, cx: &Context, id: &SubscriptionId, limit: u32) -> Result<Vec<TimelineEntry>>;
 
     /// Ends the line: its number rests, its eSIM is recycled, the network forgets it. Nothing is paid back.
     async fn terminate(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView>;
+
+    /// The same in the caller's unit of work.
+    async fn terminate_within(&self, tx: &Tx, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<()>;
 }
 
 /// A line, flat.

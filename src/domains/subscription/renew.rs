@@ -16,7 +16,7 @@ use crate::domains::payment::port::{AttemptId, ChargeRequest, Purpose};
 use crate::platform::context::Context;
 use crate::platform::crash;
 use crate::platform::db::Tx;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::{Error, Result, Violation};
 use crate::platform::idempotency;
 
 /// What a repetition with the same `Idempotency-Key` goes on waiting for.
@@ -25,6 +25,9 @@ struct Begun {
     /// None: somebody else's renewal was settled while this one was about to begin.
     payment_attempt_id: Option<AttemptId>,
 }
+
+/// Says of a line, as it is looked at and again when it is locked, whether its next period may be charged.
+type May = fn(&Line) -> Result<(), Violation>;
 
 /// How often a renewal is begun anew because the line's plan change was booked or cancelled meanwhile.
 const TRIES: usize = 3;
@@ -43,11 +46,20 @@ pub(super) fn offer<'a>(line: &'a Line, terms: &'a Terms, plan: &'a OfferingView
 impl Service {
     /// See [`Subscriptions::renew_now`](super::port::Subscriptions::renew_now).
     pub(super) async fn renew_at_once(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
+        self.renew_where(cx, id, policy::renewable).await
+    }
+
+    /// See [`Subscriptions::pay_now`](super::port::Subscriptions::pay_now).
+    pub(super) async fn pay_at_once(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView> {
+        self.renew_where(cx, id, policy::payable).await
+    }
+
+    async fn renew_where(&self, cx: &Context, id: &SubscriptionId, may: May) -> Result<SubscriptionView> {
         if let Some(begun) = idempotency::replayed::<Begun>(&self.platform.db, cx).await? {
             return self.renewal_settled(cx, id, begun).await;
         }
         for _ in 0..TRIES {
-            if let Some(begun) = self.try_to_begin(cx, id).await? {
+            if let Some(begun) = self.try_to_begin(cx, id, may).await? {
                 return self.renewal_settled(cx, id, begun).await;
             }
         }
@@ -55,9 +67,9 @@ impl Service {
     }
 
     /// None when the plan that the next period is charged by changed between the look and the lock.
-    async fn try_to_begin(&self, cx: &Context, id: &SubscriptionId) -> Result<Option<Begun>> {
+    async fn try_to_begin(&self, cx: &Context, id: &SubscriptionId, may: May) -> Result<Option<Begun>> {
         let seen = self.show(cx, id).await?.line;
-        policy::renewable(&seen)?;
+        may(&seen)?;
         let zone = self.platform.config.profile.time_zone;
         let expected = seen.next_terms(cx.now, zone);
         if !expected.amount().is_zero() && !self.payments.has_method(cx, &seen.customer_id).await? {
@@ -73,6 +85,7 @@ impl Service {
             Some(in_flight) => Some(in_flight),
             None if line.period_index != seen.period_index => None,
             None => {
+                may(&line)?;
                 let terms = line.next_terms(cx.now, zone);
                 if terms.offering_id != plan.id {
                     return Ok(None);

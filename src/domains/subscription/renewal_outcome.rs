@@ -1,7 +1,7 @@
 //! A renewal charge that was declined, or came too late: the line is blocked for payment, or the money goes back.
 
 use super::Service;
-use super::events::{PlanChangePaymentFailed, RenewFailed};
+use super::events::{Owed, PlanChangePaymentFailed, RenewFailed};
 use super::model::Line;
 use super::port::SubscriptionId;
 use super::state::{State, Trigger};
@@ -60,12 +60,13 @@ impl Service {
         let attempt = not_paid.attempt_id.as_ref().map(AttemptId::as_str);
         let declined = Declined { amount: not_paid.terms.amount(), reason: not_paid.reason, attempt_id: attempt };
         store::change::declined(tx, cx, &line, &declined).await?;
-        if not_paid.terms.pivot == Some(Pivot::PlanChange) {
+        let changes_plan = not_paid.terms.pivot == Some(Pivot::PlanChange);
+        if changes_plan {
             let failed = PlanChangePaymentFailed {
                 subscription_id: line.id.clone(),
                 customer_id: line.customer_id.clone(),
                 current_offering_id: line.offering_id.clone(),
-                pending_offering_id: not_paid.terms.offering_id,
+                pending_offering_id: not_paid.terms.offering_id.clone(),
                 payment_attempt_id: not_paid.attempt_id.clone(),
                 version: line.version,
             };
@@ -77,6 +78,13 @@ impl Service {
             reason: not_paid.reason,
             payment_attempt_id: not_paid.attempt_id,
             decline_code: not_paid.decline_code,
+            owed: Owed {
+                amount: not_paid.terms.amount().decimal(),
+                currency: not_paid.terms.price.currency.to_string(),
+                full_amount: not_paid.terms.price.decimal(),
+                changes_plan,
+                offering_id: not_paid.terms.offering_id,
+            },
             version: line.version,
         };
         outbox::stage(tx, cx, &failed).await?;

@@ -1,17 +1,21 @@
-//! A line's life told in order: every block and its way back, every charge and its refusal, every grant and its end, every
-//! change of contract, with who did it and why.
+//! A line's life told in order: every block and its way back, every charge, its refusal and its refund, every grant and its end,
+//! every change of contract, with who did it and why.
 
 use super::Service;
 use super::port::{SubscriptionId, Subscriptions as _, TimelineEntry, TimelineKind};
 use super::store;
 use super::store::timeline::{Happening, Row, Source};
 use crate::domains::catalog::port::AllowanceType;
+use crate::domains::payment::port::{MoneyBack, RefundStatus};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::money::Money;
 
 /// Most entries of an answer.
 const ENTRIES_MAX: u32 = 1_000;
+
+/// The latest so many top-ups are looked at for refunds.
+const PURCHASES_MAX: u32 = 1_000;
 
 impl Service {
     /// See [`Subscriptions::timeline`](super::port::Subscriptions::timeline).
@@ -29,7 +33,40 @@ impl Service {
             // Every line has its first step: without one there is no such line.
             self.line(cx, id).await?;
         }
-        Ok(happened.into_iter().map(entry).collect())
+        let mut told: Vec<TimelineEntry> = happened.into_iter().map(entry).collect();
+        let mut subjects = store::purchase::latest(&self.platform.db, cx, id, PURCHASES_MAX).await?;
+        subjects.push(id.to_string());
+        let mut refunds = self.payments.refunds_of(cx, &subjects, limit).await?;
+        refunds.reverse();
+        told.extend(refunds.into_iter().map(money_back));
+        // Stable: at the same instant, what led to a refund comes first.
+        told.sort_by_key(|entry| entry.at);
+        told.drain(..told.len().saturating_sub(limit as usize));
+        Ok(told)
+    }
+}
+
+fn money_back(refund: MoneyBack) -> TimelineEntry {
+    let how = match refund.status {
+        RefundStatus::Pending => "goes back",
+        RefundStatus::Succeeded => "was paid back",
+        RefundStatus::Failed => "was not paid back",
+    };
+    TimelineEntry {
+        at: refund.requested_at,
+        kind: TimelineKind::Refund,
+        summary: format!("{} of {} ({}) {how}", refund.amount, refund.attempt_id, refund.purpose.as_str()),
+        reason: Some(refund.reason),
+        note: None,
+        amount: Some(refund.amount.decimal()),
+        currency: Some(refund.amount.currency.to_string()),
+        allowance_type: None,
+        quantity: None,
+        unit: None,
+        offering_id: None,
+        period_index: None,
+        reference: Some(refund.id.to_string()),
+        by: None,
     }
 }
 
@@ -100,6 +137,7 @@ fn summary(
             format!("{amount} paid for period {period}{plan}{late}")
         }
         TimelineKind::Decline => format!("{amount} for period {period} could not be charged"),
+        TimelineKind::Refund => format!("{amount} goes back"),
         TimelineKind::TopUp => format!("{offering} asked for, {amount}: {}", row.what),
         TimelineKind::Grant => format!("{} granted", quantity()),
         TimelineKind::Expiry => format!("{} expired", quantity()),

@@ -4,17 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use super::Service;
 use super::ledger::Balance;
+use super::model::Line;
 use super::policy::{self, rule};
-use super::port::{SubscriptionId, SubscriptionView, Subscriptions as _, VasPurchaseId};
+use super::port::{
+    OrderedTopUp, SubscriptionId, SubscriptionView, Subscriptions as _, TopUpOrder, TopUpProgress, VasPurchaseId,
+};
 use super::store;
 use super::store::purchase::{NewPurchase, Purchase, PurchaseState};
 use super::wait::payment_pending;
 use crate::domains::catalog::port::{VasId, VasView};
-use crate::domains::payment::port::{ChargeRequest, Purpose};
+use crate::domains::com::port::OrderId;
+use crate::domains::payment::port::{AttemptId, ChargeRequest, Purpose};
 use crate::platform::context::Context;
 use crate::platform::crash;
+use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::idempotency;
+
+/// What people are told of a top-up that was not added.
+pub(super) const DECLINED: &str = "The card was declined; nothing was charged and nothing has changed";
+pub(super) const ENDED_MEANWHILE: &str = "The line ended while the top-up was paid; the money goes back";
 
 /// What a repetition with the same `Idempotency-Key` goes on waiting for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,15 +60,49 @@ impl Service {
         let tx = self.platform.db.begin().await?;
         let line = store::lock(&tx, cx, id).await?;
         policy::can_top_up(&line)?;
-        let purchase_id = store::purchase::mint(&tx).await?;
+        let (purchase_id, _) = self.book_purchase(&tx, cx, &line, &vas, None).await?;
+        let begun = Begun { vas_purchase_id: purchase_id };
+        idempotency::keep(&tx, cx, begun.vas_purchase_id.as_str(), &begun).await?;
+        crash::point("vas.begin.before_commit");
+        tx.commit().await?;
+        crash::point("vas.begin.after_commit");
+        Ok(begun.vas_purchase_id)
+    }
+
+    /// See [`Subscriptions::book_top_up`](super::port::Subscriptions::book_top_up).
+    pub(super) async fn book_ordered_top_up(&self, tx: &Tx, cx: &Context, wanted: TopUpOrder) -> Result<AttemptId> {
+        let TopUpOrder { order_id, subscription_id, vas } = wanted;
+        let line = store::lock(tx, cx, &subscription_id).await?;
+        if let Some(booked) = store::purchase::of_order(&**tx, cx, &order_id).await? {
+            let without = || Error::Internal(format!("the purchase of the order {order_id} has no charge"));
+            return booked.attempt_id.ok_or_else(without);
+        }
+        policy::can_top_up(&line)?;
+        let ledger = store::quota::ledger(tx, cx, &line).await?;
+        let balances = ledger.map(|ledger| ledger.balances).unwrap_or_default();
+        let vas = policy::sellable(&vas.id.clone(), Some(vas), &balances)?;
+        let (_, attempt_id) = self.book_purchase(tx, cx, &line, &vas, Some(&order_id)).await?;
+        Ok(attempt_id)
+    }
+
+    /// A purchase of a line that is locked, and its charge. The purchase of an order is charged by the order's key.
+    async fn book_purchase(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        line: &Line,
+        vas: &VasView,
+        order_id: Option<&OrderId>,
+    ) -> Result<(VasPurchaseId, AttemptId)> {
+        let purchase_id = store::purchase::mint(tx).await?;
         let charge = ChargeRequest {
             customer_id: line.customer_id.clone(),
             amount: vas.money,
             purpose: Purpose::Vas,
             subject_id: purchase_id.to_string(),
-            business_key: format!("vas:{purchase_id}"),
+            business_key: format!("vas:{}", order_id.map_or(purchase_id.as_str(), OrderId::as_str)),
         };
-        let attempt_id = self.payments.request_charge(&tx, cx, charge).await.map_err(|error| {
+        let attempt_id = self.payments.request_charge(tx, cx, charge).await.map_err(|error| {
             if policy::is_no_method(&error) { policy::top_up_without_card(&line.customer_id).into() } else { error }
         })?;
         let purchase = NewPurchase {
@@ -68,18 +111,29 @@ impl Service {
             customer_id: line.customer_id.as_str(),
             vas_id: &vas.id,
             attempt_id: &attempt_id,
+            order_id,
             price: vas.money,
             allowance: vas.allowance_type,
             quantity: vas.allowance_quantity,
             expiry_hours: vas.expiry_hours,
         };
-        store::purchase::insert(&tx, cx, &purchase).await?;
-        let begun = Begun { vas_purchase_id: purchase_id };
-        idempotency::keep(&tx, cx, begun.vas_purchase_id.as_str(), &begun).await?;
-        crash::point("vas.begin.before_commit");
-        tx.commit().await?;
-        crash::point("vas.begin.after_commit");
-        Ok(begun.vas_purchase_id)
+        store::purchase::insert(tx, cx, &purchase).await?;
+        Ok((purchase_id, attempt_id))
+    }
+
+    /// See [`Subscriptions::top_up_of_order`](super::port::Subscriptions::top_up_of_order).
+    pub(super) async fn ordered_top_up(&self, cx: &Context, order_id: &OrderId) -> Result<Option<OrderedTopUp>> {
+        let found = store::purchase::of_order(self.platform.db.connection(), cx, order_id).await?;
+        Ok(found.map(|purchase| OrderedTopUp {
+            progress: match purchase.state {
+                PurchaseState::Pending => TopUpProgress::Pending,
+                PurchaseState::Applied => TopUpProgress::Added,
+                PurchaseState::Declined => TopUpProgress::Refused(DECLINED.to_owned()),
+                PurchaseState::Refunded => TopUpProgress::Refused(ENDED_MEANWHILE.to_owned()),
+            },
+            vas_purchase_id: purchase.id,
+            payment_attempt_id: purchase.attempt_id,
+        }))
     }
 
     /// None for a top-up that does not exist or is not on sale now.
@@ -116,7 +170,7 @@ impl Service {
 
 fn declined(purchase: &Purchase) -> crate::platform::error::Violation {
     rule::VAS_CARD
-        .violated("The card was declined; nothing was charged and nothing has changed")
+        .violated(DECLINED)
         .with("paymentStatus", "declined")
         .with("declineReason", &purchase.state_reason)
         .with("paymentAttemptId", &purchase.attempt_id)
@@ -124,7 +178,7 @@ fn declined(purchase: &Purchase) -> crate::platform::error::Violation {
 
 fn ended_meanwhile(purchase: &Purchase) -> crate::platform::error::Violation {
     rule::VAS_TERMINATED
-        .violated("The line ended while the top-up was paid; the money goes back")
+        .violated(ENDED_MEANWHILE)
         .with("subscriptionId", &purchase.line_id)
         .with("paymentAttemptId", &purchase.attempt_id)
 }

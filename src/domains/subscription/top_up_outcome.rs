@@ -5,15 +5,22 @@ use chrono::{DateTime, Utc};
 use super::Service;
 use super::events::VasPurchased;
 use super::model::Line;
-use super::port::VasPurchaseId;
+use super::port::{OrderedTopUpSettled, VasPurchaseId};
 use super::state::{Change, State, Trigger};
 use super::store;
 use super::store::purchase::{Purchase, PurchaseState, Settled};
-use crate::domains::payment::port::{PaymentApproved, PaymentDeclined};
+use super::top_up::{DECLINED, ENDED_MEANWHILE};
+use crate::domains::payment::port::{PaymentApproved, PaymentDeclined, RefundId};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::outbox;
+
+/// Why a top-up was not added.
+struct Refusal {
+    why: &'static str,
+    refund_id: Option<RefundId>,
+}
 
 impl Service {
     /// The top-up is paid: it counts in the period that the line is in now. Top-ups at once wait for the line's lock, so
@@ -37,6 +44,7 @@ impl Service {
         let summary =
             format!("Line {} topped up with {} for {} {}", line.id, purchase.vas_id, paid.currency, paid.amount);
         self.note(tx, cx, &line.customer_id, &summary).await?;
+        self.tell_order(tx, cx, &line, &purchase, None).await?;
         outbox::stage(tx, cx, &purchased(&line, purchase, paid, step, expires_at)).await?;
         self.tell_unblocked(tx, cx, &line, step, "vas_top_up").await
     }
@@ -49,6 +57,7 @@ impl Service {
         }
         let over = Settled { state: PurchaseState::Declined, reason: Some(&declined.decline_code), expires_at: None };
         store::purchase::settle(tx, cx, &purchase.id, over).await?;
+        self.tell_order(tx, cx, &line, &purchase, Some(Refusal { why: DECLINED, refund_id: None })).await?;
         let summary = format!("The card was declined for {} on line {}", purchase.vas_id, line.id);
         self.note(tx, cx, &line.customer_id, &summary).await
     }
@@ -65,9 +74,34 @@ impl Service {
         let reason = "the line ended before it was topped up";
         let over = Settled { state: PurchaseState::Refunded, reason: Some(reason), expires_at: None };
         store::purchase::settle(tx, cx, &purchase.id, over).await?;
-        self.payments.refund(tx, cx, &paid.attempt_id, reason).await?;
+        let refund_id = self.payments.refund(tx, cx, &paid.attempt_id, reason).await?;
+        self.tell_order(tx, cx, line, purchase, Some(Refusal { why: ENDED_MEANWHILE, refund_id })).await?;
         let summary = format!("{} for line {} is paid back: the line has ended", purchase.vas_id, line.id);
         self.note(tx, cx, &line.customer_id, &summary).await
+    }
+
+    /// The order that asked for the purchase, if one did, ends by this.
+    async fn tell_order(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        line: &Line,
+        purchase: &Purchase,
+        refusal: Option<Refusal>,
+    ) -> Result<()> {
+        let Some(order_id) = purchase.order_id.clone() else { return Ok(()) };
+        let (refusal, refund_id) = refusal.map_or((None, None), |refusal| (Some(refusal.why), refusal.refund_id));
+        let settled = OrderedTopUpSettled {
+            subscription_id: line.id.clone(),
+            customer_id: line.customer_id.clone(),
+            order_id,
+            vas_purchase_id: purchase.id.clone(),
+            payment_attempt_id: purchase.attempt_id.clone(),
+            refusal: refusal.map(str::to_owned),
+            refund_id,
+            version: line.version,
+        };
+        outbox::stage(tx, cx, &settled).await.map(drop)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::platform::context::Context;
-use crate::platform::db::{Db, execute, sql};
+use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 
 /// How much waits for one subscriber.
@@ -243,6 +243,37 @@ pub async fn discard(db: &Db, cx: &Context, event_id: Uuid, consumer: &str, reas
         return Err(Error::not_found("parked delivery of event", event_id));
     }
     Ok(discarded)
+}
+
+/// Gives up what is parked for a subscriber about one thing, in the caller's unit of work; a replay at the same time comes
+/// before it or finds nothing. Answers whether more about it is still to be handled.
+pub async fn withdraw(tx: &Tx, cx: &Context, consumer: &str, aggregate_id: &str, reason: &str) -> Result<bool> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        is_pending: bool,
+    }
+    let discarded = sql!(
+        "with discarded as (
+             update audit.delivery set state = 'discarded', finished_at = clock_timestamp()
+             where aggregate_id = $1 and consumer = $2 and state = 'parked' and tenant_id = $3
+             returning event_id, consumer)
+         insert into audit.delivery_history (event_id, consumer, what, actor, detail)
+         select event_id, consumer, 'discarded', $4, $5 from discarded",
+        aggregate_id,
+        consumer,
+        cx.tenant.as_ref(),
+        cx.actor.as_ref(),
+        reason
+    );
+    execute(&**tx, discarded).await?;
+    let statement = sql!(
+        "select exists (select 1 from audit.delivery
+                        where aggregate_id = $1 and consumer = $2 and state = 'pending' and tenant_id = $3) as is_pending",
+        aggregate_id,
+        consumer,
+        cx.tenant.as_ref()
+    );
+    Ok(Row::find_by_statement(statement).one(&**tx).await?.is_some_and(|row| row.is_pending))
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ fn kind(entry: &Value) -> Styled {
         "charge" => ("◆", Look::Good),
         "unblock" => ("●", Look::Good),
         "decline" => ("◆", Look::Bad),
+        "refund" => ("◆", Look::Waits),
         "block" => ("■", Look::Bad),
         "grant" => ("▲", Look::Plain),
         "expiry" => ("▼", Look::Plain),

@@ -44,12 +44,167 @@ async fn a_top_up_is_ordered_charged_once_and_added() {
     assert_eq!((&placed["items"][0]["action"], &placed["items"][0]["priceAmount"]), (&json!("modify"), &json!("3.00")));
     let done = ended(&app, &placed["id"]).await;
     assert_eq!(done["state"], "completed", "{done:#}");
-    assert_eq!(reasons(&done), ["order created", "order submitted", "the top-up is paid and added"]);
+    let attempt = done["items"][0]["paymentAttemptId"].as_str().unwrap();
+    let booked = format!("the top-up is booked, its charge {attempt} is under way");
+    assert_eq!(reasons(&done), ["order created", "order submitted", &booked, "the top-up is paid and added"]);
     assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120 + 1_024);
-    // The line is asked with the same key.
+    let charge = app.op("payment.get_attempt", json!({"paymentAttemptId": attempt})).await.ok();
+    assert_eq!(charge["businessKey"], format!("vas:{}", placed["id"].as_str().unwrap()));
+    let path = format!("/tmf-api/productOrderingManagement/v4/productOrder/{}", placed["id"].as_str().unwrap());
+    let seen = app.get(&path).await.ok();
+    validate(Api::Tmf622, "ProductOrder", &seen).unwrap();
+    assert_eq!(seen["productOrderItem"][0]["payment"][0]["id"], attempt);
+    // Days later, when no key of a request is known any more.
+    app.sql("delete from platform.idempotency_key").await;
     carried_out_again(&app, &placed["id"]).await;
     assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120 + 1_024, "not a second time");
     assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 2);
+    app.finish().await;
+}
+
+/// Deliveries to the consumer wait from now on, and are let go one by one.
+async fn hold(app: &TestApp, consumer: &'static str) {
+    app.sql(
+        "create or replace function hold() returns trigger language plpgsql as
+         $$ begin if new.consumer = tg_argv[0] then new.next_attempt_at := clock_timestamp() + interval '1 hour'; end if;
+         return new; end $$",
+    )
+    .await;
+    let trigger = match consumer {
+        "payment.charge" => {
+            "create trigger hold_charge before insert on audit.delivery for each row execute function hold('payment.charge')"
+        }
+        _ => {
+            "create trigger hold_change before insert on audit.delivery for each row execute function hold('com.carry_out_change')"
+        }
+    };
+    app.sql(trigger).await;
+}
+
+async fn let_go(app: &TestApp) {
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.platform.db.wake().heard();
+}
+
+#[tokio::test]
+async fn a_top_up_that_is_being_charged_is_added_whatever_is_sold_meanwhile() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    hold(&app, "payment.charge").await;
+    let placed = change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.ok();
+    let attempt = app
+        .until("the charge is booked", async || {
+            order(&app, &placed["id"]).await["items"][0]["paymentAttemptId"].as_str().map(str::to_owned)
+        })
+        .await;
+    let waiting = app.op("order.triage", json!({"orderId": placed["id"]})).await.ok();
+    let charges = waiting[0]["waitsFor"].as_array().unwrap();
+    assert!(charges.iter().any(|one| one["kind"] == "charge" && one["id"] == attempt.as_str()), "{waiting:#}");
+    let refused = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
+    let refused = refused.violates("order.cancel.forbidden_after_som_started");
+    assert_eq!(refused["context"]["paymentAttemptId"], attempt.as_str(), "{refused:#}");
+    app.assert_books().await;
+
+    app.sql("update catalog.vas_offering set amount_minor = 9900 where id = 'VAS_DATA_1GB'").await;
+    again(&app).await;
+    app.sql("update catalog.vas_offering set is_sellable = false where id = 'VAS_DATA_1GB'").await;
+    again(&app).await;
+    assert_eq!(order(&app, &placed["id"]).await["state"], "in_progress");
+    let_go(&app).await;
+    assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
+    assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120 + 1_024);
+    let paid = app.op("payment.get_attempt", json!({"paymentAttemptId": attempt})).await.ok();
+    assert_eq!(paid["amount"], "3.00", "as ordered");
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 2);
+    app.finish().await;
+}
+
+/// The last order is carried out again, and that was done.
+async fn again(app: &TestApp) {
+    app.sql("update audit.delivery set state = 'pending', next_attempt_at = clock_timestamp() where consumer = 'com.carry_out_change'").await;
+    app.platform.db.wake().heard();
+    app.until("it is carried out again", async || {
+        let left = "select count(*) from audit.delivery where consumer = 'com.carry_out_change' and state <> 'done'";
+        (app.number(left).await == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_top_up_that_is_withdrawn_before_it_is_begun_fails_its_order() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    hold(&app, "com.carry_out_change").await;
+    let placed = change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.ok();
+    app.sql("update catalog.vas_offering set is_sellable = false where id = 'VAS_DATA_1GB'").await;
+    let_go(&app).await;
+    let failed = ended(&app, &placed["id"]).await;
+    assert_eq!(failed["stateReason"], "What was ordered is no longer sold; nothing was charged", "{failed:#}");
+    assert_eq!(failed["items"][0]["paymentAttemptId"], Value::Null);
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_that_was_given_up_is_cancelled_or_carried_out_once_more() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    hold(&app, "com.carry_out_change").await;
+    let parked = async || {
+        app.sql("update audit.delivery set state = 'parked', attempts = 6, last_error = 'the database failed' where state = 'pending' and consumer = 'com.carry_out_change'").await
+    };
+    let placed = change(&app, &line, "delete", None).await.ok();
+    assert_eq!(parked().await, 1);
+    assert_eq!(app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok()["state"], "cancelled");
+    let given_up =
+        "select count(*) from audit.delivery_history where what = 'discarded' and detail = 'the order was cancelled'";
+    assert_eq!(app.number(given_up).await, 1);
+    assert_eq!(app.number("select count(*) from audit.delivery where state = 'parked'").await, 0);
+    assert_eq!(line_now(&app, &line).await["state"], "active");
+
+    let placed = change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.ok();
+    assert_eq!(parked().await, 1);
+    let waiting = app.op("queue.parked", json!({})).await.ok();
+    let discard = json!({"eventId": waiting[0]["eventId"], "consumer": "com.carry_out_change", "reason": "a test"});
+    app.op("queue.discard", discard).await.ok();
+    let triage = app.op("order.triage", json!({"orderId": placed["id"]})).await.ok();
+    assert!(triage[0]["next"].as_str().unwrap().contains("bss order retry"), "{triage:#}");
+    app.op("order.retry", json!({"orderId": placed["id"]})).await.ok();
+    let_go(&app).await;
+    assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
+    assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_line_that_ends_while_its_top_up_is_charged_gives_the_money_back() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    hold(&app, "payment.charge").await;
+    let placed = change(&app, &line, "modify", Some("VAS_DATA_1GB")).await.ok();
+    app.until("the charge is booked", async || {
+        order(&app, &placed["id"]).await["items"][0]["paymentAttemptId"].as_str().map(drop)
+    })
+    .await;
+    app.op("subscription.terminate", json!({"subscriptionId": line["id"]})).await.ok();
+    let_go(&app).await;
+    let failed = ended(&app, &placed["id"]).await;
+    assert_eq!(failed["state"], "failed");
+    let attempt = app.op("payment.get_attempt", json!({"paymentAttemptId": failed["items"][0]["paymentAttemptId"]}));
+    assert_eq!(failed["items"][0]["refundId"], attempt.await.ok()["refund"]["id"], "{failed:#}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_waits_about_a_line_is_not_tried_again_for_an_order_that_has_ended() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    app.settle().await;
+    app.sql("update audit.delivery set state = 'parked', attempts = 6, last_error = 'x' where consumer = 'crm.tell_activation'").await;
+    let retried = app.op("order.retry", json!({"orderId": line["commercialOrderId"]})).await;
+    retried.violates("order.retry.nothing_to_retry");
+    assert_eq!(app.number("select count(*) from audit.delivery where state = 'parked'").await, 1);
+    app.sql("update audit.delivery set state = 'done' where consumer = 'crm.tell_activation'").await;
     app.finish().await;
 }
 
@@ -126,6 +281,9 @@ async fn a_declined_top_up_fails_the_order_and_changes_nothing() {
     let failed = ended(&app, &placed["id"]).await;
     assert_eq!(failed["state"], "failed");
     assert!(failed["stateReason"].as_str().unwrap().contains("declined"), "{failed:#}");
+    let attempt = &failed["items"][0]["paymentAttemptId"];
+    let attempt = app.op("payment.get_attempt", json!({"paymentAttemptId": attempt})).await.ok();
+    assert_eq!((&attempt["status"], &attempt["purpose"]), (&json!("declined"), &json!("vas")));
     assert_eq!(line_now(&app, &line).await["balances"][0]["total"], 5_120);
     app.finish().await;
 }
@@ -161,18 +319,11 @@ async fn a_change_of_a_line_is_called_off_before_it_is_submitted_and_not_after()
     let cancelled = app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
     assert_eq!(cancelled["state"], "cancelled");
     assert_eq!(line_now(&app, &line).await["state"], "active", "the line has nothing to do with it");
-    app.sql(
-        "create function hold() returns trigger language plpgsql as
-         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
-    )
-    .await;
-    app.sql("create trigger hold before insert on audit.delivery for each row when (new.consumer = 'com.carry_out_change') execute function hold()")
-        .await;
+    hold(&app, "com.carry_out_change").await;
     let placed = change(&app, &line, "delete", None).await.ok();
     let refused = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
     refused.violates("order.cancel.forbidden_after_som_started");
-    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
-    app.platform.db.wake().heard();
+    let_go(&app).await;
     assert_eq!(ended(&app, &placed["id"]).await["state"], "completed");
     app.finish().await;
 }
@@ -371,6 +522,7 @@ async fn an_order_is_held_for_an_operator_says_why_and_goes_on() {
     let seen = app.get(&path).await.ok();
     validate(Api::Tmf622, "ProductOrder", &seen).unwrap();
     assert_eq!(seen["state"], "held");
+    assert_eq!(seen["note"][0]["text"], said, "{seen:#}");
     let triage = app.op("order.triage", json!({"orderId": placed["id"]})).await.ok();
     assert!(triage[0]["next"].as_str().unwrap().contains("bss order submit"), "{triage:#}");
     app.settle().await;

@@ -184,6 +184,36 @@ async fn waiting_ends_with_the_state_another_end_or_the_time() {
 }
 
 #[tokio::test]
+async fn an_order_that_nobody_submits_is_shown_and_cancelled_after_a_week() {
+    let app = TestApp::new().await;
+    app.op("clock.freeze", json!({})).await.ok();
+    let customer = app.customer(VISA).await;
+    let place = || app.op("order.create", json!({"customerId": customer, "offeringId": "PLAN_S", "submit": false}));
+    let (forgotten, held) = (place().await.ok(), place().await.ok());
+    app.op("order.hold", json!({"orderId": held["id"], "reason": "the fraud desk looks at it"})).await.ok();
+    let shown = async || -> Vec<Value> {
+        let triage = app.op("order.triage", json!({})).await.ok();
+        triage.as_array().unwrap().iter().map(|one| one["orderId"].clone()).collect()
+    };
+    assert_eq!(shown().await, [held["id"].clone()], "it is young");
+    app.op("clock.advance", json!({"duration": "16m"})).await.ok();
+    assert_eq!(shown().await, [held["id"].clone(), forgotten["id"].clone()]);
+    let sweep = async || app.op("worker.tick", json!({"name": "stuck_orders"})).await.ok();
+    assert_eq!(sweep().await["expired"], 0);
+    app.op("clock.advance", json!({"duration": "7d"})).await.ok();
+    assert_eq!(sweep().await["expired"], 1);
+    let expired = order(&app, &forgotten["id"]).await;
+    assert_eq!(
+        (&expired["state"], &expired["stateReason"]),
+        (&json!("cancelled"), &json!("not submitted within 168 hours"))
+    );
+    assert_eq!(order(&app, &held["id"]).await["state"], "held", "somebody looks at it");
+    assert_eq!(sweep().await["expired"], 0);
+    app.op("order.submit", json!({"orderId": forgotten["id"]})).await.violates("order.transition.invalid");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_stuck_order_is_flagged_once_and_keeps_its_number() {
     let app = TestApp::new().await;
     let customer = app.customer(VISA).await;

@@ -160,6 +160,58 @@ async fn a_later_move_replaces_one_that_has_not_begun() {
 }
 
 #[tokio::test]
+async fn a_later_move_ends_the_earlier_one_and_captures_nobody_for_it() {
+    let app = frozen().await;
+    let told = app.line("PLAN_M").await;
+    new_price(&app).await;
+    app.sql("insert into catalog.product_offering_price (id, offering_id, amount_minor, currency, valid_from) values ('PRICE_M_LOWER', 'PLAN_M', 2700, 'SGD', '2026-06-01')").await;
+    // The first price is on sale as well until the second one is.
+    app.sql(
+        "update catalog.product_offering_price set valid_to = '2026-06-01' where id in ('PRICE_M_NEW', 'PRICE_PLAN_M')",
+    )
+    .await;
+    let first = migrate(&app, "PRICE_M_NEW", "2026-06-10T00:00:00Z", 30).await.ok();
+    let second = migrate(&app, "PRICE_M_LOWER", "2026-06-12T00:00:00Z", 30).await.ok();
+    assert_eq!((&second["count"], &second["state"]), (&json!(1), &json!("open")));
+    let again = migrate(&app, "PRICE_M_NEW", "2026-06-10T00:00:00Z", 30).await.ok();
+    assert_eq!((&again["id"], &again["state"], &again["count"]), (&first["id"], &json!("closed"), &json!(0)));
+    assert_eq!(again["left"], 0, "nobody waits for it");
+
+    advance(&app, "29d").await;
+    let joins = app.line("PLAN_M").await;
+    assert_eq!(joins["priceAmount"], "27.00");
+    app.op("worker.tick", json!({"name": "price_migration"})).await.ok();
+    let seen = line(&app, &joins["id"]).await;
+    assert_eq!((&seen["pendingChange"], &seen["nextChargeAmount"]), (&Value::Null, &json!("27.00")));
+    let seen = line(&app, &told["id"]).await;
+    assert_eq!(
+        (&seen["pendingOfferingPriceId"], &seen["pendingChange"]),
+        (&json!("PRICE_M_LOWER"), &json!("price_migration"))
+    );
+    assert_eq!(app.number("select count(*) from subscription.price_migration where state = 'open'").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn lines_can_be_moved_back_to_a_price_that_they_were_moved_to() {
+    let app = frozen().await;
+    let first = app.line("PLAN_M").await;
+    new_price(&app).await;
+    migrate(&app, "PRICE_M_NEW", "2026-05-04T09:00:00Z", 10).await.ok();
+    // Thought better of it: the line is at the price that it is to keep, and was told of another.
+    migrate(&app, "PRICE_PLAN_M", "2026-05-04T09:00:00Z", 10).await.ok();
+    let kept = line(&app, &first["id"]).await;
+    assert_eq!((&kept["pendingOfferingPriceId"], &kept["nextChargeAmount"]), (&json!("PRICE_PLAN_M"), &json!("25.00")));
+    migrate(&app, "PRICE_M_NEW", "2026-05-05T09:00:00Z", 10).await.ok();
+    advance(&app, "30d").await;
+    tick(&app).await;
+    assert_eq!(line(&app, &first["id"]).await["priceAmount"], "30.00");
+    let moves = "select count(*) from subscription.price_migration where price_id = 'PRICE_M_NEW'";
+    assert_eq!(app.number(moves).await, 2);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_moved_is_refused() {
     let app = frozen().await;
     app.line("PLAN_M").await;

@@ -169,6 +169,51 @@ async fn a_repeated_request_joins_its_renewal() {
 }
 
 #[tokio::test]
+async fn paying_now_pays_what_is_owed_once_and_nothing_else() {
+    let app = frozen().await;
+    let first = app.line("PLAN_S").await;
+    let pay = || app.op("subscription.pay_now", json!({"subscriptionId": first["id"]}));
+    pay().await.violates("subscription.renew.not_blocked_for_payment");
+    use_data(&app, &first, 5_120).await;
+    let refused = pay().await.violates("subscription.renew.not_blocked_for_payment");
+    assert_eq!(refused["context"]["blockReasons"], json!(["exhausted"]), "a top-up or a renewal lifts that");
+    assert_eq!(charges(&app, &first, "approved").await.len(), 1, "nothing was charged");
+
+    charge_to(&app, &first, DECLINES).await;
+    advance(&app, "30d").await;
+    tick(&app).await;
+    let declined = pay().await.ok();
+    assert_eq!((&declined["state"], charges(&app, &first, "declined").await.len()), (&json!("blocked"), 2));
+    charge_to(&app, &first, GOOD).await;
+    let (one, other) = tokio::join!(pay(), pay());
+    // The slower one joins the charge, or comes when nothing is owed any more.
+    assert!(one.status.is_success() || other.status.is_success(), "{:#} {:#}", one.body, other.body);
+    let paid = line(&app, &first["id"]).await;
+    assert_eq!((&paid["state"], &paid["blockReasons"]), (&json!("active"), &json!([])));
+    pay().await.violates("subscription.renew.not_blocked_for_payment");
+    assert_eq!(charges(&app, &first, "approved").await.len(), 2, "one period was owed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn paying_again_after_no_answer_does_not_buy_a_period() {
+    let app = frozen().await;
+    let first = app.line("PLAN_S").await;
+    charge_to(&app, &first, DECLINES).await;
+    advance(&app, "30d").await;
+    tick(&app).await;
+    // The gateway charges this card, but its first answer is lost.
+    charge_to(&app, &first, "4000000000000119").await;
+    let pay = json!({"subscriptionId": first["id"]});
+    let unanswered = app.op("subscription.pay_now", pay.clone()).await;
+    assert!(unanswered.status == 503 || unanswered.status.is_success(), "{:#}", unanswered.body);
+    app.until("it is paid", async || (line(&app, &first["id"]).await["state"] == "active").then_some(())).await;
+    app.op("subscription.pay_now", pay).await.violates("subscription.renew.not_blocked_for_payment");
+    assert_eq!(charges(&app, &first, "approved").await.len(), 2);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn without_a_card_a_due_line_is_blocked() {
     let app = frozen().await;
     let first = app.line("PLAN_S").await;

@@ -87,3 +87,25 @@ async fn everything_that_happened_is_told_in_order() {
     }
     app.finish().await;
 }
+
+#[tokio::test]
+async fn money_that_goes_back_is_told() {
+    let app = frozen().await;
+    let first = app.line("PLAN_M").await;
+    let id = &first["id"];
+    advance(&app, "1h").await;
+    app.op("subscription.purchase_vas", json!({"subscriptionId": id, "vasOfferingId": "VAS_DATA_1GB"})).await.ok();
+    advance(&app, "1h").await;
+    let attempts = app.op("payment.list_attempts", json!({"customerId": first["customerId"]})).await.ok();
+    for attempt in attempts.as_array().expect("attempts") {
+        app.op("payment.refund", json!({"paymentAttemptId": attempt["id"], "reason": "goodwill"})).await.ok();
+    }
+    app.settle().await;
+    let told = app.op("subscription.timeline", json!({"subscriptionId": id})).await.ok();
+    let back: Vec<&Value> = told.as_array().expect("entries").iter().filter(|one| one["kind"] == "refund").collect();
+    let amounts: Vec<&str> = back.iter().filter_map(|one| one["amount"].as_str()).collect();
+    assert_eq!(amounts, ["3.00", "25.00"], "of the top-up and of the period, as they were asked for: {told:#}");
+    assert_eq!((&back[0]["reason"], &back[0]["at"]), (&json!("goodwill"), &json!("2026-05-04T11:00:00Z")));
+    assert!(back[1]["summary"].as_str().expect("text").ends_with("was paid back"), "{told:#}");
+    app.finish().await;
+}

@@ -61,14 +61,18 @@ fn end(order: &Order, body: &mut Value) {
     }
 }
 
-/// The caller's notes, then the reason of a failure.
+/// The caller's notes, then why the order failed or is held.
 fn notes(order: &Order, kept: Option<Value>) -> Vec<Value> {
     let mut notes = elements(kept, "Note");
     if let Some(text) = order.notes.as_deref().filter(|text| !text.trim().is_empty()) {
         notes.push(json!({ "text": text, "@type": "Note" }));
     }
-    if let (OrderState::Failed, Some(reason), Some(at)) = (order.state, &order.state_reason, order.completed_date) {
-        notes.push(json!({ "author": "system", "date": time::format(at), "text": reason, "@type": "Note" }));
+    if let (OrderState::Failed | OrderState::Held, Some(reason)) = (order.state, &order.state_reason) {
+        let mut note = json!({ "author": "system", "text": reason, "@type": "Note" });
+        if let Some(at) = order.completed_date {
+            note["date"] = json!(time::format(at));
+        }
+        notes.push(note);
     }
     notes
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Service;
-use super::notice::Notice;
+use super::notice::{Charge, Notice, PlanChange, Reminder, RenewalFailed};
 use super::store::Message;
 use crate::domains::catalog::port::{OfferingId, VasId};
 use crate::domains::crm::port::{CustomerView, MediumType};
@@ -28,7 +28,7 @@ pub(super) struct Letter {
     pub(super) name: String,
     /// None for what is about the customer as such.
     pub(super) line: Option<LineFacts>,
-    /// The name of what was bought, or of the former plan.
+    /// The name of what was bought, of the former plan, or of the one that is to be paid.
     pub(super) product: Option<String>,
     #[serde(flatten)]
     pub(super) notice: Notice,
@@ -40,7 +40,7 @@ pub(super) struct LineFacts {
     pub(super) number: String,
     /// Name of its plan.
     pub(super) plan: String,
-    /// What the coming period costs, decimal text.
+    /// What the contract charges per period now, decimal text.
     pub(super) amount: String,
     pub(super) currency: String,
     pub(super) renews_at: Option<DateTime<Utc>>,
@@ -83,10 +83,17 @@ impl Service {
         match notice {
             Notice::TopUpReceipt(bought) => {
                 let id: VasId = bought.offering.parse().map_err(malformed)?;
-                Ok(Some(self.catalog.vas_offering(cx, &id).await?.name))
+                match self.catalog.vas_offering(cx, &id).await {
+                    Ok(vas) => Ok(Some(vas.name)),
+                    // Withdrawn since it was bought: the receipt is owed all the same.
+                    Err(Error::NotFound { .. }) => Ok(Some(bought.offering.clone())),
+                    Err(error) => Err(error),
+                }
             }
-            Notice::PlanChange(former) => {
-                let id: OfferingId = former.offering.parse().map_err(malformed)?;
+            Notice::PlanChange(PlanChange { offering })
+            | Notice::RenewalReminder(Reminder { coming: Some(Charge { offering, .. }), .. })
+            | Notice::RenewalFailed(RenewalFailed { owed: Some(Charge { offering, .. }), .. }) => {
+                let id: OfferingId = offering.parse().map_err(malformed)?;
                 Ok(Some(self.catalog.offering(cx, &id).await?.name))
             }
             _ => Ok(None),

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::Service;
-use super::events::{MessageRequested, RenewFailed, SubscriptionRenewed, VasPurchased};
-use super::notice::{Blocked, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp};
+use super::events::{MessageRequested, Owed, RenewFailed, SubscriptionRenewed, VasPurchased};
+use super::notice::{
+    Blocked, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp,
+};
 use super::store;
 use crate::domains::crm::customer::events::CustomerCreated;
 use crate::domains::crm::port::MessageId;
@@ -236,8 +238,21 @@ impl Telling for RenewFailed {
             business_key: format!("{}:{}", self.subscription_id, self.version),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
-            notice: Notice::RenewalFailed(RenewalFailed { reason: self.reason }),
+            notice: Notice::RenewalFailed(RenewalFailed { reason: self.reason, owed: self.owed.map(Into::into) }),
         })
+    }
+}
+
+impl From<Owed> for Charge {
+    fn from(owed: Owed) -> Self {
+        Self {
+            offering: owed.offering_id.into(),
+            changes_plan: owed.changes_plan,
+            amount: owed.amount,
+            currency: owed.currency,
+            full_amount: owed.full_amount,
+            previous_amount: None,
+        }
     }
 }
 
@@ -245,11 +260,19 @@ impl Telling for RenewalReminderDue {
     const CONSUMER: &'static str = "crm.tell_renewal_reminder";
 
     fn told(self) -> Option<Told> {
+        let coming = Charge {
+            offering: self.offering_id.into(),
+            changes_plan: self.changes_plan,
+            amount: self.amount,
+            currency: self.currency,
+            full_amount: self.full_amount,
+            previous_amount: Some(self.previous_amount),
+        };
         Some(Told {
             business_key: format!("{}:{}", self.subscription_id, self.renews_at.timestamp()),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
-            notice: Notice::RenewalReminder(Reminder { renews_at: self.renews_at }),
+            notice: Notice::RenewalReminder(Reminder { renews_at: self.renews_at, coming: Some(coming) }),
         })
     }
 }

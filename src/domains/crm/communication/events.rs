@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domains::catalog::port::{AllowanceType, VasId};
+use crate::domains::catalog::port::{AllowanceType, OfferingId, VasId};
 use crate::domains::crm::port::{CustomerId, MessageId, Template};
 use crate::domains::subscription::port::{SubscriptionId, VasPurchaseId};
 use crate::platform::outbox::Event;
@@ -149,12 +149,25 @@ line_fact!(
     }
 );
 
+/// What that period costs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Owed {
+    pub(super) offering_id: OfferingId,
+    pub(super) amount: String,
+    pub(super) currency: String,
+    pub(super) full_amount: String,
+    pub(super) changes_plan: bool,
+}
+
 line_fact!(
     /// The next period could not be charged.
     RenewFailed,
     "subscription.renew_failed",
     {
         reason: String,
+        /// None in events from before it was told.
+        owed: Option<Owed>,
         version: i64,
     }
 );

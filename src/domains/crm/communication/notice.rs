@@ -98,12 +98,34 @@ pub(super) struct TopUp {
 pub(super) struct RenewalFailed {
     /// `payment_declined` or `no_payment_method`.
     pub(super) reason: String,
+    /// None in messages from before it was kept.
+    #[serde(default)]
+    pub(super) owed: Option<Charge>,
 }
 
 /// When the next period will be charged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reminder {
     pub(super) renews_at: DateTime<Utc>,
+    /// None in messages from before it was kept.
+    #[serde(default)]
+    pub(super) coming: Option<Charge>,
+}
+
+/// What a period costs that is not paid yet: the plan change and the new price that begin with it count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Charge {
+    /// The plan of that period: its name is looked up.
+    pub(super) offering: String,
+    /// Whether that is another plan than the one until now.
+    pub(super) changes_plan: bool,
+    /// Decimal text.
+    pub(super) amount: String,
+    pub(super) currency: String,
+    /// The same without the discount.
+    pub(super) full_amount: String,
+    /// What the period before cost; None where that is not told.
+    pub(super) previous_amount: Option<String>,
 }
 
 /// Another price for the same plan.

@@ -142,10 +142,11 @@ fn quantity(amount: i64, unit: &str) -> std::result::Result<String, minijinja::E
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
+    use serde_json::json;
 
     use super::super::compose::LineFacts;
     use super::super::notice::{
-        Blocked, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, TopUp,
+        Blocked, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, TopUp,
     };
     use super::*;
     use crate::domains::catalog::port::{AllowanceType, Unit};
@@ -163,6 +164,18 @@ mod tests {
             currency: "SGD".into(),
             period_start: at("2026-05-05T17:00:00Z"),
             period_end: at("2026-06-04T17:00:00Z"),
+        }
+    }
+
+    /// A plan change is booked, and a discount stays.
+    fn charge(previous_amount: Option<&str>) -> Charge {
+        Charge {
+            offering: "PLAN_L".into(),
+            changes_plan: true,
+            amount: "40.50".into(),
+            currency: "SGD".into(),
+            full_amount: "45.00".into(),
+            previous_amount: previous_amount.map(str::to_owned),
         }
     }
 
@@ -189,8 +202,11 @@ mod tests {
                 currency: "SGD".into(),
             }),
             Notice::RenewalReceipt(paid()),
-            Notice::RenewalFailed(RenewalFailed { reason: "payment_declined".into() }),
-            Notice::RenewalReminder(Reminder { renews_at: at("2026-06-04T17:00:00Z") }),
+            Notice::RenewalFailed(RenewalFailed { reason: "payment_declined".into(), owed: Some(charge(None)) }),
+            Notice::RenewalReminder(Reminder {
+                renews_at: at("2026-06-04T17:00:00Z"),
+                coming: Some(charge(Some("22.50"))),
+            }),
             Notice::PriceChange(PriceChange {
                 old_amount: "25.00".into(),
                 new_amount: "27.00".into(),
@@ -219,6 +235,7 @@ mod tests {
             product: match &notice {
                 Notice::TopUpReceipt(_) => Some("Data 1 GB".into()),
                 Notice::PlanChange(_) => Some("Starter".into()),
+                Notice::RenewalReminder(_) | Notice::RenewalFailed(_) => Some("Pro".into()),
                 _ => None,
             },
             notice,
@@ -291,9 +308,25 @@ mod tests {
             bought.added = UNLIMITED;
         }
         assert!(templates.render(&day_pass).unwrap().text.contains("unlimited"));
-        let mut no_card = letter(Notice::RenewalFailed(RenewalFailed { reason: "no_payment_method".into() }));
+        let failed = RenewalFailed { reason: "no_payment_method".into(), owed: None };
+        let mut no_card = letter(Notice::RenewalFailed(failed));
         no_card.line.as_mut().unwrap().renews_at = None;
         assert!(templates.render(&no_card).unwrap().text.contains("no card"));
+    }
+
+    #[test]
+    fn a_message_from_before_its_charge_was_kept_tells_the_contract() {
+        let templates = Templates::new(ZONE);
+        let reminder = json!({"template": "renewal_reminder", "renews_at": "2026-06-04T17:00:00Z"});
+        let failed = json!({"template": "renewal_failed", "reason": "payment_declined"});
+        for notice in [reminder, failed] {
+            let mut letter = letter(serde_json::from_value(notice).unwrap());
+            letter.product = None;
+            let mail = templates.render(&letter).unwrap();
+            for words in [mail.text, mail.html] {
+                assert!(words.contains("SGD 25.00") && words.contains("Standard"), "{words}");
+            }
+        }
     }
 
     #[test]

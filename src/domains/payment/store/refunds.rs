@@ -1,10 +1,11 @@
 //! Rows of refunds: asked for, given, and the journal lines that go with them.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::{money, word};
 use crate::domains::payment::model::{Attempt, Refund, gateway_key};
-use crate::domains::payment::port::{AttemptId, RefundId, RefundStatus};
+use crate::domains::payment::port::{AttemptId, MoneyBack, Purpose, RefundId, RefundStatus};
 use crate::platform::context::Context;
 use crate::platform::db::{Tx, execute, sql};
 use crate::platform::error::{Error, Result};
@@ -71,6 +72,47 @@ pub(in crate::domains::payment) async fn shown(
     );
     let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), attempt_ids)).all(connection).await?;
     rows.into_iter().map(Refund::try_from).collect()
+}
+
+/// See [`Payments::refunds_of`](crate::domains::payment::port::Payments::refunds_of).
+pub(in crate::domains::payment) async fn of_subjects(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    subject_ids: &[String],
+    limit: u32,
+) -> Result<Vec<MoneyBack>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+        attempt_id: String,
+        purpose: String,
+        amount_minor: i64,
+        currency: String,
+        reason: String,
+        status: String,
+        requested_at: DateTime<Utc>,
+    }
+    let statement = sql!(
+        "select r.id, r.attempt_id, a.purpose, r.amount_minor, r.currency, r.reason, r.status, r.requested_at
+         from payment.payment_attempt a join payment.refund r on r.attempt_id = a.id
+         where a.subject_id = any($2) and a.tenant_id = $1 and r.tenant_id = $1
+         order by r.requested_at desc, r.id desc limit $3",
+        cx.tenant.as_ref(),
+        subject_ids.to_vec(),
+        i64::from(limit)
+    );
+    let back = |row: Row| {
+        Ok(MoneyBack {
+            amount: money(row.amount_minor, &row.currency)?,
+            id: row.id.into(),
+            attempt_id: row.attempt_id.into(),
+            purpose: word(&row.purpose, Purpose::parse)?,
+            reason: row.reason,
+            status: word(&row.status, RefundStatus::parse)?,
+            requested_at: row.requested_at,
+        })
+    };
+    Row::find_by_statement(statement).all(connection).await?.into_iter().map(back).collect()
 }
 
 /// Writes a full refund of a locked attempt. Each one has a key of its own: a refused key could never succeed.

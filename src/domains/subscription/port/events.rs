@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BlockReason, PriceMigrationId, SubscriptionId, VasPurchaseId};
 use crate::domains::catalog::port::{AllowanceType, OfferingId, PriceId, VasId};
+use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::{CustomerId, Msisdn};
+use crate::domains::payment::port::{AttemptId, RefundId};
 use crate::domains::som::port::ServiceId;
 use crate::platform::outbox::Event;
 
@@ -133,6 +135,21 @@ public_line_event!(
         previous_amount: String,
         /// Whether another plan begins with the renewal.
         changes_plan: bool,
+    }
+);
+
+public_line_event!(
+    /// The top-up that an order asked for is settled: it was added, or it never will be.
+    OrderedTopUpSettled,
+    "subscription.ordered_top_up_settled",
+    {
+        order_id: OrderId,
+        vas_purchase_id: VasPurchaseId,
+        payment_attempt_id: Option<AttemptId>,
+        /// Why it was not added, for people; None: it was.
+        refusal: Option<String>,
+        /// What was paid goes back.
+        refund_id: Option<RefundId>,
     }
 );
 

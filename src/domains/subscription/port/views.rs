@@ -40,7 +40,7 @@ pub struct PriceMigrationView {
     pub effective_from: DateTime<Utc>,
     pub notice_days: i32,
     pub initiated_by: String,
-    /// `open`: lines that join until the date are moved as well; `closed`.
+    /// `open`: lines that join until the date are moved as well; `closed`: over, or ended by a later move.
     pub state: String,
     /// Lines that were given notice by this call.
     pub count: u64,
@@ -66,6 +66,8 @@ pub enum TimelineKind {
     Charge,
     /// A period could not be paid.
     Decline,
+    /// What was paid goes back.
+    Refund,
     /// A top-up was asked for.
     TopUp,
     Grant,

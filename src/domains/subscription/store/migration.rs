@@ -16,9 +16,9 @@ use crate::platform::money::Money;
 /// Most moves that are carried out at the same time.
 const OPEN_MAX: u32 = 1_000;
 
-/// A line of the plan that was not told of the move `m`.
+/// A line of the plan that was not told of the move `$5`: it pays another price, or is to by an earlier move.
 const UNTOLD: &str = "s.tenant_id = $1 and s.offering_id = $2 and s.state in ('active', 'blocked')
-    and s.price_offering_price_id <> $3 and s.price_currency = $4
+    and coalesce(s.migration_price_id, s.price_offering_price_id) <> $3 and s.price_currency = $4
     and not exists (select 1 from subscription.contract_change c where c.migration_id = $5 and c.subscription_id = s.id)";
 
 /// A booked move.
@@ -65,19 +65,53 @@ impl Row {
 const COLUMNS: &str =
     "id, offering_id, price_id, price_amount_minor, price_currency, effective_from, notice_days, initiated_by, state";
 
-/// Books a move, or answers the one that is booked; says whether it is new.
+/// Books a move, or answers the one that is booked; says whether it is new. A new one ends the plan's earlier one: whoever was
+/// not told of that is told of this alone. A request that was answered before opens nothing again.
 pub(in crate::domains::subscription) async fn open(
     tx: &Tx,
     cx: &Context,
     command: &MigratePrice,
     price: Money,
 ) -> Result<(Migration, bool)> {
-    let id = ids::next(&**tx, "subscription.price_migration_id_seq", "MIG", 4).await?;
+    let one_at_a_time = sql!(
+        "select pg_advisory_xact_lock(hashtextextended('bss.price_migration.' || $1 || '.' || $2, 0))",
+        cx.tenant.as_ref(),
+        &command.offering_id
+    );
+    execute(&**tx, one_at_a_time).await?;
+    let query = format!(
+        "select {COLUMNS} from subscription.price_migration
+         where tenant_id = $1 and offering_id = $2 and price_id = $3
+           and (state = 'open' or effective_from = $4 and notice_days = $5)
+         order by state = 'open' desc, requested_at desc, id desc limit 1"
+    );
     let statement = sql!(
+        query,
+        cx.tenant.as_ref(),
+        &command.offering_id,
+        &command.new_price_id,
+        command.effective_from,
+        command.notice_days
+    );
+    if let Some(row) = Row::find_by_statement(statement).one(&**tx).await? {
+        return Ok((row.migration()?, false));
+    }
+    let superseded = sql!(
+        "update subscription.price_migration set state = 'closed', closed_at = $3, updated_at = clock_timestamp()
+         where tenant_id = $1 and offering_id = $2 and state = 'open'",
+        cx.tenant.as_ref(),
+        &command.offering_id,
+        cx.now
+    );
+    execute(&**tx, superseded).await?;
+    let id = ids::next(&**tx, "subscription.price_migration_id_seq", "MIG", 4).await?;
+    let query = format!(
         "insert into subscription.price_migration (id, tenant_id, offering_id, price_id, price_amount_minor, price_currency,
              effective_from, notice_days, initiated_by, requested_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (tenant_id, offering_id, price_id) do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning {COLUMNS}"
+    );
+    let statement = sql!(
+        query,
         id,
         cx.tenant.as_ref(),
         &command.offering_id,
@@ -89,14 +123,9 @@ pub(in crate::domains::subscription) async fn open(
         command.initiated_by.trim(),
         cx.now
     );
-    let is_new = execute(&**tx, statement).await? == 1;
-    let query = format!(
-        "select {COLUMNS} from subscription.price_migration where tenant_id = $1 and offering_id = $2 and price_id = $3"
-    );
-    let statement = sql!(query, cx.tenant.as_ref(), &command.offering_id, &command.new_price_id);
     let row = Row::find_by_statement(statement).one(&**tx).await?;
-    let row = row.ok_or_else(|| Error::Internal("a price migration vanished while it was booked".into()))?;
-    Ok((row.migration()?, is_new))
+    let row = row.ok_or_else(|| Error::Internal("an insert of a price migration gave no row".into()))?;
+    Ok((row.migration()?, true))
 }
 
 /// The moves that are under way.
@@ -115,7 +144,7 @@ pub(in crate::domains::subscription) async fn close(db: &Db, cx: &Context, id: &
          where m.id = $2 and m.tenant_id = $1 and m.state = 'open' and not exists (
              select 1 from subscription.subscription s
              where s.tenant_id = m.tenant_id and s.offering_id = m.offering_id and s.state in ('active', 'blocked')
-               and s.price_offering_price_id <> m.price_id and s.price_currency = m.price_currency
+               and coalesce(s.migration_price_id, s.price_offering_price_id) <> m.price_id and s.price_currency = m.price_currency
                and not exists (select 1 from subscription.contract_change c
                                where c.migration_id = m.id and c.subscription_id = s.id))",
         cx.tenant.as_ref(),
@@ -123,6 +152,14 @@ pub(in crate::domains::subscription) async fn close(db: &Db, cx: &Context, id: &
         cx.now
     );
     Ok(execute(db.connection(), statement).await? == 1)
+}
+
+/// Whether the move is still under way. It stays so until `tx` ends: a later move waits to end it.
+pub(in crate::domains::subscription) async fn hold_open(tx: &Tx, cx: &Context, id: &PriceMigrationId) -> Result<bool> {
+    let query = format!(
+        "select {COLUMNS} from subscription.price_migration where tenant_id = $1 and id = $2 and state = 'open' for share"
+    );
+    Ok(Row::find_by_statement(sql!(query, cx.tenant.as_ref(), id)).one(&**tx).await?.is_some())
 }
 
 /// Locks up to `limit` lines that were not told yet. Lines that somebody else holds are passed over.
@@ -207,7 +244,8 @@ pub(in crate::domains::subscription) async fn progress(
     let query = format!(
         "select (select count(*) from subscription.contract_change where migration_id = $5) as notified,
                 (select count(*) from subscription.contract_change where migration_id = $5 and state = 'applied') as applied,
-                (select count(*) from subscription.subscription s where {UNTOLD}) as untold"
+                (select count(*) from subscription.subscription s where {UNTOLD}
+                   and exists (select 1 from subscription.price_migration m where m.id = $5 and m.state = 'open')) as untold"
     );
     let statement = sql!(
         query,

@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::corrupt;
 use crate::domains::catalog::port::{AllowanceType, VasId};
+use crate::domains::com::port::OrderId;
 use crate::domains::payment::port::AttemptId;
 use crate::domains::subscription::ledger::Bought;
 use crate::domains::subscription::port::{SubscriptionId, VasPurchaseId};
@@ -47,6 +48,8 @@ pub(in crate::domains::subscription) struct Purchase {
     /// Why it was declined or refunded.
     pub(in crate::domains::subscription) state_reason: Option<String>,
     pub(in crate::domains::subscription) attempt_id: Option<AttemptId>,
+    /// None: bought without an order.
+    pub(in crate::domains::subscription) order_id: Option<OrderId>,
     pub(in crate::domains::subscription) allowance: AllowanceType,
     pub(in crate::domains::subscription) quantity: i64,
     /// None: lasts with the period.
@@ -73,6 +76,7 @@ struct Row {
     state: String,
     state_reason: Option<String>,
     payment_attempt_id: Option<String>,
+    order_id: Option<String>,
     allowance_type: String,
     allowance_added: i64,
     expiry_hours: Option<i32>,
@@ -90,6 +94,7 @@ impl Row {
             vas_id: self.vas_offering_id.into(),
             state_reason: self.state_reason,
             attempt_id: self.payment_attempt_id.map(Into::into),
+            order_id: self.order_id.map(Into::into),
             quantity: self.allowance_added,
             expiry_hours: self.expiry_hours,
         })
@@ -108,6 +113,8 @@ pub(in crate::domains::subscription) struct NewPurchase<'a> {
     pub(in crate::domains::subscription) customer_id: &'a str,
     pub(in crate::domains::subscription) vas_id: &'a VasId,
     pub(in crate::domains::subscription) attempt_id: &'a AttemptId,
+    /// None: bought without an order. An order buys once.
+    pub(in crate::domains::subscription) order_id: Option<&'a OrderId>,
     pub(in crate::domains::subscription) price: Money,
     pub(in crate::domains::subscription) allowance: AllowanceType,
     pub(in crate::domains::subscription) quantity: i64,
@@ -118,8 +125,8 @@ pub(in crate::domains::subscription) async fn insert(tx: &Tx, cx: &Context, purc
     let statement = sql!(
         "insert into subscription.vas_purchase (id, tenant_id, subscription_id, customer_id, vas_offering_id, payment_attempt_id,
              price_amount_minor, price_currency, allowance_type, allowance_added, unit, requested_at, expiry_hours,
-             requested_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+             requested_by, order_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         purchase.id,
         cx.tenant.as_ref(),
         purchase.line_id,
@@ -133,10 +140,15 @@ pub(in crate::domains::subscription) async fn insert(tx: &Tx, cx: &Context, purc
         purchase.allowance.unit().as_str(),
         cx.now,
         purchase.expiry_hours,
-        cx.actor.as_ref()
+        cx.actor.as_ref(),
+        purchase.order_id.map(OrderId::as_str)
     );
     execute(&**tx, statement).await.map(drop)
 }
+
+const SELECT: &str = "select id, subscription_id, vas_offering_id, state, state_reason, payment_attempt_id, order_id,
+        allowance_type, allowance_added, expiry_hours
+    from subscription.vas_purchase where tenant_id = $1";
 
 /// Reads a purchase. Its state changes only under the lock of its line.
 pub(in crate::domains::subscription) async fn find(
@@ -144,15 +156,40 @@ pub(in crate::domains::subscription) async fn find(
     cx: &Context,
     id: &VasPurchaseId,
 ) -> Result<Purchase> {
-    let statement = sql!(
-        "select id, subscription_id, vas_offering_id, state, state_reason, payment_attempt_id, allowance_type, allowance_added,
-                expiry_hours
-         from subscription.vas_purchase where tenant_id = $1 and id = $2",
-        cx.tenant.as_ref(),
-        id
-    );
+    let statement = sql!(format!("{SELECT} and id = $2"), cx.tenant.as_ref(), id);
     let row = Row::find_by_statement(statement).one(connection).await?;
     row.ok_or_else(|| Error::not_found("top-up purchase", id))?.purchase()
+}
+
+/// What an order has bought.
+pub(in crate::domains::subscription) async fn of_order(
+    connection: &impl ConnectionTrait,
+    cx: &Context,
+    order_id: &OrderId,
+) -> Result<Option<Purchase>> {
+    let statement = sql!(format!("{SELECT} and order_id = $2"), cx.tenant.as_ref(), order_id);
+    Row::find_by_statement(statement).one(connection).await?.map(Row::purchase).transpose()
+}
+
+/// The ids of the latest purchases of a line.
+pub(in crate::domains::subscription) async fn latest(
+    db: &Db,
+    cx: &Context,
+    line_id: &SubscriptionId,
+    limit: u32,
+) -> Result<Vec<String>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: String,
+    }
+    let statement = sql!(
+        "select id from subscription.vas_purchase where subscription_id = $2 and tenant_id = $1
+         order by requested_at desc, id limit $3",
+        cx.tenant.as_ref(),
+        line_id,
+        i64::from(limit)
+    );
+    Ok(Row::find_by_statement(statement).all(db.connection()).await?.into_iter().map(|row| row.id).collect())
 }
 
 /// Lines that have a grant whose time has come and whose end is not written, by id, after `after`.

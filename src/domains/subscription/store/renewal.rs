@@ -14,7 +14,7 @@ use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 
 /// An overdue line that a renewal would bring back, or keep, in service. What it must not name: `requested`, `fraud`, and
-/// `payment`, whose way back is asked for.
+/// `payment`, whose way back is asked for (decision 0015).
 const RENEWABLE: &str = "(s.state = 'active' or s.state = 'blocked' and s.block_reasons <@ '{exhausted}')";
 
 /// Locks up to `limit` lines that are due and have no charge in flight, oldest boundary first. Lines that somebody else
