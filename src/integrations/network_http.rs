@@ -1,7 +1,7 @@
 //! A network behind HTTP: the service platform of a real MVNE, or whatever translates for it. docs/NETWORK.md is its contract.
 //!
 //! One POST per task, with the id of the task as idempotency key. A task that the network took (202) or did not answer is
-//! asked about by GET until it is done; what the network does not know is posted again.
+//! asked about by GET until it is done; what the network does not know, or failed at and may try again, is posted again.
 
 use std::time::Duration;
 
@@ -126,10 +126,13 @@ impl NetworkHttp {
 #[async_trait]
 impl Network for NetworkHttp {
     async fn execute(&self, task: &NetworkTask) -> Result<(), NetworkError> {
-        if task.polls > 0 {
+        if task.polls > 0 || task.only_ask {
             let (status, body) = self.send(self.ask(task)?).await?;
             if status != StatusCode::NOT_FOUND {
                 return outcome(status, &body);
+            }
+            if task.only_ask {
+                return Err(refused("not wanted any more, and the network does not know it"));
             }
         }
         let (status, body) = self.send(self.tell(task)).await?;

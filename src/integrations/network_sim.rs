@@ -78,6 +78,10 @@ impl Network for NetworkSim {
         let rules = self.rules.enabled(&task.tenant, task.task_type).await;
         let rules = rules.map_err(|error| NetworkError::Failed(format!("the fault rules cannot be read: {error}")))?;
         let kind = task.task_type.as_str();
+        if task.only_ask {
+            // It ends whatever it does within the call, so nothing goes on after one that nobody heard the end of.
+            return Err(NetworkError::Refused(format!("{kind} is not wanted any more")));
+        }
         if task.is_new && self.fires(task, &rules, FaultType::Stuck) {
             return Err(NetworkError::Stuck(format!("Simulated stuck for {kind}")));
         }
@@ -169,6 +173,7 @@ mod tests {
             attempt,
             is_new,
             polls: 0,
+            only_ask: false,
             payload: serde_json::Value::Null,
         }
     }

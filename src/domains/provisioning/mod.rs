@@ -5,7 +5,8 @@
 //! - A task is run by whoever holds its lease, outside any transaction, and ends once: one event says how.
 //! - A task that a process left behind is taken over; one that failed or is stuck waits for an operator.
 //! - The tasks of a service run in the order in which they were booked, service order by service order, on whichever replica.
-//! - A task whose service order has ended is withdrawn: an attempt under way is the last one.
+//! - A task whose service order has ended is withdrawn: an attempt under way is the last one. What the network has taken and
+//!   not ended is asked about, never told again, until its end is known.
 //!
 //! Not here: what a task means for services and orders (`som`), and how an element is spoken to (adapters of
 //! [`port::Network`]).

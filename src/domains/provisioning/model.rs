@@ -153,6 +153,8 @@ pub(super) struct Task {
     pub(super) payload: Value,
     /// How often the network was asked and had no answer yet.
     pub(super) polls: i16,
+    /// Its service order has ended: the network is only asked how it came out.
+    pub(super) withdrawal_wanted: bool,
     pub(super) last_error: Option<String>,
     /// The task of the same service that has to end first; known only where it was asked for.
     pub(super) waits_for: Option<TaskId>,
@@ -166,6 +168,11 @@ impl Task {
     /// Whether a task that was just taken was never tried before: it was booked (version 1) and taken (2), nothing else.
     pub(super) const fn is_new(&self) -> bool {
         self.version == 2
+    }
+
+    /// Whether the network was told of it and has not said how it ended, between two attempts.
+    pub(super) fn may_be_at_the_network(&self) -> bool {
+        matches!(self.state, TaskState::Pending | TaskState::Stuck) && self.polls > 0
     }
 }
 

@@ -295,7 +295,7 @@ pub trait Provisioning: Send + Sync {
     async fn abandon_task(&self, cx: &Context, command: AbandonTask) -> Result<TaskView>;
 
     /// The service order has ended: what is not done of its tasks will not be done. An attempt that is under way is the last
-    /// one. True when the network may have heard of any of them: then something has to be taken back.
+    /// one; what the network has taken is asked about until it ends, and nothing of the service is begun before. True when the network may have heard of any of them: then something has to be taken back.
     async fn withdraw_tasks(&self, tx: &Tx, cx: &Context, service_order_id: &str, reason: &str) -> Result<bool>;
 
     async fn set_fault(&self, cx: &Context, command: SetFaultInjection) -> Result<FaultView>;
@@ -319,6 +319,9 @@ pub struct NetworkTask {
     pub is_new: bool,
     /// How often the network was told of this task and has not said yet how it ended: it may know the task.
     pub polls: i16,
+    /// Its service order has ended: the network is asked what became of the task, and never told to do it. What it does not
+    /// know it answers as refused.
+    pub only_ask: bool,
     /// Number, IMSI, plan: whatever the element needs.
     pub payload: serde_json::Value,
 }

@@ -69,7 +69,6 @@ impl Service {
                 // Recovery comes back to it; the delivery that began it is done.
                 Claim::Later(wait) if wait > WATCHED_MAX => return Ok(None),
                 Claim::Later(wait) => tokio::time::sleep(wait).await,
-                Claim::Taken(task) if task.state.is_final() => return Ok(Some(Ended::of(&task))),
                 Claim::Taken(task) => {
                     let ended = Ended::of(&task);
                     let outcome = self.attempt(cx, &task).await;
@@ -92,6 +91,7 @@ impl Service {
             attempt: task.attempts,
             is_new: task.is_new(),
             polls: task.polls,
+            only_ask: task.withdrawal_wanted,
             payload: task.payload.clone(),
         };
         crash::point("provisioning.task.before_call");
@@ -140,7 +140,9 @@ impl Service {
                 task.attempts -= 1;
                 task.polls += 1;
             }
-            Outcome::Again { .. } | Outcome::Failed { .. } => {}
+            // The network has said how that attempt ended: the next one is told to it anew.
+            Outcome::Again { .. } => task.polls = 0,
+            Outcome::Failed { .. } => {}
         }
         task.version += 1;
         let tx = self.platform.db.begin().await?;

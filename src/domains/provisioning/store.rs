@@ -35,6 +35,7 @@ struct Row {
     max_attempts: i16,
     payload: Value,
     polls: i16,
+    withdrawal_wanted: bool,
     last_error: Option<String>,
     waits_for: Option<String>,
     created_at: DateTime<Utc>,
@@ -46,12 +47,17 @@ struct Row {
 /// Without what the task waits for, which whoever takes a task knows to be nothing.
 const COLUMNS: &str =
     "t.id, t.service_id, t.service_order_id, t.commercial_order_id, t.subscription_id, t.task_type, t.state,
-    t.attempts, t.max_attempts, t.payload, t.polls, t.last_error, t.created_at, t.started_at, t.completed_at, t.version";
+    t.attempts, t.max_attempts, t.payload, t.polls, t.withdrawal_wanted,
+    t.last_error, t.created_at, t.started_at, t.completed_at, t.version";
 
 /// The earlier tasks of the same service that are not settled for good. Those of the same service order run beside this one.
 const EARLIER: &str = "from provisioning.provisioning_task e
      where e.service_id = t.service_id and e.position < t.position and e.service_order_id <> t.service_order_id
        and e.state in ('pending', 'running', 'failed', 'stuck')";
+
+/// [`Task::may_be_at_the_network`] of a row. Of one that is not wanted any more, nothing may follow
+/// before that end is known: a cessation would overtake it, and the number be somebody else's while the network works on it.
+const MAYBE_AT_IT: &str = "(t.state in ('pending', 'stuck') and t.polls > 0)";
 
 /// Everything, for those who look at a task.
 fn columns_shown() -> String {
@@ -77,6 +83,7 @@ impl TryFrom<Row> for Task {
             max_attempts: row.max_attempts,
             payload: row.payload,
             polls: row.polls,
+            withdrawal_wanted: row.withdrawal_wanted,
             last_error: row.last_error,
             waits_for: row.waits_for.map(TaskId::from),
             created_at: row.created_at,
@@ -133,8 +140,7 @@ const ABANDONED: &str = "(t.state = 'running'
           or (t.leased_by <> $1 and exists (
               select 1 from platform.replica r where r.boot_id = t.leased_by and r.lease_until < clock_timestamp()))))";
 
-/// Takes the task for one attempt; one whose process is gone is taken over, or ends as withdrawn when it is not wanted any
-/// more. An earlier task of the service that has ended stays ended, so nothing has to be locked to know that none is left.
+/// Takes the task for one attempt; one whose process is gone is taken over. An earlier task of the service that has ended stays ended, so nothing has to be locked to know that none is left.
 ///
 /// The claim does not wait for the disk: losing it in a database crash only means that somebody claims again.
 pub(super) async fn claim(platform: &Platform, cx: &Context, id: &TaskId) -> Result<Claim> {
@@ -148,14 +154,8 @@ pub(super) async fn claim(platform: &Platform, cx: &Context, id: &TaskId) -> Res
                              or {ABANDONED})
                       for update of t skip locked)
              update provisioning.provisioning_task t
-             set state = case when t.withdrawal_wanted then 'withdrawn' else 'running' end,
-                 attempts = case when t.withdrawal_wanted then t.attempts else t.attempts + 1 end,
-                 started_at = coalesce(t.started_at, $4),
-                 leased_by = case when t.withdrawal_wanted then null::uuid else $1 end,
-                 lease_until = case when t.withdrawal_wanted then null::timestamptz
-                                    else clock_timestamp() + make_interval(secs => $5) end,
-                 last_error = case when t.withdrawal_wanted then coalesce(t.last_error, 'withdrawn after its process died')
-                                   else t.last_error end,
+             set state = 'running', attempts = t.attempts + 1, started_at = coalesce(t.started_at, $4), leased_by = $1,
+                 lease_until = clock_timestamp() + make_interval(secs => $5),
                  version = t.version + 1, updated_at = clock_timestamp()
              from due where t.id = due.id
              returning {COLUMNS}, null::text as waits_for"
@@ -188,7 +188,8 @@ pub(super) async fn claim(platform: &Platform, cx: &Context, id: &TaskId) -> Res
 /// nothing is written.
 ///
 /// While an attempt is to follow, the task stays ours, so that nobody else runs it during the pause. A task that is not
-/// wanted any more has no other attempt, and nobody is to look at it.
+/// wanted any more has no other attempt, and nobody is to look at it, unless the network may still be at it: then it is asked
+/// until it says how it ended.
 pub(super) async fn record(
     tx: &Tx,
     platform: &Platform,
@@ -200,10 +201,13 @@ pub(super) async fn record(
     struct State {
         state: String,
     }
+    // Of one that is not wanted any more.
+    let ends_here = task.state != TaskState::Completed && !task.may_be_at_the_network();
     let statement = sql!(
         "update provisioning.provisioning_task
-         set state = case when withdrawal_wanted and $1 <> 'completed' then 'withdrawn' else $1 end, attempts = $2, last_error = $3, completed_at = $4, version = $5,
-             leased_by = case when $1 = 'pending' and not withdrawal_wanted then $6 end, lease_until = null,
+         set state = case when withdrawal_wanted and $11 then 'withdrawn' else $1 end, attempts = $2, last_error = $3,
+             completed_at = $4, version = $5,
+             leased_by = case when $1 = 'pending' and not (withdrawal_wanted and $11) then $6 end, lease_until = null,
              next_attempt_at = clock_timestamp() + make_interval(secs => $7), polls = $10,
              updated_at = clock_timestamp()
          where id = $8 and tenant_id = $9 and state = 'running' and leased_by = $6 and version = $5 - 1
@@ -217,7 +221,8 @@ pub(super) async fn record(
         pause.as_secs_f64(),
         &task.id,
         cx.tenant.as_ref(),
-        task.polls
+        task.polls,
+        ends_here
     );
     let row = State::find_by_statement(statement).one(&**tx).await?;
     row.map(|row| {
@@ -250,8 +255,8 @@ pub(super) struct Withdrawn {
     pub(super) version: i64,
 }
 
-/// Ends what is not done of a service order's tasks; what is running ends with its attempt. Answers those that ended now, and
-/// whether the network may have heard of any task of the order.
+/// Ends what is not done of a service order's tasks. What is running, or what the network may be at, ends as soon as the
+/// network says how it came out. Answers those that ended now, and whether the network may have heard of any task of the order.
 pub(super) async fn withdraw(
     tx: &Tx,
     cx: &Context,
@@ -271,19 +276,24 @@ pub(super) async fn withdraw(
         cx.tenant.as_ref()
     );
     let touched = Touched::find_by_statement(statement).one(&**tx).await?.is_some_and(|row| row.touched);
-    let running = sql!(
-        "update provisioning.provisioning_task set withdrawal_wanted = true
-         where service_order_id = $1 and tenant_id = $2 and state = 'running'",
+    let under_way = sql!(
+        format!(
+            "update provisioning.provisioning_task t set withdrawal_wanted = true
+             where t.service_order_id = $1 and t.tenant_id = $2 and (t.state = 'running' or {MAYBE_AT_IT})"
+        ),
         service_order_id,
         cx.tenant.as_ref()
     );
-    execute(&**tx, running).await?;
+    execute(&**tx, under_way).await?;
     let statement = sql!(
-        "update provisioning.provisioning_task
-         set state = 'withdrawn', withdrawal_wanted = true, last_error = coalesce(last_error, $3), leased_by = null,
-             version = version + 1, updated_at = clock_timestamp()
-         where service_order_id = $1 and tenant_id = $2 and state in ('pending', 'failed', 'stuck')
-         returning id, version",
+        format!(
+            "update provisioning.provisioning_task t
+             set state = 'withdrawn', withdrawal_wanted = true, last_error = coalesce(t.last_error, $3), leased_by = null,
+                 version = t.version + 1, updated_at = clock_timestamp()
+             where t.service_order_id = $1 and t.tenant_id = $2 and t.state in ('pending', 'failed', 'stuck')
+               and not {MAYBE_AT_IT}
+             returning t.id, t.version"
+        ),
         service_order_id,
         cx.tenant.as_ref(),
         reason

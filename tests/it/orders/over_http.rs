@@ -2,6 +2,7 @@
 //! not at all.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
@@ -11,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{VISA, ended, order, place, task_in};
+use super::{VISA, ended, order, place, pools, task_in};
 use crate::support::app::TestApp;
 use crate::support::cluster;
 
@@ -31,6 +32,8 @@ struct Heard {
 #[derive(Clone, Default)]
 struct Mvne {
     script: Arc<Script>,
+    /// While this is so, the network has accepted `HLR_PROVISION` and works on it.
+    provisions: Arc<AtomicBool>,
     heard: Arc<Mutex<Vec<Heard>>>,
     kinds: Arc<Mutex<BTreeMap<String, String>>>,
 }
@@ -55,6 +58,9 @@ impl Mvne {
 
     fn answer(&self, id: &str) -> Response {
         let kind = self.kinds.lock().expect("nobody panics in there").get(id).cloned().unwrap_or_default();
+        if kind == "HLR_PROVISION" && self.provisions.load(Ordering::SeqCst) {
+            return (StatusCode::ACCEPTED, Json(json!({"status": "accepted", "pollAfterMs": 500}))).into_response();
+        }
         let words = self.heard.lock().expect("nobody panics in there").iter().filter(|one| one.key == id).count();
         let Some(answers) = self.script.get(kind.as_str()) else {
             return Json(json!({"status": "done"})).into_response();
@@ -130,6 +136,52 @@ async fn a_failure_that_may_heal_is_tried_again_with_the_same_key() {
     assert_eq!(heard.iter().map(|one| one.method).collect::<Vec<_>>(), ["POST", "POST", "GET"]);
     let task = task_in(&app, "HLR_PROVISION", "completed").await;
     assert_eq!(task["attempts"], 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_failed_after_it_was_accepted_is_posted_again() {
+    let busy = (200, json!({"status": "failed", "reason": "HLR busy", "retryable": true}));
+    let script = vec![accepted(), busy, (200, json!({"status": "done"}))];
+    let (mvne, url) = Mvne::with(Script::from([("HLR_PROVISION", script)])).await;
+    let app = app_with(&url).await;
+    let customer = app.customer(VISA).await;
+    assert_eq!(app.order(&customer, "PLAN_S").await["state"], "completed");
+    let heard = mvne.heard("HLR_PROVISION");
+    assert_eq!(heard.iter().map(|one| one.method).collect::<Vec<_>>(), ["POST", "GET", "POST"]);
+    assert_eq!(heard[2].body["attempt"], 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_number_is_not_free_before_the_network_is_done_with_it() {
+    let (mvne, url) = Mvne::with(Script::new()).await;
+    mvne.provisions.store(true, Ordering::SeqCst);
+    let app = app_with(&url).await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    let placed = place(&app, &customer).await;
+    app.until("the network has accepted it", async || {
+        let accepted = "select count(*) from provisioning.provisioning_task where state = 'pending' and polls > 0";
+        (app.number(accepted).await == 1).then_some(())
+    })
+    .await;
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    assert_eq!(order(&app, &placed["id"]).await["state"], "cancelled");
+    let cessation = task_in(&app, "HLR_DEPROVISION", "pending").await;
+    assert!(cessation["waitsFor"].is_string(), "{cessation:#}");
+    let asked = mvne.heard("HLR_PROVISION").len();
+    app.until("the network is asked again", async || (mvne.heard("HLR_PROVISION").len() > asked).then_some(())).await;
+    assert_eq!(mvne.heard("HLR_DEPROVISION").len(), 0, "it would overtake what the network is at");
+    assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1));
+
+    mvne.provisions.store(false, Ordering::SeqCst);
+    task_in(&app, "HLR_DEPROVISION", "completed").await;
+    task_in(&app, "HLR_PROVISION", "completed").await;
+    app.settle().await;
+    assert_eq!(pools(&app).await, before);
+    let provision = mvne.heard("HLR_PROVISION");
+    assert_eq!(provision.iter().filter(|one| one.method == "POST").count(), 1, "it is asked, not told again");
     app.finish().await;
 }
 
