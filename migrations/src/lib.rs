@@ -35,6 +35,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0050_top_up_of_order", include_str!("../sql/0050_top_up_of_order.sql")),
     ("0051_price_moves", include_str!("../sql/0051_price_moves.sql")),
     ("0052_unsubmitted_orders", include_str!("../sql/0052_unsubmitted_orders.sql")),
+    ("0055_told_thresholds", include_str!("../sql/0055_told_thresholds.sql")),
     ("0060_customer_name_search", include_str!("../sql/0060_customer_name_search.sql")),
 ];
 

@@ -32,7 +32,7 @@ fn at(kind: &str, percent: i64, left: i64) -> (String, i64, i64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_threshold_is_told_once_a_period_and_anew_when_a_top_up_moves_it() {
+async fn each_threshold_is_told_once_a_period_whatever_a_top_up_does_to_the_share() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_S").await;
     use_up(&app, &line, "data", 2_559).await;
@@ -45,13 +45,37 @@ async fn each_threshold_is_told_once_a_period_and_anew_when_a_top_up_moves_it() 
     let top_up = json!({"subscriptionId": line["id"], "vasOfferingId": "VAS_DATA_1GB"});
     app.op("subscription.purchase_vas", top_up).await.ok();
     use_up(&app, &line, "data", 815).await;
-    assert_eq!(thresholds(&app, &line).await.len(), 4, "4915 of 6144 are 79.99 per cent");
     use_up(&app, &line, "data", 1).await;
-    assert_eq!(thresholds(&app, &line).await.last(), Some(&at("data", 80, 1_228)));
+    assert_eq!(thresholds(&app, &line).await, so_far, "4916 of 6144 are 80 per cent again, and that was told");
+    use_up(&app, &line, "data", 1_228).await;
+    assert_eq!(thresholds(&app, &line).await[4..], [at("data", 100, 0)]);
     app.op("subscription.renew_now", json!({"subscriptionId": line["id"]})).await.ok();
     use_up(&app, &line, "data", 5_120).await;
     let all = thresholds(&app, &line).await;
     assert_eq!(all[5..], [at("data", 50, 0), at("data", 80, 0), at("data", 100, 0)], "a period of its own");
+    app.settle().await;
+    let mails = "select count(*) from crm.communication_message where template = 'low_balance'";
+    assert_eq!(app.number(mails).await, 2, "of data and of voice, once");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_grant_hides_no_threshold() {
+    let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-05-06T09:00:00Z"})).await.ok();
+    let line = app.line("PLAN_S").await;
+    app.sql("update catalog.vas_offering set expiry_hours = 24 where id = 'VAS_DATA_5GB'").await;
+    for _ in 0..2 {
+        let top_up = json!({"subscriptionId": line["id"], "vasOfferingId": "VAS_DATA_5GB"});
+        app.op("subscription.purchase_vas", top_up).await.ok();
+    }
+    use_up(&app, &line, "data", 5_500).await;
+    // A third of 15,360 is used, all of it from the top-ups. Their rest ends, and half of what there was is used.
+    app.op("clock.advance", json!({"duration": "25h"})).await.ok();
+    app.op("worker.tick", json!({"name": "vas_expiry"})).await.ok();
+    assert_eq!(thresholds(&app, &line).await, []);
+    use_up(&app, &line, "data", 1).await;
+    assert_eq!(thresholds(&app, &line).await, [at("data", 50, 5_119)]);
     app.finish().await;
 }
 

@@ -151,6 +151,8 @@ struct Working {
     total: i64,
     before: i64,
     bucket: Bucket,
+    /// The highest share that was told of in the period.
+    told_percent: u8,
 }
 
 struct Batch<'a> {
@@ -261,10 +263,14 @@ impl<'a> Batch<'a> {
         let by_id: HashMap<&str, usize> =
             self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
         for balance in lines::balances(connection, &wanted, self.now).await? {
-            let UsageBalance { line, allowance, total, remaining, unlimited, fair_use } = balance;
+            let UsageBalance { line, allowance, total, remaining, unlimited, fair_use, told_percent } = balance;
             if let Some(&n) = by_id.get(line.as_str()) {
-                self.balances[n][allowance as usize] =
-                    Some(Working { total, before: remaining, bucket: Bucket { remaining, unlimited, fair_use } });
+                self.balances[n][allowance as usize] = Some(Working {
+                    total,
+                    before: remaining,
+                    bucket: Bucket { remaining, unlimited, fair_use },
+                    told_percent,
+                });
             }
         }
         Ok(())
@@ -314,7 +320,8 @@ impl<'a> Batch<'a> {
                 fresh.applied = served.applied;
                 fresh.exhausted = served.exhausts;
                 if let (Some(working), Some(remaining)) = (working, served.remaining) {
-                    fresh.crossed = thresholds::crossed(working.total, working.bucket.remaining, remaining);
+                    (fresh.crossed, working.told_percent) =
+                        thresholds::crossed(working.total, remaining, working.told_percent);
                     working.bucket.remaining = remaining;
                 }
                 if served.exhausts {
@@ -386,13 +393,13 @@ impl<'a> Batch<'a> {
         let mut remainders = Vec::new();
         for (line, balances) in self.lines.iter().zip(&self.balances) {
             for allowance in AllowanceType::ALL {
-                let Some(Working { before, bucket: Bucket { remaining: after, .. }, .. }) =
+                let Some(Working { before, bucket: Bucket { remaining: after, .. }, told_percent, .. }) =
                     balances[allowance as usize]
                 else {
                     continue;
                 };
                 if after != before {
-                    remainders.push(Remaining { line: &line.id, allowance, before, after });
+                    remainders.push(Remaining { line: &line.id, allowance, before, after, told_percent });
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! The shares of an allowance at whose use somebody may want to know.
 //!
-//! Nothing is remembered of them. What is left of an allowance only falls in a period, under the lock of its line, so each
-//! share is passed once; a top-up raises the total, and with it the share to be passed anew.
+//! Each is told once in a period. The balance remembers the highest one that was told, under the lock of its line: a top-up
+//! raises the total and lowers the share that is used, and the end of a grant raises it without any use, so the share before
+//! an event does not say what was told. What the end of a grant passed is told by the next event.
 
 /// In per cent of what was granted in the period.
 pub(super) const PERCENTS: [u8; 3] = [50, 80, 100];
@@ -27,9 +28,13 @@ impl Iterator for Thresholds {
     }
 }
 
-/// What was passed when what is left of `total` fell from `before` to `after`.
-pub(super) fn crossed(total: i64, before: i64, after: i64) -> Thresholds {
-    Thresholds { next: reached(total, before), end: reached(total, after) }
+/// What is to be told when `remaining` of `total` are left after an event, and `told` per cent were told of before; and the
+/// share that is the highest told then.
+pub(super) fn crossed(total: i64, remaining: i64, told: u8) -> (Thresholds, u8) {
+    let next = PERCENTS.iter().filter(|percent| **percent <= told).count();
+    let end = reached(total, remaining);
+    let highest = PERCENTS[..end].last().map_or(told, |percent| told.max(*percent));
+    (Thresholds { next, end }, highest)
 }
 
 /// How many of the shares are used up when this much is left. An allowance of nothing has none.
@@ -45,35 +50,54 @@ mod tests {
 
     use super::*;
 
-    fn all(total: i64, before: i64, after: i64) -> Vec<u8> {
-        crossed(total, before, after).collect()
+    fn all(total: i64, after: i64, told: u8) -> Vec<u8> {
+        crossed(total, after, told).0.collect()
     }
 
     #[test]
     fn each_share_is_passed_by_the_event_that_reaches_it() {
-        assert!(all(100, 100, 51).is_empty());
-        assert_eq!(all(100, 51, 50), [50]);
-        assert_eq!(all(100, 50, 20), [80]);
-        assert_eq!(all(100, 20, 0), [100]);
-        assert_eq!(all(100, 100, 0), PERCENTS);
-        assert_eq!(all(3, 3, 1), [50], "two of three are 66 per cent");
+        assert!(all(100, 51, 0).is_empty());
+        assert_eq!(all(100, 50, 0), [50]);
+        assert_eq!(all(100, 20, 50), [80]);
+        assert_eq!(all(100, 0, 80), [100]);
+        assert_eq!(all(100, 0, 0), PERCENTS);
+        assert_eq!(all(3, 1, 0), [50], "two of three are 66 per cent");
         assert!(all(0, 0, 0).is_empty());
-        assert_eq!(all(i64::MAX, i64::MAX, 0), PERCENTS);
+        assert_eq!(all(i64::MAX, 0, 0), PERCENTS);
+    }
+
+    #[test]
+    fn a_top_up_tells_nothing_again_and_the_end_of_a_grant_hides_nothing() {
+        assert!(all(200, 90, 50).is_empty(), "used 110 of 200 after a top-up: 50 was told");
+        assert!(all(200, 40, 80).is_empty());
+        // 200 of 1100 used, then 800 of the total end: two thirds are used without any event.
+        assert_eq!(all(300, 99, 0), [50]);
     }
 
     proptest! {
         #[test]
         fn a_period_passes_each_share_once_however_it_is_used(
-            total in 1_i64..1_000, uses in prop::collection::vec(1_i64..300, 0..40),
+            granted in 1_i64..1_000, steps in prop::collection::vec((0_u8..4, 1_i64..300), 0..40),
         ) {
-            let (mut left, mut passed) = (total, Vec::new());
-            for used in uses {
-                let after = (left - used).max(0);
-                passed.extend(crossed(total, left, after));
-                left = after;
+            let (mut total, mut left, mut told, mut passed) = (granted, granted, 0, Vec::new());
+            for (kind, quantity) in steps {
+                match kind {
+                    // A top-up, and the end of one.
+                    0 => (total, left) = (total + quantity, left + quantity),
+                    1 => (total, left) = (total - quantity.min(left), left - quantity.min(left)),
+                    _ => {
+                        left = (left - quantity).max(0);
+                        let (crossed, highest) = crossed(total, left, told);
+                        passed.extend(crossed);
+                        told = highest;
+                        let reached: Vec<u8> =
+                            PERCENTS.into_iter().filter(|p| total > 0 && (total - left) * 100 >= total * i64::from(*p)).collect();
+                        prop_assert!(reached.iter().all(|percent| passed.contains(percent)), "nothing is left out");
+                        prop_assert_eq!(passed.last().copied().unwrap_or(0), told);
+                    }
+                }
             }
-            let expected: Vec<u8> = PERCENTS.into_iter().filter(|p| (total - left) * 100 >= total * i64::from(*p)).collect();
-            prop_assert_eq!(passed, expected);
+            prop_assert!(passed.is_sorted_by(|a, b| a < b), "each once: {:?}", passed);
         }
     }
 }

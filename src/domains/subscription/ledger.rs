@@ -26,11 +26,22 @@ pub(super) struct Balance {
     pub(super) remaining: i64,
     /// What of the use was shared out over the grants.
     pub(super) settled_used: i64,
+    /// The highest share whose use was told of in this period, in per cent. Kept by the path of usage.
+    pub(super) told_percent: i16,
 }
 
 impl Balance {
     pub(super) const fn empty(kind: AllowanceType) -> Self {
-        Self { kind, unlimited: false, unlimited_until: None, fair_use: false, total: 0, remaining: 0, settled_used: 0 }
+        Self {
+            kind,
+            unlimited: false,
+            unlimited_until: None,
+            fair_use: false,
+            total: 0,
+            remaining: 0,
+            settled_used: 0,
+            told_percent: 0,
+        }
     }
 
     /// Whether nothing is counted at `now`.
@@ -332,7 +343,9 @@ mod tests {
     #[test]
     fn a_renewal_takes_what_the_plan_no_longer_has() {
         let mut ledger = Ledger::opened(period(1), &allowances(100, 5, Some(7)));
+        ledger.balance(AllowanceType::Data).told_percent = 80;
         ledger.renew(2, period(2), &allowances(200, UNLIMITED, None), hour(720));
+        assert_eq!(of(&ledger, AllowanceType::Data).told_percent, 0, "a period tells anew");
         let expired: i64 =
             ledger.entries.iter().filter(|entry| entry.kind == EntryKind::Expiry).map(|entry| entry.amount).sum();
         assert_eq!(expired, -112);

@@ -107,6 +107,8 @@ pub struct UsageBalance {
     pub unlimited: bool,
     /// Sold as unlimited: what remains is what fair use leaves.
     pub fair_use: bool,
+    /// The highest share of the allowance whose use was told of in this period, in per cent; 0: none.
+    pub told_percent: u8,
 }
 
 /// The balances behind `wanted` (line id and allowance, distinct). What a line does not have is missing. They are not
@@ -124,12 +126,13 @@ pub async fn balances(
         remaining: i64,
         unlimited: bool,
         fair_use: bool,
+        told_percent: i16,
     }
     let (lines, allowances): (Vec<&str>, Vec<&str>) =
         wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
     let rows: Vec<UsageBalanceRow> = sqlx::query_as(
         "select b.subscription_id, b.allowance_type, b.total, b.remaining,
-                b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited, b.fair_use
+                b.unlimited or coalesce(b.unlimited_until > $3, false) as unlimited, b.fair_use, b.told_percent
          from unnest($1::text[], $2::text[]) as n (subscription_id, allowance_type)
          join subscription.bundle_balance b using (subscription_id, allowance_type)",
     )
@@ -144,7 +147,8 @@ pub async fn balances(
                 Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type))
             })?;
             let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, fair_use, .. } = row;
-            Ok(UsageBalance { line, allowance, total, remaining, unlimited, fair_use })
+            let told_percent = u8::try_from(row.told_percent).unwrap_or(u8::MAX);
+            Ok(UsageBalance { line, allowance, total, remaining, unlimited, fair_use, told_percent })
         })
         .collect()
 }
@@ -157,6 +161,8 @@ pub struct Remaining<'a> {
     /// As [`balances`] gave it.
     pub before: i64,
     pub after: i64,
+    /// See [`UsageBalance`]; falls never.
+    pub told_percent: u8,
 }
 
 /// Writes what is left. The entries behind the difference are the usage rows that the batch writes.
@@ -168,15 +174,19 @@ pub async fn apply(connection: &mut PgConnection, changes: &[Remaining<'_>]) -> 
     let allowances: Vec<&str> = changes.iter().map(|change| change.allowance.as_str()).collect();
     let before: Vec<i64> = changes.iter().map(|change| change.before).collect();
     let after: Vec<i64> = changes.iter().map(|change| change.after).collect();
+    let told: Vec<i16> = changes.iter().map(|change| i16::from(change.told_percent)).collect();
+    // Neither column is indexed: the row stays on its page and no index is touched.
     let written = sqlx::query(
-        "update subscription.bundle_balance b set remaining = n.after
-         from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as n (subscription_id, allowance_type, before, after)
+        "update subscription.bundle_balance b set remaining = n.after, told_percent = n.told
+         from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::smallint[])
+             as n (subscription_id, allowance_type, before, after, told)
          where b.subscription_id = n.subscription_id and b.allowance_type = n.allowance_type and b.remaining = n.before",
     )
     .bind(lines)
     .bind(allowances)
     .bind(before)
     .bind(after)
+    .bind(told)
     .execute(connection)
     .await?;
     if written.rows_affected() != changes.len() as u64 {

@@ -165,7 +165,7 @@ impl Telling for UsageThresholdReached {
             total: self.total,
         };
         Some(Told {
-            business_key: format!("{}:{}", self.usage_event_id, self.allowance_type.as_str()),
+            business_key: format!("{}:{}:{}", self.subscription_id, self.period_index, self.allowance_type.as_str()),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
             notice: Notice::LowBalance(low),

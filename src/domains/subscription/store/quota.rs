@@ -79,6 +79,7 @@ pub(in crate::domains::subscription) async fn ledgers(
         total: i64,
         remaining: i64,
         settled_used: i64,
+        told_percent: i16,
     }
     let mut ledgers: BTreeMap<SubscriptionId, Ledger> = lines
         .iter()
@@ -91,18 +92,20 @@ pub(in crate::domains::subscription) async fn ledgers(
         return Ok(ledgers);
     }
     let statement = sql!(
-        "select subscription_id, allowance_type, unlimited, unlimited_until, fair_use, total, remaining, settled_used
+        "select subscription_id, allowance_type, unlimited, unlimited_until, fair_use, total, remaining, settled_used,
+                told_percent
          from subscription.bundle_balance
          where subscription_id = any($1) and tenant_id = $2 order by subscription_id, allowance_type",
         ids.clone(),
         cx.tenant.as_ref()
     );
     for row in Row::find_by_statement(statement).all(&**tx).await? {
-        let Row { unlimited, unlimited_until, fair_use, total, remaining, settled_used, .. } = row;
+        let Row { unlimited, unlimited_until, fair_use, total, remaining, settled_used, told_percent, .. } = row;
         let kind = allowance_type(&row.allowance_type)?;
         if let Some(ledger) = ledgers.get_mut(&SubscriptionId::from(row.subscription_id)) {
-            let balance = Balance { kind, unlimited, unlimited_until, fair_use, total, remaining, settled_used };
-            ledger.balances.push(balance);
+            let quota =
+                Balance { kind, unlimited, unlimited_until, fair_use, total, remaining, settled_used, told_percent };
+            ledger.balances.push(quota);
         }
     }
     add_open_grants(tx, cx, ids, &mut ledgers).await?;
@@ -184,16 +187,17 @@ pub(in crate::domains::subscription) async fn save_all(tx: &Tx, cx: &Context, le
              from unnest($4::text[], $5::text[], $6::int[], $7::text[], $8::bigint[], $9::text[])
                  as e (id, allowance_type, period_index, kind, amount, source))
          insert into subscription.bundle_balance (subscription_id, allowance_type, tenant_id, unlimited, total, remaining, unit,
-             period_index, period_start, period_end, unlimited_until, fair_use, settled_used)
+             period_index, period_start, period_end, unlimited_until, fair_use, settled_used, told_percent)
          select b.id, b.allowance_type, $1, b.unlimited, b.total, b.remaining, b.unit, b.period_index, b.period_start,
-             b.period_end, nullif(b.unlimited_until, '')::timestamptz, b.fair_use, b.settled_used
+             b.period_end, nullif(b.unlimited_until, '')::timestamptz, b.fair_use, b.settled_used, b.told_percent
          from unnest($10::text[], $11::text[], $12::bool[], $13::bigint[], $14::bigint[], $15::text[], $16::int[],
-                 $17::timestamptz[], $18::timestamptz[], $19::text[], $20::bool[], $21::bigint[])
+                 $17::timestamptz[], $18::timestamptz[], $19::text[], $20::bool[], $21::bigint[], $22::smallint[])
              as b (id, allowance_type, unlimited, total, remaining, unit, period_index, period_start, period_end,
-                 unlimited_until, fair_use, settled_used)
+                 unlimited_until, fair_use, settled_used, told_percent)
          on conflict (subscription_id, allowance_type) do update
          set unlimited = excluded.unlimited, total = excluded.total, remaining = excluded.remaining,
              unlimited_until = excluded.unlimited_until, fair_use = excluded.fair_use, settled_used = excluded.settled_used,
+             told_percent = excluded.told_percent,
              period_index = excluded.period_index, period_start = excluded.period_start, period_end = excluded.period_end",
         cx.tenant.as_ref(),
         cx.now,
@@ -215,7 +219,8 @@ pub(in crate::domains::subscription) async fn save_all(tx: &Tx, cx: &Context, le
         balances.iter().map(|((_, ledger), _)| ledger.period.end).collect::<Vec<_>>(),
         balance_texts(|balance| text(balance.unlimited_until)),
         balances.iter().map(|(_, balance)| balance.fair_use).collect::<Vec<_>>(),
-        numbers(|balance| balance.settled_used)
+        numbers(|balance| balance.settled_used),
+        balances.iter().map(|(_, balance)| balance.told_percent).collect::<Vec<_>>()
     );
     execute(&**tx, statement).await?;
     save_grants(tx, cx, ledgers).await
