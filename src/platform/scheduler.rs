@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 use serde_json::Value;
@@ -90,7 +92,8 @@ impl Scheduler {
         Self { db, clock, ids, ticks }
     }
 
-    /// Starts one loop per tick; they end when `stop` is cancelled.
+    /// Starts one loop per tick; they end when `stop` is cancelled, and for no other reason: a run that fails or panics is
+    /// followed by the next one on time.
     pub fn start(self: &Arc<Self>, stop: &CancellationToken, tasks: &TaskTracker) {
         for (name, tick) in &self.ticks.by_name {
             let Some(every) = tick.every else { continue };
@@ -121,7 +124,12 @@ impl Scheduler {
             *name
         ))
         .await;
-        let outcome = (tick.run)(cx).await;
+        let outcome = AssertUnwindSafe(async { (tick.run)(cx).await }).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|_| {
+            // The panic hook has said where.
+            tracing::error!(tick = *name, "tick panicked");
+            Err(Error::Internal(format!("the tick {name} panicked; the log of this process says where")))
+        });
         let (report, error) = match &outcome {
             Ok(report) => (Some(report.clone()), None),
             Err(error) => (None, Some(error.to_string())),

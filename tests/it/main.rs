@@ -39,6 +39,7 @@ mod smtp;
 mod soak;
 mod subscription;
 mod telemetry;
+mod ticks;
 mod tidy;
 mod tmf_gate;
 mod tmf_table;
