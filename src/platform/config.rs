@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::platform::paths;
 use crate::platform::perimeter;
 use crate::platform::trace::TraceConfig;
 
-/// Every variable that is read, with its default and meaning: `.env.example` is generated from this list.
+/// Every variable that is read, with its default and meaning: `.env.example` is generated from this list and [`NUMBERS`].
 pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         "BSS_ENV",
@@ -23,7 +24,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "development, staging or production; production refuses clock control, prebaked KYC and crash points",
     ),
     ("BSS_DB_URL", "", "PostgreSQL URL; empty: bss runs its own private cluster in the data directory"),
-    ("BSS_DB_CONNECTIONS", "24", "largest number of database connections of this process, 6 to 200"),
+    ("BSS_DB_CONNECTIONS", "24", "largest number of database connections of this process"),
     ("BSS_DATA_DIR", "", "data directory; empty: $XDG_DATA_HOME/bss, or /var/lib/bss for root"),
     ("BSS_PG_BIN", "", "directory of initdb and postgres; empty: PATH, then /usr/lib/postgresql/*/bin"),
     ("BSS_PG_USER", "", "account that runs the private cluster when bss runs as root; empty: postgres"),
@@ -88,32 +89,32 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         "BSS_RENEWAL_TICK_SECONDS",
         "60",
-        "cadence of the sweeps for renewals, ended top-ups and price migrations, 0 turns them off",
+        "seconds between the sweeps for renewals, ended top-ups and price migrations; 0 turns them off",
     ),
     (
         "BSS_RENEWAL_REMINDER_LOOKAHEAD_SECONDS",
         "86400",
-        "how long before a renewal its customer is reminded, 0 or less: not at all",
+        "seconds before a renewal at which its customer is reminded; 0 or -1: not at all",
     ),
-    ("BSS_RECONCILIATION_INTERVAL_SECONDS", "60", "cadence of the stuck-order sweep, 0 turns it off"),
-    ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", "900", "age after which an order in progress is flagged"),
+    ("BSS_RECONCILIATION_INTERVAL_SECONDS", "60", "seconds between the sweeps for stuck orders; 0 turns them off"),
+    ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", "900", "age in seconds after which an order in progress is flagged"),
     (
         "BSS_ORDER_SUBMIT_WITHIN_SECONDS",
         "604800",
-        "age after which an order that nobody submits is cancelled; 0: never",
+        "age in seconds after which an order that nobody submits is cancelled; 0: never",
     ),
-    ("BSS_RESERVATION_TTL_SECONDS", "3600", "how long a number or eSIM stays reserved for an order"),
+    ("BSS_RESERVATION_TTL_SECONDS", "3600", "seconds for which a number or eSIM stays reserved for an order"),
     (
         "BSS_USAGE_RETENTION_MONTHS",
         "18",
-        "whole months that usage is kept after the month of its recording, 3 to 240; 0 keeps it for ever",
+        "months that usage is kept after the month of its recording; 0 keeps it for ever",
     ),
     (
         "BSS_EVENT_RETENTION_MONTHS",
         "24",
-        "whole months that the event log is kept after the month of its recording, 3 to 240; 0 keeps it for ever",
+        "months that the event log is kept after the month of its recording; 0 keeps it for ever",
     ),
-    ("BSS_NUMBER_QUARANTINE_DAYS", "90", "how long the number of a terminated line rests"),
+    ("BSS_NUMBER_QUARANTINE_DAYS", "90", "days for which the number of a terminated line rests"),
     ("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "50", "pool_low is raised when this many numbers are left"),
     (
         "BSS_HUB_ALLOW_PRIVATE",
@@ -125,7 +126,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_OPERATOR_COUNTRY", "SG", "ISO 3166-1 alpha-2 country"),
     ("BSS_OPERATOR_CURRENCY", "SGD", "ISO 4217 currency"),
     ("BSS_OPERATOR_CALLING_CODE", "65", "country calling code"),
-    ("BSS_OPERATOR_NUMBER_LENGTH", "8", "digits of a number without the calling code, 4 to 12"),
+    ("BSS_OPERATOR_NUMBER_LENGTH", "8", "digits of a number without the calling code"),
     ("BSS_OPERATOR_TIME_ZONE", "Asia/Singapore", "IANA time zone"),
     ("BSS_OPERATOR_TAX_LABEL", "GST inclusive", "tax note beside prices"),
     ("BSS_OPERATOR_LOCALE", "en-SG", "BCP 47 language tag"),
@@ -133,8 +134,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_LOG_FORMAT", "json", "json or text"),
     ("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/HTTP collector, such as http://127.0.0.1:4318; empty: no export"),
     ("BSS_OTEL_SAMPLING_RATIO", "1.0", "share of traces that are exported, 0 to 1"),
-    ("BSS_TRACE_STORE_MB", "64", "megabytes of traces that are kept for bss trace, up to 10000; 0 records none"),
-    ("BSS_TRACE_RETENTION_HOURS", "72", "how long a trace is kept, 1 to 8760"),
+    ("BSS_TRACE_STORE_MB", "64", "megabytes of traces that are kept for bss trace; 0 records none"),
+    ("BSS_TRACE_RETENTION_HOURS", "72", "hours for which a trace is kept"),
     ("BSS_CRASH_POINT", "", "tests only: die at this point, <name>[:<hit>]; refused in production"),
     (
         "BSS_CHAOS",
@@ -142,6 +143,51 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "tests only: handlers fail, deliveries come twice and late, such as fail=0.2,duplicate=0.2,delay_ms=30; refused in production",
     ),
 ];
+
+/// The whole numbers among the variables, and what each may be. Whoever adds one to a date or waits for it relies on the bound.
+/// Where 0 has a meaning of its own outside the range, it is in [`OR_ZERO`].
+const NUMBERS: &[(&str, RangeInclusive<i64>)] = &[
+    ("BSS_DB_CONNECTIONS", 6..=200),
+    ("BSS_PORTAL_EMAIL_SMTP_PORT", 1..=65_535),
+    ("BSS_RENEWAL_TICK_SECONDS", 1..=86_400),
+    // Longer than a period, every line would be reminded at once of its next renewal.
+    ("BSS_RENEWAL_REMINDER_LOOKAHEAD_SECONDS", -1..=2_592_000),
+    ("BSS_RECONCILIATION_INTERVAL_SECONDS", 1..=86_400),
+    ("BSS_ORDER_STUCK_THRESHOLD_SECONDS", 1..=2_592_000),
+    ("BSS_ORDER_SUBMIT_WITHIN_SECONDS", 60..=31_536_000),
+    // Shorter than the sweep takes to come by, an order would lose what it holds before anybody could work on it.
+    ("BSS_RESERVATION_TTL_SECONDS", 60..=2_592_000),
+    // The keys of usage are kept for 45 days: what they stand for must outlive them.
+    ("BSS_USAGE_RETENTION_MONTHS", 3..=240),
+    ("BSS_EVENT_RETENTION_MONTHS", 3..=240),
+    ("BSS_NUMBER_QUARANTINE_DAYS", 0..=3_650),
+    ("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", 0..=1_000_000),
+    ("BSS_OPERATOR_NUMBER_LENGTH", 4..=12),
+    ("BSS_TRACE_STORE_MB", 0..=10_000),
+    ("BSS_TRACE_RETENTION_HOURS", 1..=8_760),
+];
+
+/// Numbers that may also be 0.
+const OR_ZERO: &[&str] = &[
+    "BSS_RENEWAL_TICK_SECONDS",
+    "BSS_RECONCILIATION_INTERVAL_SECONDS",
+    "BSS_ORDER_SUBMIT_WITHIN_SECONDS",
+    "BSS_USAGE_RETENTION_MONTHS",
+    "BSS_EVENT_RETENTION_MONTHS",
+];
+
+/// What a number may be. Panics for a variable that is none.
+fn range_of(name: &str) -> &'static RangeInclusive<i64> {
+    let found = NUMBERS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, range)| range).expect("every number is in the list of numbers")
+}
+
+/// `60 to 2592000`, `3 to 240, or 0`.
+fn bounds_of(name: &str) -> String {
+    let range = range_of(name);
+    let zero = if OR_ZERO.contains(&name) { ", or 0" } else { "" };
+    format!("{} to {}{zero}", range.start(), range.end())
+}
 
 /// Text that never shows in logs or debug output.
 #[derive(Clone, PartialEq, Eq)]
@@ -375,15 +421,15 @@ impl Reader<'_> {
         self.parsed(name, "true or false (also 1, yes, on, 0, no, off)", flag)
     }
 
-    /// The keys of usage are kept for 45 days: what they stand for must outlive them.
-    fn months(&mut self, name: &str) -> u32 {
-        self.parsed(name, "a number of months from 3 to 240, or 0", |text| {
-            text.parse().ok().filter(|months| *months == 0 || (3..=240).contains(months))
-        })
+    /// A number of [`NUMBERS`].
+    fn whole<T: TryFrom<i64>>(&mut self, name: &str) -> T {
+        let number =
+            self.parsed(name, &format!("a whole number from {}", bounds_of(name)), |text| in_bounds(name, text));
+        T::try_from(number).unwrap_or_else(|_| unreachable!("the bounds of {name} fit its type"))
     }
 
     fn seconds(&mut self, name: &str) -> Duration {
-        self.parsed(name, "a whole number of seconds", |text| text.parse().ok().map(Duration::from_secs))
+        Duration::from_secs(self.whole(name))
     }
 }
 
@@ -394,6 +440,11 @@ fn default_of(name: &str) -> &'static str {
 fn flag(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Some(true),
+fn in_bounds(name: &str, text: &str) -> Option<i64> {
+    let is_open = |number: &i64| range_of(name).contains(number) || (*number == 0 && OR_ZERO.contains(&name));
+    text.parse().ok().filter(is_open)
+}
+
         "0" | "false" | "no" | "off" => Some(false),
         _ => None,
     }
@@ -444,21 +495,15 @@ impl Config {
             network: r.network(),
             mail: r.mail(),
             renewal_tick: tick(r.seconds("BSS_RENEWAL_TICK_SECONDS")),
-            renewal_reminder_lookahead: r.parsed(
-                "BSS_RENEWAL_REMINDER_LOOKAHEAD_SECONDS",
-                "a whole number of seconds",
-                |text| text.parse().ok().and_then(TimeDelta::try_seconds),
-            ),
+            renewal_reminder_lookahead: TimeDelta::seconds(r.whole("BSS_RENEWAL_REMINDER_LOOKAHEAD_SECONDS")),
             reconciliation_tick: tick(r.seconds("BSS_RECONCILIATION_INTERVAL_SECONDS")),
             order_stuck_after: r.seconds("BSS_ORDER_STUCK_THRESHOLD_SECONDS"),
             order_submit_within: Some(r.seconds("BSS_ORDER_SUBMIT_WITHIN_SECONDS")).filter(|age| !age.is_zero()),
             reservation_ttl: r.seconds("BSS_RESERVATION_TTL_SECONDS"),
-            usage_retention_months: r.months("BSS_USAGE_RETENTION_MONTHS"),
-            event_retention_months: r.months("BSS_EVENT_RETENTION_MONTHS"),
-            number_quarantine_days: r
-                .parsed("BSS_NUMBER_QUARANTINE_DAYS", "a whole number of days", |text| text.parse().ok()),
-            msisdn_low_threshold: r
-                .parsed("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD", "a whole number", |text| text.parse().ok()),
+            usage_retention_months: r.whole("BSS_USAGE_RETENTION_MONTHS"),
+            event_retention_months: r.whole("BSS_EVENT_RETENTION_MONTHS"),
+            number_quarantine_days: r.whole("BSS_NUMBER_QUARANTINE_DAYS"),
+            msisdn_low_threshold: r.whole("BSS_INVENTORY_MSISDN_POOL_LOW_THRESHOLD"),
             hub_allow_private: r.flag("BSS_HUB_ALLOW_PRIVATE"),
             profile: r.profile(),
             log: r.log(),
@@ -509,9 +554,7 @@ impl Reader<'_> {
                     text.parse().is_ok_and(ours).then(|| Some(Secret::new(text.to_owned())))
                 }
             }),
-            connections_max: self.parsed("BSS_DB_CONNECTIONS", "a number from 6 to 200", |text| {
-                text.parse().ok().filter(|n| (6..=200).contains(n))
-            }),
+            connections_max: self.whole("BSS_DB_CONNECTIONS"),
             pg_bin: self.optional("BSS_PG_BIN").map(PathBuf::from),
             pg_user: self.optional("BSS_PG_USER"),
         }
@@ -599,9 +642,7 @@ impl Reader<'_> {
         };
         SmtpConfig {
             ca_file: self.optional("BSS_PORTAL_EMAIL_SMTP_CA_FILE").map(PathBuf::from),
-            port: self.parsed("BSS_PORTAL_EMAIL_SMTP_PORT", "a port number", |text| {
-                if text.is_empty() { Some(usual) } else { text.parse().ok().filter(|port| *port > 0) }
-            }),
+            port: self.port("BSS_PORTAL_EMAIL_SMTP_PORT", usual),
             from: self.text("BSS_PORTAL_EMAIL_FROM"),
             host,
             tls,
@@ -616,6 +657,14 @@ impl Reader<'_> {
         Profile {
             name: self.parsed("BSS_OPERATOR_NAME", "1 to 60 characters", |t| {
                 (1..=60).contains(&t.chars().count()).then(|| t.to_owned())
+    /// A number of [`NUMBERS`] whose default depends on something else.
+    fn port(&mut self, name: &str, usual: u16) -> u16 {
+        let expected = format!("a whole number from {}, or empty", bounds_of(name));
+        self.parsed(name, &expected, |text| {
+            if text.is_empty() { Some(usual) } else { in_bounds(name, text).and_then(|port| port.try_into().ok()) }
+        })
+    }
+
             }),
             support_email: self
                 .parsed("BSS_OPERATOR_SUPPORT_EMAIL", "an e-mail address", |t| t.contains('@').then(|| t.to_owned())),
@@ -625,9 +674,7 @@ impl Reader<'_> {
             currency: self.parsed("BSS_OPERATOR_CURRENCY", "three capital letters (ISO 4217)", |t| t.parse().ok()),
             calling_code: self
                 .parsed("BSS_OPERATOR_CALLING_CODE", "1 to 3 digits", |t| digits(t, 3).map(|()| t.to_owned())),
-            number_length: self.parsed("BSS_OPERATOR_NUMBER_LENGTH", "a number from 4 to 12", |t| {
-                t.parse().ok().filter(|n| (4..=12).contains(n))
-            }),
+            number_length: self.whole("BSS_OPERATOR_NUMBER_LENGTH"),
             time_zone: self
                 .parsed("BSS_OPERATOR_TIME_ZONE", "an IANA time zone such as Europe/Berlin", |t| t.parse().ok()),
             tax_label: self.text("BSS_OPERATOR_TAX_LABEL"),
@@ -659,12 +706,8 @@ impl Reader<'_> {
     }
 
     fn traces(&mut self) -> TraceConfig {
-        let hours: u64 = self.parsed("BSS_TRACE_RETENTION_HOURS", "a whole number of hours from 1 to 8760", |text| {
-            text.parse().ok().filter(|hours| (1..=8760).contains(hours))
-        });
-        let megabytes_max = self.parsed("BSS_TRACE_STORE_MB", "a whole number from 0 to 10000", |text| {
-            text.parse().ok().filter(|megabytes| *megabytes <= 10_000)
-        });
+        let hours: u64 = self.whole("BSS_TRACE_RETENTION_HOURS");
+        let megabytes_max = self.whole("BSS_TRACE_STORE_MB");
         TraceConfig { megabytes_max, age_max: Duration::from_secs(hours * 3600) }
     }
 
@@ -764,7 +807,9 @@ mod tests {
         let mut sample = SAMPLE_HEAD.to_owned();
         for (name, default, meaning) in VARIABLES {
             let quote = if default.contains(' ') { "\"" } else { "" };
-            writeln!(sample, "\n# {meaning}\n#{name}={quote}{default}{quote}").unwrap();
+            let is_number = NUMBERS.iter().any(|(number, _)| number == name);
+            let bounds = if is_number { format!(" ({})", bounds_of(name)) } else { String::new() };
+            writeln!(sample, "\n# {meaning}{bounds}\n#{name}={quote}{default}{quote}").unwrap();
         }
         let committed = include_str!("../../.env.example");
         assert!(committed == sample, ".env.example is not what VARIABLES says; it should be:\n{sample}");
@@ -801,6 +846,51 @@ mod tests {
             ("BSS_ALLOW_ADMIN_RESET", "yes"),
             ("BSS_CRASH_POINT", "effect.before_done"),
             ("BSS_CHAOS", "fail=0.1"),
+    #[test]
+    fn every_number_is_taken_up_to_its_bounds_and_refused_beyond_them_all_at_once() {
+        let smtp = [
+            ("BSS_PORTAL_EMAIL_PROVIDER", "smtp"),
+            ("BSS_PORTAL_EMAIL_FROM", "hello@example.test"),
+            ("BSS_PORTAL_EMAIL_SMTP_HOST", "mail.example.test"),
+            ("BSS_PORTAL_PUBLIC_URL", "https://my.example.test"),
+        ];
+        let with = |number: fn(&str, &RangeInclusive<i64>) -> String| {
+            let numbers: Vec<(&str, String)> =
+                NUMBERS.iter().map(|(name, range)| (*name, number(name, range))).collect();
+            let given = numbers.iter().map(|(name, number)| (*name, number.as_str()));
+            read(&smtp.into_iter().chain(given).collect::<Vec<_>>())
+        };
+        with(|_, range| range.start().to_string()).unwrap();
+        with(|_, range| range.end().to_string()).unwrap();
+        with(|name, range| if OR_ZERO.contains(&name) { 0 } else { *range.start() }.to_string()).unwrap();
+        let below = |name: &str, range: &RangeInclusive<i64>| {
+            if range.start() - 1 == 0 && OR_ZERO.contains(&name) { -1 } else { range.start() - 1 }.to_string()
+        };
+        for faults in [
+            with(below).unwrap_err(),
+            with(|_, range| (range.end() + 1).to_string()).unwrap_err(),
+            with(|_, _| u64::MAX.to_string()).unwrap_err(),
+            with(|_, _| "1.5".to_owned()).unwrap_err(),
+        ] {
+            assert_eq!(faults.0.len(), NUMBERS.len(), "{faults}");
+        }
+        let none = read(&[("BSS_RESERVATION_TTL_SECONDS", "0"), ("BSS_NUMBER_QUARANTINE_DAYS", "4294967295")]);
+        assert_eq!(
+            none.unwrap_err().0,
+            [
+                "BSS_RESERVATION_TTL_SECONDS must be a whole number from 60 to 2592000",
+                "BSS_NUMBER_QUARANTINE_DAYS must be a whole number from 0 to 3650",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_number_is_a_variable() {
+        for name in NUMBERS.iter().map(|(name, _)| name).chain(OR_ZERO) {
+            assert!(VARIABLES.iter().any(|(known, ..)| known == name) && !bounds_of(name).is_empty(), "{name}");
+        }
+    }
+
         ]);
         assert_eq!(faults.unwrap_err().0.len(), 3);
         assert!(!read(&[("BSS_ENV", "production")]).unwrap().kyc_allow_prebaked);

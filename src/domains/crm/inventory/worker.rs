@@ -20,16 +20,18 @@ impl Service {
     /// because somebody is not done with them.
     pub(crate) async fn free_expired_reservations(&self, cx: &Context) -> Result<(u64, u64)> {
         let (mut released, mut kept) = (0, 0);
+        let mut seen = BTreeSet::new();
         loop {
             let orders: BTreeSet<String> = numbers::expired(&self.platform.db, cx, BATCH)
                 .await?
                 .into_iter()
                 .chain(profiles::expired(&self.platform.db, cx, BATCH).await?)
                 .collect();
+            // Each order once a run, so that the run ends: what is due again at once is for the next one.
+            let orders: Vec<String> = orders.into_iter().filter(|order| seen.insert(order.clone())).collect();
             if orders.is_empty() {
                 break;
             }
-            let orders: Vec<String> = orders.into_iter().collect();
             let mut needed = BTreeSet::new();
             for keeper in self.keepers() {
                 needed.extend(keeper.still_need(cx, &orders).await?);
