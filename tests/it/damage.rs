@@ -49,6 +49,13 @@ const DAMAGES: &[Damage] = &[
         "update order_mgmt.product_order set state = 'in_progress', completed_date = null where id = 'ORD-0001'",
         ADAS_ORDER,
     ),
+    // As above, of an order that was flagged as stuck and whose tasks nobody will run.
+    damage(
+        "com.order_is_terminal_or_explained",
+        "update order_mgmt.product_order set state = 'in_progress', completed_date = null, stuck_flagged_at = now() where id = 'ORD-0001';
+         update provisioning.provisioning_task set state = 'withdrawn', completed_at = null where commercial_order_id = 'ORD-0001'",
+        ADAS_ORDER,
+    ),
     damage(
         "com.completed_order_has_its_line",
         "update order_mgmt.order_item set target_subscription_id = null where order_id = 'ORD-0001'",

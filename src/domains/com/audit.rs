@@ -5,11 +5,12 @@ use crate::platform::audit::Check;
 pub const CHECKS: &[Check] = &[
     Check {
         name: "com.order_is_terminal_or_explained",
-        description: "Every order in progress is waited for by a delivery, a network task, a pending line or top-up, or is flagged as stuck.",
+        description: "Every order in progress is waited for by a delivery, by a network task that is not settled for good, or by a \
+                      pending line or top-up. That it was flagged as stuck moves nothing.",
         offenders: "
             select o.id, 'in progress since ' || o.submitted_at || ' and nothing will move it'
             from order_mgmt.product_order o
-            where o.state = 'in_progress' and o.stuck_flagged_at is null
+            where o.state = 'in_progress'
               and not exists (select 1 from audit.delivery d where d.aggregate_id = o.id and d.state in ('pending', 'parked'))
               and not exists (
                   select 1 from service_inventory.service_order s
@@ -18,7 +19,7 @@ pub const CHECKS: &[Check] = &[
                          or exists (
                              select 1 from provisioning.provisioning_task t
                              where t.service_order_id = s.id
-                               and (t.state <> 'completed'
+                               and (t.state in ('pending', 'running', 'failed', 'stuck')
                                     or exists (select 1 from audit.delivery d
                                                where d.aggregate_id = t.id and d.state in ('pending', 'parked'))))))
               and not exists (
