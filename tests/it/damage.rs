@@ -549,3 +549,14 @@ async fn the_night_tells_of_each_finding_once_and_of_its_return() {
     assert_eq!(tick(&platform).await["due"], true);
     platform.db.close().await;
 }
+    // More than are printed: each is told once, and none is taken for healed because others came before it.
+    sql("insert into mediation.usage_key (tenant_id, subscription_id, source, external_id, usage_id, recorded_at)
+         select 'DEFAULT', 'SUB-0001', 'night', 'n-' || n, 'UE-NIGHT-' || n, now() - interval '1 hour' from generate_series(1, 150) n")
+        .await;
+    tomorrow().await;
+    assert_eq!(tick(&platform).await["new"], 150);
+    tomorrow().await;
+    let again = tick(&platform).await;
+    assert_eq!((&again["new"], &again["findings"]), (&json!(0), &json!(151)), "{again}");
+    let open = "select count(*) from audit.finding where cleared_at is null";
+    assert_eq!(number(open).await, 151);
