@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::platform::crash;
@@ -268,6 +268,13 @@ pub struct Profile {
     pub locale: String,
 }
 
+impl Profile {
+    /// The day on which `at` falls for the operator and its customers.
+    pub fn day_of(&self, at: DateTime<Utc>) -> NaiveDate {
+        at.with_timezone(&self.time_zone).date_naive()
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
     /// None: the private cluster.
@@ -433,6 +440,11 @@ impl Reader<'_> {
     }
 }
 
+fn in_bounds(name: &str, text: &str) -> Option<i64> {
+    let is_open = |number: &i64| range_of(name).contains(number) || (*number == 0 && OR_ZERO.contains(&name));
+    text.parse().ok().filter(is_open)
+}
+
 fn default_of(name: &str) -> &'static str {
     VARIABLES.iter().find(|(known, ..)| *known == name).map_or("", |(_, default, _)| default)
 }
@@ -440,11 +452,6 @@ fn default_of(name: &str) -> &'static str {
 fn flag(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Some(true),
-fn in_bounds(name: &str, text: &str) -> Option<i64> {
-    let is_open = |number: &i64| range_of(name).contains(number) || (*number == 0 && OR_ZERO.contains(&name));
-    text.parse().ok().filter(is_open)
-}
-
         "0" | "false" | "no" | "off" => Some(false),
         _ => None,
     }
@@ -650,13 +657,6 @@ impl Reader<'_> {
         }
     }
 
-    fn profile(&mut self) -> Profile {
-        let digits = |text: &str, longest: usize| {
-            (1..=longest).contains(&text.len()).then_some(()).filter(|()| text.bytes().all(|b| b.is_ascii_digit()))
-        };
-        Profile {
-            name: self.parsed("BSS_OPERATOR_NAME", "1 to 60 characters", |t| {
-                (1..=60).contains(&t.chars().count()).then(|| t.to_owned())
     /// A number of [`NUMBERS`] whose default depends on something else.
     fn port(&mut self, name: &str, usual: u16) -> u16 {
         let expected = format!("a whole number from {}, or empty", bounds_of(name));
@@ -665,6 +665,13 @@ impl Reader<'_> {
         })
     }
 
+    fn profile(&mut self) -> Profile {
+        let digits = |text: &str, longest: usize| {
+            (1..=longest).contains(&text.len()).then_some(()).filter(|()| text.bytes().all(|b| b.is_ascii_digit()))
+        };
+        Profile {
+            name: self.parsed("BSS_OPERATOR_NAME", "1 to 60 characters", |t| {
+                (1..=60).contains(&t.chars().count()).then(|| t.to_owned())
             }),
             support_email: self
                 .parsed("BSS_OPERATOR_SUPPORT_EMAIL", "an e-mail address", |t| t.contains('@').then(|| t.to_owned())),
@@ -840,13 +847,6 @@ mod tests {
     }
 
     #[test]
-    fn production_refuses_what_only_tests_may_have() {
-        let faults = read(&[
-            ("BSS_ENV", "production"),
-            ("BSS_ALLOW_ADMIN_RESET", "yes"),
-            ("BSS_CRASH_POINT", "effect.before_done"),
-            ("BSS_CHAOS", "fail=0.1"),
-    #[test]
     fn every_number_is_taken_up_to_its_bounds_and_refused_beyond_them_all_at_once() {
         let smtp = [
             ("BSS_PORTAL_EMAIL_PROVIDER", "smtp"),
@@ -891,6 +891,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn production_refuses_what_only_tests_may_have() {
+        let faults = read(&[
+            ("BSS_ENV", "production"),
+            ("BSS_ALLOW_ADMIN_RESET", "yes"),
+            ("BSS_CRASH_POINT", "effect.before_done"),
+            ("BSS_CHAOS", "fail=0.1"),
         ]);
         assert_eq!(faults.unwrap_err().0.len(), 3);
         assert!(!read(&[("BSS_ENV", "production")]).unwrap().kyc_allow_prebaked);

@@ -45,7 +45,7 @@ impl Service {
             "Line {} is active on {}; the period ends {}",
             line.id,
             line.offering_id,
-            entered.period.end.date_naive()
+            self.platform.config.profile.day_of(entered.period.end)
         );
         self.note(tx, cx, &line.customer_id, &summary).await?;
         outbox::stage(tx, cx, &activated(line, entered, paid)).await.map(drop)

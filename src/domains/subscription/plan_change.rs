@@ -48,7 +48,8 @@ impl Service {
         store::save(tx, cx, &mut line, None).await?;
         store::contract::save(tx, cx, &line).await?;
         store::change::schedule(tx, cx, &line, &pending).await?;
-        let summary = format!("Line {id} changes to {to} for {} on {}", pending.price, effective_at.date_naive());
+        let day = self.platform.config.profile.day_of(effective_at);
+        let summary = format!("Line {id} changes to {to} for {} on {day}", pending.price);
         self.note(tx, cx, &line.customer_id, &summary).await?;
         outbox::stage(tx, cx, &scheduled(&line, pending)).await.map(drop)
     }

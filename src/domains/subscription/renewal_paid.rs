@@ -21,6 +21,7 @@ use super::terms::{Pivot, Terms};
 use crate::domains::catalog::port::AllowanceView;
 use crate::domains::crm::port::Direction;
 use crate::domains::payment::port::{AttemptId, PaymentApproved};
+use crate::platform::config::Profile;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
@@ -82,9 +83,9 @@ impl Renewal {
         PaidPeriod { line: &self.line.id, entered: self.entered, paid: self.paid, attempt_id: &self.attempt_id }
     }
 
-    fn summary(&self) -> String {
+    fn summary(&self, profile: &Profile) -> String {
         let Self { line, entered, paid, .. } = self;
-        format!("Line {} renewed for {paid}; the period ends {}", line.id, entered.period.end.date_naive())
+        format!("Line {} renewed for {paid}; the period ends {}", line.id, profile.day_of(entered.period.end))
     }
 }
 
@@ -164,7 +165,8 @@ impl Service {
         store::period::insert(tx, cx, &periods).await?;
         let attempts: Vec<AttemptId> = renewals.iter().map(|renewal| renewal.attempt_id.clone()).collect();
         self.payments.recognise_all(tx, cx, &attempts).await?;
-        let note = |renewal: &Renewal| (renewal.line.customer_id.clone(), renewal.summary());
+        let profile = &self.platform.config.profile;
+        let note = |renewal: &Renewal| (renewal.line.customer_id.clone(), renewal.summary(profile));
         let notes: Vec<_> = renewals.iter().map(note).collect();
         self.customers.note_all(tx, cx, Direction::Internal, &notes).await?;
         let events: Vec<SubscriptionRenewed> = renewals.iter().map(renewed).collect();

@@ -28,7 +28,8 @@ impl Service {
         if limit == 0 || limit > ENTRIES_MAX {
             return Err(Error::invalid("/limit", format!("must be 1 to {ENTRIES_MAX}")));
         }
-        let happened = store::timeline::of_line(&self.platform.db, cx, id, limit).await?;
+        let happened =
+            store::timeline::of_line(&self.platform.db, cx, id, self.platform.config.profile.time_zone, limit).await?;
         if happened.is_empty() {
             // Every line has its first step: without one there is no such line.
             self.line(cx, id).await?;

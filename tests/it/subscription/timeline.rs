@@ -6,6 +6,27 @@ use super::plan_change::schedule;
 use super::{DECLINES, GOOD, advance, charge_to, frozen, tick, use_data};
 
 #[tokio::test]
+async fn days_are_those_of_the_operator() {
+    let app = frozen().await;
+    // Three in the morning of the fifth, in Singapore.
+    app.op("clock.freeze", json!({"at": "2026-05-04T19:00:00Z"})).await.ok();
+    let first = app.line("PLAN_M").await;
+    schedule(&app, &first["id"], "PLAN_L").await.ok();
+    let told = app.op("subscription.timeline", json!({"subscriptionId": first["id"]})).await.ok();
+    let change = told.as_array().unwrap().iter().find(|entry| entry["kind"] == "plan_change").unwrap();
+    assert!(change["summary"].as_str().unwrap().ends_with("booked from 2026-06-04 on"), "{change:#}");
+    advance(&app, "30d").await;
+    tick(&app).await;
+    app.settle().await;
+    let notes = app.op("interaction.list", json!({"customerId": first["customerId"], "limit": 100})).await.ok();
+    let notes = notes.to_string();
+    for day in ["the period ends 2026-06-04", "on 2026-06-04", "the period ends 2026-07-04"] {
+        assert!(notes.contains(day), "{day} in {notes}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn everything_that_happened_is_told_in_order() {
     let app = frozen().await;
     let first = app.line("PLAN_M").await;

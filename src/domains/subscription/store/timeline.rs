@@ -1,6 +1,7 @@
 //! What happened to a line, from the tables that say so.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
 
 use super::corrupt;
@@ -65,12 +66,13 @@ pub(in crate::domains::subscription) struct Row {
     pub(in crate::domains::subscription) actor: Option<String>,
 }
 
-/// The last `limit` happenings of a line, oldest first. What happened at the same instant is told in the order of cause:
+/// The last `limit` happenings of a line, oldest first, with their days as they are in `zone`. What happened at the same instant is told in the order of cause:
 /// what was asked for, what was paid, what state that led to, what was given.
 pub(in crate::domains::subscription) async fn of_line(
     db: &Db,
     cx: &Context,
     id: &SubscriptionId,
+    zone: Tz,
     limit: u32,
 ) -> Result<Vec<Happening>> {
     let statement = sql!(
@@ -105,7 +107,7 @@ pub(in crate::domains::subscription) async fn of_line(
                         null, null, null, e.allowance_type, e.amount, null, e.period_index, e.source, e.actor
                  from subscription.quota_entry e where e.tenant_id = $1 and e.subscription_id = $2
                  union all
-                 select 'booked', c.scheduled_at, 1, c.id, c.kind, null, null, to_char(c.effective_at at time zone 'UTC',
+                 select 'booked', c.scheduled_at, 1, c.id, c.kind, null, null, to_char(c.effective_at at time zone $4::text,
                             'YYYY-MM-DD'), null, c.price_amount_minor, c.price_currency, null, null, c.offering_id, null,
                         c.migration_id, c.scheduled_by
                  from subscription.contract_change c where c.tenant_id = $1 and c.subscription_id = $2
@@ -118,7 +120,8 @@ pub(in crate::domains::subscription) async fn of_line(
          ) latest order by at, rank, seq",
         cx.tenant.as_ref(),
         id,
-        i64::from(limit)
+        i64::from(limit),
+        zone.name()
     );
     let rows = Row::find_by_statement(statement).all(db.connection()).await?;
     rows.into_iter().map(|row| Ok(Happening { source: Source::parse(&row.source)?, row })).collect()
