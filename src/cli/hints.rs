@@ -33,6 +33,7 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     ("provisioning_task.abandon.requires_failed_or_stuck_state", "see its state: bss prov show {taskId}"),
     ("provisioning_task.resolve.requires_stuck_state", "see its state: bss prov show {taskId}"),
     ("provisioning_task.retry.requires_failed_state", "see its state: bss prov show {taskId}"),
+    ("rating.no_roaming_allowance", "buy roaming data: bss subscription vas {subscriptionId} VAS_ROAMING_1GB"),
     ("service_order.create.needs_product_order", "order it: bss order create, or bss order cease"),
     ("subscription.plan_change.already_pending", "cancel it first: bss subscription keep-plan {subscriptionId}"),
     ("subscription.plan_change.target_not_sellable_now", "see what is on sale: bss catalog list"),

@@ -269,7 +269,8 @@ async fn a_missing_allowance_refuses_and_an_unlimited_one_never_changes() {
     assert_eq!(refused(world.record(usage(&number, "sms", 1)).await).0, "usage.allowance_exhausted");
     assert_eq!(
         refused(world.record(roaming(usage(&number, "data", 1))).await).0,
-        "subscription.usage_rated.roaming_balance_required"
+        "rating.no_roaming_allowance",
+        "neither plan nor top-up gave any, not even an empty one"
     );
     assert_eq!(world.state("SUB-0001").await, "active", "a line without data is not exhausted");
     let day_pass = world.line(2, &[("data", 10)]).await;

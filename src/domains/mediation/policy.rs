@@ -3,7 +3,9 @@
 use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use super::model::TYPE_NAMES;
-use crate::domains::rating::port::{ALLOWANCE_EXHAUSTED, FAIR_USE_EXCEEDED, NO_ALLOWANCE, ROAMING_BALANCE_REQUIRED};
+use crate::domains::rating::port::{
+    ALLOWANCE_EXHAUSTED, FAIR_USE_EXCEEDED, NO_ALLOWANCE, NO_ROAMING_ALLOWANCE, ROAMING_BALANCE_REQUIRED,
+};
 use crate::domains::subscription::port::UsageLine;
 use crate::platform::error::{Rule, Violation};
 
@@ -26,6 +28,7 @@ pub const RULES: &[Rule] = &[
     ALLOWANCE_EXHAUSTED,
     FAIR_USE_EXCEEDED,
     NO_ALLOWANCE,
+    NO_ROAMING_ALLOWANCE,
     ROAMING_BALANCE_REQUIRED,
 ];
 
@@ -67,6 +70,7 @@ pub(super) fn refusal(rule: Rule) -> Violation {
     })
 }
 
+        NO_ROAMING_ALLOWANCE => "The plan has no roaming data; a roaming top-up gives some",
 /// A type that nobody knows.
 pub(super) fn unknown_type(event_type: &str) -> Violation {
     let event_type: String = event_type.chars().take(40).collect();

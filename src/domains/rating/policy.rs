@@ -6,7 +6,9 @@ use crate::platform::error::Rule;
 pub const ALLOWANCE_EXHAUSTED: Rule = Rule::new("usage.allowance_exhausted");
 /// Home data on a line that has no data allowance.
 pub const NO_ALLOWANCE: Rule = Rule::new("rating.no_allowance");
-/// Data abroad on a line with no roaming balance, or none left.
+/// Data abroad on a line whose plan and top-ups gave it no such allowance, not even an empty one.
+pub const NO_ROAMING_ALLOWANCE: Rule = Rule::new("rating.no_roaming_allowance");
+/// Data abroad on a line with no roaming data left.
 pub const ROAMING_BALANCE_REQUIRED: Rule = Rule::new("subscription.usage_rated.roaming_balance_required");
 /// An unlimited allowance beyond its fair-use limit.
 pub const FAIR_USE_EXCEEDED: Rule = Rule::new("usage.fair_use_exceeded");

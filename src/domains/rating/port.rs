@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::domains::catalog::port::AllowanceType;
 use crate::platform::error::Rule;
 
-pub use super::policy::{ALLOWANCE_EXHAUSTED, FAIR_USE_EXCEEDED, NO_ALLOWANCE, ROAMING_BALANCE_REQUIRED};
+pub use super::policy::{
+    ALLOWANCE_EXHAUSTED, FAIR_USE_EXCEEDED, NO_ALLOWANCE, NO_ROAMING_ALLOWANCE, ROAMING_BALANCE_REQUIRED,
+};
 
 /// What was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -110,7 +112,7 @@ fn serve(allowance: AllowanceType, bucket: Bucket, quantity: i64) -> Served {
 const fn missing(allowance: AllowanceType) -> Rule {
     match allowance {
         AllowanceType::Data => NO_ALLOWANCE,
-        AllowanceType::DataRoaming => ROAMING_BALANCE_REQUIRED,
+        AllowanceType::DataRoaming => NO_ROAMING_ALLOWANCE,
         AllowanceType::Voice | AllowanceType::Sms => ALLOWANCE_EXHAUSTED,
     }
 }
@@ -186,7 +188,7 @@ mod tests {
         let part = served(rate(DataRoaming, left(500), 600));
         assert_eq!((part.served, part.refused, part.remaining, part.exhausts), (500, 100, Some(0), false));
         assert_eq!(refused_by(rate(DataRoaming, left(0), 1)), ROAMING_BALANCE_REQUIRED);
-        assert_eq!(refused_by(rate(DataRoaming, None, 1)), ROAMING_BALANCE_REQUIRED);
+        assert_eq!(refused_by(rate(DataRoaming, None, 1)), NO_ROAMING_ALLOWANCE);
     }
 
     #[test]
