@@ -364,6 +364,9 @@ async fn event_times_are_checked_against_activation_and_now() {
     for days in [-3, 1] {
         assert_eq!(refused(world.record(at(days)).await).0, "usage.record.event_time_out_of_range");
     }
+    world.sql("update subscription.subscription set activated_at = activated_at - interval '1 year'").await;
+    world.record(at(-44)).await.expect("of a former period, and charged to this one");
+    assert_eq!(refused(world.record(at(-46)).await).0, "usage.record.event_time_out_of_range");
     world.sql("insert into platform.product_clock (mode, offset_ms) values ('wall', 86400000 * 10)").await;
     world.record(at(1)).await.expect("product time, not the wall clock, decides");
     world.finish().await;

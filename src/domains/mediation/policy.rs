@@ -35,6 +35,12 @@ pub const RULES: &[Rule] = &[
 /// Clocks of network elements differ; an event may be this much ahead of ours.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
+/// How long a key is kept, by the wall clock: the window in which a replay is recognised.
+pub(super) const KEY_WINDOW_DAYS: i32 = 45;
+
+/// How late an event may come: one that is older than the keys could be a repetition that nobody recognises.
+const LATE_MAX: TimeDelta = TimeDelta::days(KEY_WINDOW_DAYS as i64);
+
 /// Whether the line takes usage of this time at all. An event from before the current period is fine, and is charged to
 /// the current one: the former one is closed, its balances are gone (decision 0016).
 pub(super) fn admit(line: &UsageLine, event_time: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Rule> {
@@ -43,7 +49,7 @@ pub(super) fn admit(line: &UsageLine, event_time: DateTime<Utc>, now: DateTime<U
     }
     // Many sources know whole seconds only: the second of the activation counts.
     let activated = line.activated_at.is_some_and(|at| at.trunc_subsecs(0) <= event_time);
-    if !activated || event_time > now + CLOCK_SKEW {
+    if !activated || event_time > now + CLOCK_SKEW || event_time < now - LATE_MAX {
         return Err(EVENT_TIME_OUT_OF_RANGE);
     }
     Ok(())
@@ -59,18 +65,20 @@ pub(super) fn refusal(rule: Rule) -> Violation {
     rule.violated(match rule {
         LINE_MUST_EXIST => "No line has this number",
         LINE_MUST_BE_ACTIVE => "The line is not active",
-        EVENT_TIME_OUT_OF_RANGE => "The event lies in the future, or before the line was activated",
+        EVENT_TIME_OUT_OF_RANGE => {
+            "The event lies in the future, before the line was activated, or further back than 45 days"
+        }
         REPLAY_DIFFERS => {
             "This source and external id were used for another event; a new event needs a new external id"
         }
         NO_ALLOWANCE => "The line has no such allowance; a top-up gives one",
+        NO_ROAMING_ALLOWANCE => "The plan has no roaming data; a roaming top-up gives some",
         FAIR_USE_EXCEEDED => "The fair-use limit of the period is reached; the next period, or a top-up, gives more",
         ROAMING_BALANCE_REQUIRED => "The line has no roaming data left; a roaming top-up gives some",
         _ => "The allowance is used up; a top-up or the next period gives more",
     })
 }
 
-        NO_ROAMING_ALLOWANCE => "The plan has no roaming data; a roaming top-up gives some",
 /// A type that nobody knows.
 pub(super) fn unknown_type(event_type: &str) -> Violation {
     let event_type: String = event_type.chars().take(40).collect();
@@ -118,6 +126,14 @@ mod tests {
         assert_eq!(admitted("2026-04-30T23:59:59Z"), Err(EVENT_TIME_OUT_OF_RANGE));
         assert_eq!(admitted("2026-06-10T00:05:00Z"), Ok(()));
         assert_eq!(admitted("2026-06-10T00:05:01Z"), Err(EVENT_TIME_OUT_OF_RANGE));
+    }
+
+    #[test]
+    fn an_event_that_comes_later_than_its_repetition_would_be_known_is_refused() {
+        let now = at("2026-06-20T00:00:00Z");
+        let admitted = |time: &str| admit(&line("active"), at(time), now);
+        assert_eq!(admitted("2026-05-06T00:00:00Z"), Ok(()), "45 days late");
+        assert_eq!(admitted("2026-05-05T23:59:59Z"), Err(EVENT_TIME_OUT_OF_RANGE));
     }
 
     #[test]

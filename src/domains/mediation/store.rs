@@ -8,6 +8,7 @@ use sea_orm::FromQueryResult;
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
 
+use super::policy::KEY_WINDOW_DAYS;
 use super::port::{UsageFilter, UsageId, UsageState, UsageView};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::rating::port::UsageType;
@@ -17,9 +18,6 @@ use crate::platform::db::{self, Db};
 use crate::platform::error::{Error, Result};
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
-
-/// How long a key is kept, by the wall clock: the window in which a replay is recognised.
-pub(super) const KEY_WINDOW_DAYS: i32 = 45;
 
 /// Keys deleted per statement, and statements per run: a run is bounded, the next one goes on.
 const PURGE_BATCH: i64 = 5_000;
