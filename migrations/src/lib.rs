@@ -36,6 +36,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0051_price_moves", include_str!("../sql/0051_price_moves.sql")),
     ("0052_unsubmitted_orders", include_str!("../sql/0052_unsubmitted_orders.sql")),
     ("0055_told_thresholds", include_str!("../sql/0055_told_thresholds.sql")),
+    ("0056_renewal_failures", include_str!("../sql/0056_renewal_failures.sql")),
     ("0060_customer_name_search", include_str!("../sql/0060_customer_name_search.sql")),
 ];
 

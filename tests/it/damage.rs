@@ -323,6 +323,13 @@ const DAMAGES: &[Damage] = &[
              (select payment_attempt_id from order_mgmt.order_item where order_id = 'ORD-0001') where id = 'SUB-0001'",
         ADA,
     ),
+    damage("subscription.due_line_is_renewed", "update subscription.subscription set renewal_failures = 5 where id = 'SUB-0001'", ADA),
+    damage(
+        "subscription.due_line_is_renewed",
+        "delete from platform.product_clock;
+         update subscription.subscription set next_renewal_at = now() - interval '25 hours' where id = 'SUB-0001'",
+        ADA,
+    ),
     damage(
         "subscription.renewal_date_is_period_end",
         "update subscription.subscription set next_renewal_at = next_renewal_at + interval '1 day' where id = 'SUB-0001'",
@@ -542,13 +549,6 @@ async fn the_night_tells_of_each_finding_once_and_of_its_return() {
     tomorrow().await;
     assert_eq!(tick(&platform).await["new"], 1, "it is back");
     assert_eq!(number(told).await, 2);
-    // A process that died in the middle of its night is taken over by the next one.
-    tomorrow().await;
-    sql("insert into audit.nightly_run (day, started_at) select max(day) + 1, now() - interval '1 hour' from audit.nightly_run")
-        .await;
-    assert_eq!(tick(&platform).await["due"], true);
-    platform.db.close().await;
-}
     // More than are printed: each is told once, and none is taken for healed because others came before it.
     sql("insert into mediation.usage_key (tenant_id, subscription_id, source, external_id, usage_id, recorded_at)
          select 'DEFAULT', 'SUB-0001', 'night', 'n-' || n, 'UE-NIGHT-' || n, now() - interval '1 hour' from generate_series(1, 150) n")
@@ -560,3 +560,10 @@ async fn the_night_tells_of_each_finding_once_and_of_its_return() {
     assert_eq!((&again["new"], &again["findings"]), (&json!(0), &json!(151)), "{again}");
     let open = "select count(*) from audit.finding where cleared_at is null";
     assert_eq!(number(open).await, 151);
+    // A process that died in the middle of its night is taken over by the next one.
+    tomorrow().await;
+    sql("insert into audit.nightly_run (day, started_at) select max(day) + 1, now() - interval '1 hour' from audit.nightly_run")
+        .await;
+    assert_eq!(tick(&platform).await["due"], true);
+    platform.db.close().await;
+}

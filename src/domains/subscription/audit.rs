@@ -197,6 +197,22 @@ pub const CHECKS: &[Check] = &[
                               where h.subscription_id = s.id and h.from_state = 'blocked' and h.event_time >= s.next_renewal_at)",
     },
     Check {
+        name: "subscription.due_line_is_renewed",
+        description: "The renewal of a line that is due can be begun, and where product time is wall time no line that is to be \
+                      renewed by itself is overdue by more than a day.",
+        offenders: "
+            select s.id, 'due since ' || s.next_renewal_at || ', its renewal could not be begun ' || s.renewal_failures || ' times'
+            from subscription.subscription s
+            where s.state in ('active', 'blocked') and s.renewal_attempt_id is null and s.renewal_failures >= 5
+            union all
+            select s.id, 'due since ' || s.next_renewal_at || ' and nobody renews it'
+            from subscription.subscription s
+            where (s.state = 'active' or s.state = 'blocked' and s.block_reasons <@ '{exhausted}')
+              and s.renewal_attempt_id is null and s.renewal_failures < 5
+              and s.next_renewal_at < clock_timestamp() - interval '1 day'
+              and not exists (select 1 from platform.product_clock)",
+    },
+    Check {
         name: "subscription.renewal_date_is_period_end",
         description: "A line is renewed at the end of its period, and only while it is active or blocked.",
         offenders: "

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Service;
-use super::events::RenewalSkipped;
+use super::events::{RenewalSkipped, RenewalStalled};
 use super::model::Line;
 use super::policy;
 use super::port::{RenewalReport, SubscriptionId};
@@ -22,6 +22,7 @@ use crate::domains::catalog::port::{OfferingId, OfferingView};
 use crate::domains::payment::port::AttemptId;
 use crate::platform::context::Context;
 use crate::platform::crash;
+use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::outbox;
 use crate::platform::scheduler::Ticks;
@@ -31,6 +32,9 @@ const ACTOR: &str = "system:renewal_worker";
 
 /// Lines per unit of work: their rows are locked until it ends, and usage waits for them.
 pub(super) const BATCH: i64 = 100;
+
+/// Tries to begin a renewal after which somebody is told; with the growing pauses, a quarter of an hour. `audit` says 5, too.
+const TRIES_UNTIL_TOLD: i16 = 5;
 
 /// Charges whose outcome is waited for together.
 const WATCHED: usize = 500;
@@ -148,12 +152,33 @@ impl Service {
                 Ok(()) => sweep.add(batch),
                 Err(error) => {
                     tracing::warn!(subscription.id = %id, %error, "a renewal could not be begun, it is tried again");
-                    store::renewal::postpone(&self.platform.db, cx, id).await?;
+                    self.postpone(cx, id).await?;
                     sweep.failed += 1;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Leaves a line alone for a growing while, and tells once that somebody has to look: until then it is served for nothing.
+    async fn postpone(&self, cx: &Context, id: &SubscriptionId) -> Result<()> {
+        let tx = self.platform.db.begin().await?;
+        let Some(postponed) = store::renewal::postpone(&tx, cx, id).await? else { return Ok(()) };
+        if postponed.tries == TRIES_UNTIL_TOLD {
+            tracing::error!(
+                subscription.id = %id, tries = postponed.tries,
+                "a line that is due cannot be renewed; the warnings before this one say why"
+            );
+            let stalled = RenewalStalled {
+                subscription_id: id.clone(),
+                customer_id: postponed.customer_id.into(),
+                due_since: postponed.due_since,
+                tries: postponed.tries,
+                version: postponed.version,
+            };
+            outbox::stage(&tx, cx, &stalled).await?;
+        }
+        tx.commit().await
     }
 
     /// Begins the renewals of the next lines that are due, in one unit of work. `batch` tells the lines also on failure.
@@ -165,10 +190,36 @@ impl Service {
         batch: &mut Batch,
     ) -> Result<()> {
         let tx = self.platform.db.begin().await?;
-        let lines = store::renewal::lock_due(&tx, cx, BATCH, only).await?;
+        match self.book_batch(&tx, cx, plans, only, batch).await {
+            Ok(_) if batch.taken.is_empty() => Ok(()),
+            Ok(attempts) => {
+                crash::point("renewal.begin.before_commit");
+                tx.commit().await?;
+                crash::point("renewal.begin.after_commit");
+                batch.attempts = attempts;
+                Ok(())
+            }
+            Err(error) => {
+                // Each of its lines is begun alone next, and would be passed over while this lock lasts.
+                tx.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Books the charges of the next lines that are due, and answers them; who has no card is blocked.
+    async fn book_batch(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        plans: &Plans,
+        only: Option<&SubscriptionId>,
+        batch: &mut Batch,
+    ) -> Result<Vec<AttemptId>> {
+        let lines = store::renewal::lock_due(tx, cx, BATCH, only).await?;
         batch.taken = lines.iter().map(|line| line.id.clone()).collect();
         if lines.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let zone = self.platform.config.profile.time_zone;
         let due: Vec<(Line, Terms)> = lines
@@ -181,7 +232,7 @@ impl Service {
         let (mut requested, mut offers) = (Vec::with_capacity(due.len()), Vec::with_capacity(due.len()));
         let mut without_card = Vec::new();
         let charges = due.iter().map(|(line, terms)| renewal_charge(line, terms)).collect();
-        let answers = self.payments.request_charges(&tx, cx, charges).await?;
+        let answers = self.payments.request_charges(tx, cx, charges).await?;
         for ((line, terms), answer) in due.iter().zip(answers) {
             let plan = &terms.offering_id;
             let plan = plans.get(plan).ok_or_else(|| Error::not_found("product offering", plan))?;
@@ -194,19 +245,15 @@ impl Service {
                 Err(error) => return Err(error),
             }
         }
-        store::contract::offer(&tx, cx, &offers).await?;
-        store::renewal::mark_requested(&tx, cx, &requested).await?;
+        store::contract::offer(tx, cx, &offers).await?;
+        store::renewal::mark_requested(tx, cx, &requested).await?;
         batch.without_card = without_card.len() as u64;
         for (mut line, terms) in without_card {
             line.renewal_attempted_for = line.next_renewal_at();
             let not_paid = NotPaid { reason: "no_payment_method", terms, attempt_id: None, decline_code: None };
-            self.block_for_payment(&tx, cx, line, not_paid).await?;
+            self.block_for_payment(tx, cx, line, not_paid).await?;
         }
-        crash::point("renewal.begin.before_commit");
-        tx.commit().await?;
-        crash::point("renewal.begin.after_commit");
-        batch.attempts = requested.into_iter().map(|(_, attempt_id)| attempt_id).collect();
-        Ok(())
+        Ok(requested.into_iter().map(|(_, attempt_id)| attempt_id).collect())
     }
 
     /// States once per boundary that an overdue line is not renewed, since a renewal would not bring it back.

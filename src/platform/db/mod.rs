@@ -273,6 +273,14 @@ impl Tx {
         Ok(())
     }
 
+    /// Rolls back and waits for it: whoever goes on with the same rows at once finds them free. A connection that is lost has
+    /// let go of them, too.
+    pub async fn roll_back(self) {
+        if let Err(error) = self.inner.rollback().await {
+            tracing::debug!(%error, "a unit of work could not be rolled back; its connection is gone");
+        }
+    }
+
     pub(in crate::platform) fn mark_staged(&self) {
         self.staged.store(true, Ordering::Relaxed);
     }

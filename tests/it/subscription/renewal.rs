@@ -276,6 +276,35 @@ async fn one_line_that_cannot_be_renewed_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn a_line_that_cannot_be_renewed_is_tried_ever_less_often_and_somebody_is_told() {
+    let app = frozen().await;
+    let first = app.line("PLAN_S").await;
+    app.settle().await;
+    app.sql("update subscription.subscription set offering_id = 'PLAN_GONE'").await;
+    advance(&app, "30d").await;
+    let pause = "select round(extract(epoch from renewal_next_attempt_at - clock_timestamp()) / 60)::bigint from subscription.subscription";
+    let mut pauses = Vec::new();
+    for _ in 0..8 {
+        app.sql("update subscription.subscription set renewal_next_attempt_at = null").await;
+        let report = tick(&app).await;
+        assert_eq!(report["failed"], 1, "{report} after {pauses:?}");
+        pauses.push(app.number(pause).await);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60], "minutes");
+    let told = events(&app, &first, "subscription.renewal_stalled").await;
+    assert_eq!(told.len(), 1, "once: {told:#?}");
+    assert_eq!((&told[0]["payload"]["tries"], &told[0]["payload"]["dueSince"]), (&json!(5), &first["nextRenewalAt"]));
+    let report = app.op("audit.verify", json!({})).await.ok();
+    let check =
+        report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "subscription.due_line_is_renewed");
+    assert_eq!(check.unwrap()["offenders"][0]["id"], first["id"]);
+
+    app.sql("update subscription.subscription set offering_id = 'PLAN_S', renewal_next_attempt_at = null").await;
+    assert_eq!(tick(&app).await["renewed"], 1);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn sweeps_at_once_renew_each_line_once() {
     let app = frozen().await;
     for _ in 0..12 {

@@ -100,7 +100,7 @@ pub(in crate::domains::subscription) async fn mark_requested(
 ) -> Result<()> {
     let statement = sql!(
         "update subscription.subscription s
-         set renewal_attempt_id = r.attempt_id, renewal_next_attempt_at = null, version = s.version + 1,
+         set renewal_attempt_id = r.attempt_id, renewal_next_attempt_at = null, renewal_failures = 0, version = s.version + 1,
              renewal_attempted_for = case when s.next_renewal_at <= $4 then s.next_renewal_at else s.renewal_attempted_for end,
              updated_at = clock_timestamp()
          from unnest($2::text[], $3::text[]) as r (id, attempt_id) where s.id = r.id and s.tenant_id = $1",
@@ -112,19 +112,35 @@ pub(in crate::domains::subscription) async fn mark_requested(
     execute(&**tx, statement).await.map(drop)
 }
 
-/// Leaves lines alone until the next sweep but one: their renewal could not be begun.
-pub(in crate::domains::subscription) async fn postpone(db: &Db, cx: &Context, id: &SubscriptionId) -> Result<()> {
-    /// By the wall clock.
-    const BACKOFF_SECONDS: f64 = 60.0;
+/// A line whose renewal could not be begun.
+#[derive(Debug, FromQueryResult)]
+pub(in crate::domains::subscription) struct Postponed {
+    /// How often in a row.
+    pub(in crate::domains::subscription) tries: i16,
+    pub(in crate::domains::subscription) customer_id: String,
+    pub(in crate::domains::subscription) due_since: DateTime<Utc>,
+    pub(in crate::domains::subscription) version: i64,
+}
+
+/// Leaves a line alone for a while: a minute after the first try that failed, twice as long after each further one, up to an
+/// hour. None: its renewal was begun meanwhile, or it is in no period.
+pub(in crate::domains::subscription) async fn postpone(
+    tx: &Tx,
+    cx: &Context,
+    id: &SubscriptionId,
+) -> Result<Option<Postponed>> {
+    // The tries stop being counted where the column would overflow, long after they stopped making a difference.
     let statement = sql!(
         "update subscription.subscription
-         set renewal_next_attempt_at = clock_timestamp() + make_interval(secs => $3)
-         where tenant_id = $1 and id = $2 and renewal_attempt_id is null",
+         set renewal_failures = least(renewal_failures + 1, 10000),
+             renewal_next_attempt_at = clock_timestamp() + least(interval '1 hour', interval '1 minute' * 2 ^ least(renewal_failures, 6)),
+             version = version + 1, updated_at = clock_timestamp()
+         where tenant_id = $1 and id = $2 and renewal_attempt_id is null and next_renewal_at is not null
+         returning renewal_failures as tries, customer_id, next_renewal_at as due_since, version",
         cx.tenant.as_ref(),
-        id,
-        BACKOFF_SECONDS
+        id
     );
-    execute(db.connection(), statement).await.map(drop)
+    Ok(Postponed::find_by_statement(statement).one(&**tx).await?)
 }
 
 /// The charge for the line's next period that is in flight.
