@@ -37,6 +37,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0052_unsubmitted_orders", include_str!("../sql/0052_unsubmitted_orders.sql")),
     ("0055_told_thresholds", include_str!("../sql/0055_told_thresholds.sql")),
     ("0056_renewal_failures", include_str!("../sql/0056_renewal_failures.sql")),
+    ("0058_growing_tables", include_str!("../sql/0058_growing_tables.sql")),
     ("0060_customer_name_search", include_str!("../sql/0060_customer_name_search.sql")),
 ];
 

@@ -5,6 +5,7 @@ mod activation;
 mod blocks;
 mod contract;
 mod expiry;
+mod indexes;
 mod months;
 mod plan_change;
 mod price_migration;

@@ -262,11 +262,18 @@ pub(super) async fn show_lines_of(db: &Db, cx: &Context, customer: &CustomerId) 
 
 /// The line that holds the number, else the last one that held it.
 pub(super) async fn show_by_number(db: &Db, cx: &Context, msisdn: &Msisdn) -> Result<Shown> {
+    // In two parts, since each has an index of its own and the two together have none.
     let query = format!(
-        "select {LINE}, {BALANCES} from subscription.subscription s where s.tenant_id = $1 and s.msisdn = $2
-         order by s.state = 'terminated', s.created_at desc, s.id desc limit 1"
+        "select {LINE}, {BALANCES} from (
+             (select l.*, 0 as ended from subscription.subscription l
+              where l.tenant_id = $1 and l.msisdn = $2 and l.state <> 'terminated')
+             union all
+             (select l.*, 1 as ended from subscription.subscription l
+              where l.tenant_id = $1 and l.msisdn = $2 and l.state = 'terminated'
+              order by l.terminated_at desc limit 1)
+             order by ended limit 1) s"
     );
-    let found = shown(db.connection(), sql!(query, cx.tenant.as_ref(), msisdn)).await?;
+    let found = shown(db.keyed(), sql!(query, cx.tenant.as_ref(), msisdn)).await?;
     found.into_iter().next().ok_or_else(|| Error::not_found("subscription with the number", msisdn))
 }
 

@@ -15,6 +15,9 @@ use crate::platform::error::{Error, Result};
 
 /// An overdue line that a renewal would bring back, or keep, in service. What it must not name: `requested`, `fraud`, and
 /// `payment`, whose way back is asked for (decision 0015).
+///
+/// It is the predicate of the index `ix_subscription_renewable` and, negated, of `ix_subscription_to_be_skipped`: neither is
+/// used for another one.
 const RENEWABLE: &str = "(s.state = 'active' or s.state = 'blocked' and s.block_reasons <@ '{exhausted}')";
 
 /// Locks up to `limit` lines that are due and have no charge in flight, oldest boundary first. Lines that somebody else

@@ -1,0 +1,71 @@
+//! Queries over tables that grow for ever have an index each, and use it once there is something to be passed over. Seen from
+//! the database's own counts.
+
+use serde_json::json;
+
+use super::{advance, frozen, line, tick};
+use crate::support::app::TestApp;
+
+/// Three thousand lines that are overdue and blocked until they pay, and as many service orders of other orders.
+async fn grow(app: &TestApp) {
+    app.sql(
+        "insert into subscription.subscription
+         select (jsonb_populate_record(null::subscription.subscription, to_jsonb(s) || jsonb_build_object(
+             'id', 'SUB-X' || n, 'msisdn', 'x' || n, 'iccid', 'x' || n, 'commercial_order_id', 'ORD-X' || n, 'state', 'blocked',
+             'block_reasons', array['payment'], 'renewal_attempted_for', s.next_renewal_at))).*
+         from subscription.subscription s, generate_series(1, 3000) n where s.id = 'SUB-0001'",
+    )
+    .await;
+    app.sql(
+        "insert into service_inventory.service_order
+         select (jsonb_populate_record(null::service_inventory.service_order, to_jsonb(o) || jsonb_build_object(
+             'id', 'SO-X' || n, 'commercial_order_id', 'ORD-X' || n, 'kind', 'change'))).*
+         from service_inventory.service_order o, generate_series(1, 3000) n where o.id = 'SO-0001'",
+    )
+    .await;
+    app.sql("analyze subscription.subscription").await;
+    app.sql("analyze service_inventory.service_order").await;
+}
+
+#[tokio::test]
+async fn what_grows_is_found_by_an_index_of_its_own() {
+    let mut app = frozen().await;
+    let first = app.line("PLAN_S").await;
+    let ended = app.line("PLAN_S").await;
+    app.op("subscription.terminate", json!({"subscriptionId": ended["id"]})).await.ok();
+    app.settle().await;
+    advance(&app, "30d").await;
+    grow(&app).await;
+    let by_number = async |msisdn: &serde_json::Value| {
+        app.op("subscription.find_by_msisdn", json!({"msisdn": msisdn})).await.ok()["id"].clone()
+    };
+    for index in [
+        "uq_subscription_msisdn",
+        "ix_subscription_msisdn_ended",
+        "ix_service_order_commercial",
+        "ix_subscription_renewable",
+        "ix_subscription_to_be_skipped",
+    ] {
+        let count = async || -> i64 {
+            let scans = "select coalesce(sum(idx_scan), 0)::bigint from pg_stat_user_indexes where indexrelname = $1";
+            let scans = sqlx::query_scalar(scans).bind(index).fetch_one(app.platform.db.pool());
+            scans.await.expect("the query is right")
+        };
+        let before = count().await;
+        // Sessions tell what they counted every now and then.
+        app.until(index, async || {
+            assert_eq!(
+                (by_number(&first["msisdn"]).await, by_number(&ended["msisdn"]).await),
+                (first["id"].clone(), ended["id"].clone())
+            );
+            app.op("service_order.list_for_order", json!({"orderId": first["commercialOrderId"]})).await.ok();
+            tick(&app).await;
+            (count().await > before).then_some(())
+        })
+        .await;
+    }
+    let renewed = line(&app, &first["id"]).await;
+    assert_eq!(renewed["currentPeriodStart"], first["currentPeriodEnd"], "found among the others that are due");
+    // The books of three thousand copies are nobody's.
+    app.stop().await;
+}
