@@ -209,6 +209,7 @@ pub fn registry() -> Registry<Services> {
     let registry = operations::subscription::register(registry);
     let registry = operations::hub::register(registry);
     let registry = operations::trace::register(registry);
+    let registry = operations::rating::register(registry);
     operations::usage::register(registry)
 }
 

@@ -264,13 +264,13 @@ pub enum ClientCommand {
         after_help = "Examples:\n  bss usage simulate --msisdn 90000042 --quantity 1GB\n  bss usage history --msisdn 90000042"
     )]
     Usage(usage::UsageCommand),
-    /// Why usage was answered as it was
+    /// Why usage was answered as it was, and what a plan takes off for it
     #[command(
         subcommand,
         after_help = "\
 Examples:
   bss rating explain UE-000007
-  bss rating explain UE-000007 -o json"
+  bss rating tariff PLAN_M"
     )]
     Rating(rating::RatingCommand),
     /// Numbers and eSIM profiles

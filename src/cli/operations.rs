@@ -129,6 +129,8 @@ operations! {
     QUEUE_SHOW: Read = "queue.show";
     QUEUE_STATUS: Read = "queue.status";
     RATING_EXPLAIN: Read = "rating.explain";
+    RATING_TARIFF: Read = "rating.tariff";
+    RATING_TEST: Read = "rating.test";
     SERVICE_GET: Read = "service.get";
     SERVICE_LIST_FOR_SUBSCRIPTION: Read = "service.list_for_subscription";
     SERVICE_LIST_UNCONFIRMED: Read = "service.list_unconfirmed";

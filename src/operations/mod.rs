@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod payment;
 pub mod platform;
 pub mod provisioning;
+pub mod rating;
 pub mod services;
 pub mod som;
 pub mod subscription;

@@ -45,6 +45,30 @@ pub(crate) fn page(usage: &Value, style: Style) -> String {
 const GRANTS: &[Column] =
     &[Column::time("WHEN", "at"), Column::field("SOURCE", "source"), Column::number("AMOUNT", "amount")];
 
+const RATES: &[Column] = &[
+    Column::computed("USAGE", |rate| {
+        let abroad = if rate["roaming"] == true { " abroad" } else { "" };
+        format!("{}{abroad}", text::field(rate, "eventType"))
+    }),
+    Column::field("ALLOWANCE", "allowanceType"),
+    Column::computed("INCLUDED", |rate| match rate["included"].as_i64() {
+        None => "none".to_owned(),
+        Some(-1) => "unlimited".to_owned(),
+        Some(_) => text::quantity(rate, "included", "unit"),
+    }),
+    Column::computed("FAIR USE", |rate| {
+        if rate["fairUseQuantity"].is_null() { String::new() } else { text::quantity(rate, "fairUseQuantity", "unit") }
+    }),
+    Column::money("CHARGE", "chargeAmount", "currency"),
+];
+
+/// What a plan takes off for each kind of usage.
+pub(crate) fn tariff(answer: &Value, style: Style) -> String {
+    Page::new(style, &[&*text::field(answer, "offeringId"), &*text::field(answer, "name")], "")
+        .section("Each period", &table(Page::inner(style), RATES, text::rows(&answer["rates"])))
+        .finish()
+}
+
 /// Why an event was answered as it was.
 pub(crate) fn explanation(answer: &Value, style: Style) -> String {
     let (usage, bucket) = (&answer["usage"], &answer["bucket"]);
@@ -133,6 +157,27 @@ mod tests {
           rule        usage.record.subscription_must_be_active
           blocked by  cli-user at 2026-04-11T10:00:00Z (requested)
         ");
+    }
+
+    #[test]
+    fn a_tariff_says_what_is_included_of_each_kind() {
+        let rate = |event: &str, roaming: bool, allowance: &str, unit: &str, included: Value| {
+            json!({"eventType": event, "roaming": roaming, "allowanceType": allowance, "unit": unit, "included": included,
+                   "fairUseQuantity": if event == "sms" { json!(500) } else { Value::Null },
+                   "chargeAmount": "0.00", "currency": "SGD"})
+        };
+        let rates = [
+            rate("data", false, "data", "mb", json!(30_720)),
+            rate("data", true, "data_roaming", "mb", Value::Null),
+            rate("sms", false, "sms", "count", json!(-1)),
+        ];
+        let view = json!({"offeringId": "PLAN_M", "name": "Standard", "rates": rates});
+        let page = tariff(&view, Style::default());
+        let squeezed: Vec<String> =
+            page.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert!(squeezed.contains(&"data abroad data_roaming none - 0.00 SGD".to_owned()), "{page}");
+        assert!(squeezed.iter().any(|line| line.starts_with("sms sms unlimited 500")), "{page}");
+        assert!(page.starts_with("PLAN_M  Standard"), "{page}");
     }
 
     #[test]

@@ -258,3 +258,35 @@ async fn old_months_go_and_the_books_stay_whole() {
     assert_eq!(app.number("select count(*) from audit.delivery where consumer = 'test.nobody'").await, 0);
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_says_what_it_takes_off_and_an_event_is_rated_without_a_line() {
+    let app = TestApp::new().await;
+    let tariff = app.op("rating.tariff", json!({"offeringId": "PLAN_M"})).await.ok();
+    let rates = tariff["rates"].as_array().unwrap();
+    assert_eq!(rates.len(), 6, "three kinds, at home and abroad");
+    assert_eq!((&rates[0]["allowanceType"], &rates[0]["included"]), (&json!("data"), &json!(30_720)));
+    assert_eq!((&rates[1]["allowanceType"], &rates[1]["included"]), (&json!("data_roaming"), &json!(500)));
+    let test = async |more: Value| {
+        let mut event = json!({"offeringId": "PLAN_M", "eventType": "data", "quantity": 600, "unit": "mb"});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app.op("rating.test", event).await
+    };
+    let home = test(json!({})).await.ok();
+    assert_eq!(
+        (&home["consumedQuantity"], &home["chargeAmount"], &home["currency"]),
+        (&json!(600), &json!("0.00"), &json!("SGD"))
+    );
+    let abroad = test(json!({"roamingIndicator": true})).await.ok();
+    assert_eq!((&abroad["consumedQuantity"], &abroad["refusedQuantity"]), (&json!(500), &json!(100)));
+    test(json!({"unit": "minutes"})).await.violates("rating.unit_mismatch");
+    test(json!({"eventType": "fax"})).await.violates("rating.unknown_event_type");
+    test(json!({"offeringId": "PLAN_S", "roamingIndicator": true}))
+        .await
+        .violates("subscription.usage_rated.roaming_balance_required");
+    assert_eq!(test(json!({"offeringId": "PLAN_NONE"})).await.status, 404);
+    assert_eq!(app.op("rating.tariff", json!({"offeringId": "PLAN_NONE"})).await.status, 404);
+    assert_eq!(test(json!({"quantity": 0})).await.status, 400);
+    assert_eq!(app.number("select count(*) from mediation.usage_event").await, 0, "nothing is recorded");
+    app.finish().await;
+}

@@ -79,6 +79,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("subscription esim SUB-0001", &["subscription.get_esim_activation"]),
     ("usage simulate --msisdn 90000042", &["usage.simulate"]),
     ("rating explain UE-000001", &["rating.explain"]),
+    ("rating tariff PLAN_M", &["rating.tariff"]),
+    ("rating test PLAN_M 1GB --roaming", &["rating.test"]),
     ("usage show UE-000001", &["usage.get"]),
     ("usage history --msisdn 90000042", &["usage.history"]),
     ("usage import src/cli/tests/usage.csv --restart", &["usage.import_batch"]),

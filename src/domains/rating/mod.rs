@@ -7,3 +7,4 @@
 
 mod policy;
 pub mod port;
+mod tariff;

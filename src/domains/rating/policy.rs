@@ -10,5 +10,9 @@ pub const NO_ALLOWANCE: Rule = Rule::new("rating.no_allowance");
 pub const NO_ROAMING_ALLOWANCE: Rule = Rule::new("rating.no_roaming_allowance");
 /// Data abroad on a line with no roaming data left.
 pub const ROAMING_BALANCE_REQUIRED: Rule = Rule::new("subscription.usage_rated.roaming_balance_required");
+/// A type of usage that nobody knows.
+pub(super) const UNKNOWN_EVENT_TYPE: Rule = Rule::new("rating.unknown_event_type");
+/// A unit that the type is not counted in.
+pub(super) const UNIT_MISMATCH: Rule = Rule::new("rating.unit_mismatch");
 /// An unlimited allowance beyond its fair-use limit.
 pub const FAIR_USE_EXCEEDED: Rule = Rule::new("usage.fair_use_exceeded");

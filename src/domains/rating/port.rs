@@ -9,6 +9,7 @@ use crate::platform::error::Rule;
 pub use super::policy::{
     ALLOWANCE_EXHAUSTED, FAIR_USE_EXCEEDED, NO_ALLOWANCE, NO_ROAMING_ALLOWANCE, ROAMING_BALANCE_REQUIRED,
 };
+pub use super::tariff::{RateView, Sample, TEST_RULES, Tariff, Tested, rate_test, tariff};
 
 /// What was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
