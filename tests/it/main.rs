@@ -30,6 +30,7 @@ mod perimeter;
 mod races;
 mod refused_start;
 mod renewals_at_scale;
+mod reset;
 mod resources;
 mod set_points;
 mod soak;
