@@ -2,6 +2,7 @@
 
 pub mod nightly;
 
+use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
@@ -57,8 +58,21 @@ pub struct AuditReport {
     pub checks: Vec<CheckReport>,
 }
 
+/// What a check asks for the wall clock.
+const NOW: &str = "clock_timestamp()";
+
 /// Runs every check over one snapshot of the database.
 pub async fn verify(db: &Db, checks: &[Check]) -> Result<AuditReport> {
+    run(db, checks, NOW).await
+}
+
+/// Runs every check as it would have answered at an instant of the wall clock: what a restored database is to be judged by,
+/// since in it everything that was to be done in a moment is overdue.
+pub async fn verify_as_of(db: &Db, checks: &[Check], at: DateTime<Utc>) -> Result<AuditReport> {
+    run(db, checks, &format!("timestamptz '{}'", at.to_rfc3339())).await
+}
+
+async fn run(db: &Db, checks: &[Check], now: &str) -> Result<AuditReport> {
     use sea_orm::ConnectionTrait as _;
     let tx = db.begin().await?;
     tx.execute_unprepared(
@@ -71,7 +85,8 @@ pub async fn verify(db: &Db, checks: &[Check]) -> Result<AuditReport> {
     tx.execute_unprepared(&retention::shared_lock()).await?;
     let mut reports = Vec::with_capacity(checks.len());
     for check in checks {
-        let query = format!("select id, detail from ({}) as offender (id, detail) limit $1", check.offenders);
+        let offenders = check.offenders.replace(NOW, now);
+        let query = format!("select id, detail from ({offenders}) as offender (id, detail) limit $1");
         let offenders = Offender::find_by_statement(sql!(query, OFFENDERS_MAX)).all(&*tx).await?;
         reports.push(CheckReport {
             name: check.name.to_owned(),
