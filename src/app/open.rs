@@ -44,13 +44,7 @@ pub async fn open(
     environment: &BTreeMap<String, String>,
     prepare: Prepare,
 ) -> Result<Opened, StartError> {
-    let (url, cluster) = if let Some(url) = &config.database.url {
-        (url.reveal().to_owned(), None)
-    } else {
-        let cluster = start_cluster(&config).await?;
-        take_secrets(&mut config, environment)?;
-        (cluster.url().to_owned(), Some(cluster))
-    };
+    let (url, cluster) = locate(&mut config, environment).await?;
     let pool = PoolConfig { connections_max: config.database.connections_max, ..PoolConfig::default() };
     let db = Db::connect(&url, &pool, compose::subscribers())?;
     let local = cluster.is_some();
@@ -66,6 +60,20 @@ pub async fn open(
         seed(&platform).await?;
     }
     Ok(Opened { platform, cluster })
+}
+
+/// The URL of the database that the configuration names, and the private cluster if it is that one. Then the secrets that
+/// the environment does not give are those of the installation.
+pub(super) async fn locate(
+    config: &mut Config,
+    environment: &BTreeMap<String, String>,
+) -> Result<(String, Option<Cluster>), StartError> {
+    if let Some(url) = &config.database.url {
+        return Ok((url.reveal().to_owned(), None));
+    }
+    let cluster = start_cluster(config).await?;
+    take_secrets(config, environment)?;
+    Ok((cluster.url().to_owned(), Some(cluster)))
 }
 
 async fn start_cluster(config: &Config) -> Result<Cluster, StartError> {

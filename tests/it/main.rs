@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backup;
 mod bad_input;
 mod catalog;
 mod cli;
@@ -12,6 +13,7 @@ mod crm;
 mod damage;
 mod delivery;
 mod delivery_sets;
+mod demo;
 mod embedded_cluster;
 mod fail_points;
 mod hub;
