@@ -13,7 +13,7 @@ use super::session::{Outcome, Session};
 use super::target::Target;
 use super::{Global, scenario};
 use crate::render;
-use crate::scenario::format::{Capability, Scenario, Step, StepKind};
+use crate::scenario::format::{Capability, Scenario, Setup, Step, StepKind};
 use crate::scenario::load;
 use crate::scenario::report::{ScenarioReport, Status, StepStatus};
 
@@ -56,7 +56,7 @@ pub(super) async fn run(global: &Global, production: bool, console: &mut Console
 /// The story without what it needs to stand for itself in a run of many: an empty server and a clock that stands still.
 fn story() -> Result<Scenario, CliError> {
     let mut story = load::parse(Path::new(FILE), STORY).map_err(|invalid| CliError::Unexpected(invalid.to_string()))?;
-    story.setup = Default::default();
+    story.setup = Setup::default();
     story.teardown.unfreeze_clock = false;
     story.requires.retain(|capability| !matches!(capability, Capability::Clock | Capability::Reset));
     Ok(story)

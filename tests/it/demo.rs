@@ -45,8 +45,8 @@ async fn the_demo_is_made_once_and_shows_lines_in_every_state() {
     assert!(started.elapsed() < SECONDS, "{:?}", started.elapsed());
     let table = String::from_utf8_lossy(&made.stdout).into_owned();
     assert!(table.contains("Mei Lin Tan") && table.contains("علي حسن"), "{table}");
-    let tries = String::from_utf8_lossy(&made.stderr).into_owned();
-    for command in tries.lines().filter_map(|line| line.trim().strip_prefix("bss ")) {
+    let shown = String::from_utf8_lossy(&made.stderr).into_owned();
+    for command in shown.lines().filter_map(|line| line.trim().strip_prefix("bss ")) {
         let words: Vec<&str> = command.split('#').next().unwrap_or_default().split_whitespace().collect();
         // A top-up is bought by whoever reads this, not by the test: nothing may change before the second run.
         if words[1] != "vas" {
@@ -54,7 +54,7 @@ async fn the_demo_is_made_once_and_shows_lines_in_every_state() {
             assert!(tried.status.success(), "{command}: {}", said(&tried));
         }
     }
-    assert!(tries.contains("bss order triage ORD-") && tries.contains("bss subscription vas SUB-"), "{tries}");
+    assert!(shown.contains("bss order triage ORD-") && shown.contains("bss subscription vas SUB-"), "{shown}");
 
     let client = server.client();
     let log_end = client.op("events.list", json!({"order": "desc", "limit": 1})).await.ok();

@@ -79,7 +79,7 @@ impl Address {
         let given = self.url.query_pairs().into_owned();
         let (secret, known): (Vec<_>, Vec<_>) =
             given.filter(|(name, _)| name == "password" || knows(name)).partition(|(name, _)| name == "password");
-        let in_url = self.url.password().map(|text| percent_decoded(text));
+        let in_url = self.url.password().map(percent_decoded);
         let password = secret.into_iter().next().map(|(_, value)| value).or(in_url);
         // Neither fails: it is a URL with a host, or one that cannot have a password.
         let _ = url.set_password(None);

@@ -17,6 +17,9 @@ const MANIFEST: &str = "manifest.json";
 /// Tar counts in blocks.
 const BLOCK: u64 = 512;
 
+/// Two blocks of nothing end it.
+const END: [u8; 1024] = [0; 1024];
+
 /// No manifest of ours is longer.
 const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -66,7 +69,7 @@ impl Draft {
         self.file.write_all(header(MANIFEST, length, at)?.as_bytes())?;
         self.file.write_all(manifest)?;
         self.file.write_all(&padding(length))?;
-        self.file.write_all(&[0; 2 * BLOCK as usize])?;
+        self.file.write_all(&END)?;
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(header(DUMP, self.bytes, at)?.as_bytes())?;
         self.file.sync_all()

@@ -51,8 +51,12 @@ pub async fn swap(target: &Target, fresh: Fresh, drop_old: bool) -> Result<Place
 
 /// Renaming waits a while for sessions to end, and then says so.
 fn in_use(error: sqlx::Error, target: &Target) -> BackupError {
-    let object_in_use = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55006");
-    if object_in_use { BackupError::InUse { database: target.name().to_owned() } } else { error.into() }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if code.is_some_and(|code| code == "55006") {
+        BackupError::InUse { database: target.name().to_owned() }
+    } else {
+        error.into()
+    }
 }
 
 /// Removes a fresh database that is not wanted.
