@@ -5,14 +5,14 @@ use std::io::Write as _;
 
 use crate::app::error::StartError;
 use crate::app::open::{self, Prepare};
-use crate::app::{doctor, serve};
+use crate::app::{backup, doctor, serve};
 use crate::cli::{self, Global, Role, ServeArgs, ServerCommand};
 use crate::platform::config::{self, Config};
 
 /// Runs one command in this process and answers its exit code.
 pub async fn run(global: &Global, command: ServerCommand) -> u8 {
     let environment = config::environment();
-    if global.dry_run {
+    if global.dry_run && !matches!(command, ServerCommand::Restore(_)) {
         complain("this command cannot be tried without doing it");
         return 2;
     }
@@ -27,8 +27,15 @@ pub async fn run(global: &Global, command: ServerCommand) -> u8 {
         ServerCommand::Migrate => {
             return prepared(&environment, global, Prepare::Migrate, "the schema is current").await;
         }
-        ServerCommand::Seed => {
+        ServerCommand::Seed(args) if args.demo => return seed_demo(&environment, global).await,
+        ServerCommand::Seed(_) => {
             return prepared(&environment, global, Prepare::Seed, "the reference data is there").await;
+        }
+        ServerCommand::Backup(args) => {
+            return copied(&environment, global, |config| backup::back_up(config, &environment, global, args)).await;
+        }
+        ServerCommand::Restore(args) => {
+            return copied(&environment, global, |config| backup::restore(config, &environment, global, args)).await;
         }
         ServerCommand::Doctor => return examine(&environment, global).await,
     };
@@ -77,6 +84,40 @@ async fn prepare(environment: &BTreeMap<String, String>, global: &Global, what: 
         cluster.stop().await?;
     }
     Ok(())
+}
+
+/// The demo goes through a server; whether this is production, the environment may say here, too.
+async fn seed_demo(environment: &BTreeMap<String, String>, global: &Global) -> u8 {
+    match Config::read(environment) {
+        Ok(config) => cli::seed_demo(global.clone(), config.is_production()).await,
+        Err(error) => {
+            complain(&error.to_string());
+            2
+        }
+    }
+}
+
+async fn copied<F: Future<Output = Result<u8, backup::Fault>>>(
+    environment: &BTreeMap<String, String>,
+    global: &Global,
+    work: impl FnOnce(Config) -> F,
+) -> u8 {
+    let mut config = match Config::read(environment) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&error.to_string());
+            return 2;
+        }
+    };
+    override_with(&mut config, global, &ServeArgs::default());
+    match work(config).await {
+        Ok(code) => code,
+        Err(backup::Fault::Told(code)) => code,
+        Err(fault) => {
+            complain(&fault.to_string());
+            fault.exit_code()
+        }
+    }
 }
 
 async fn examine(environment: &BTreeMap<String, String>, global: &Global) -> u8 {

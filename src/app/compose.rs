@@ -214,7 +214,7 @@ pub fn registry() -> Registry<Services> {
 }
 
 /// Every statement about the books.
-fn checks() -> Vec<audit::Check> {
+pub(super) fn checks() -> Vec<audit::Check> {
     [
         audit::CHECKS,
         crm::CHECKS,

@@ -1,5 +1,6 @@
 //! The composition root: configuration, database, domains, workers, listeners. Alone names concrete adapters.
 
+mod backup;
 pub mod command;
 pub mod compose;
 mod doctor;

@@ -44,16 +44,7 @@ pub async fn open(
     environment: &BTreeMap<String, String>,
     prepare: Prepare,
 ) -> Result<Opened, StartError> {
-    let (url, cluster) = if let Some(url) = &config.database.url {
-        (url.reveal().to_owned(), None)
-    } else {
-        if prepare == Prepare::Nothing && !Cluster::is_made(&config.data_dir) {
-            return Err(StartError::NoCluster(config.data_dir));
-        }
-        let cluster = start_cluster(&config).await?;
-        take_secrets(&mut config, environment, prepare)?;
-        (cluster.url().to_owned(), Some(cluster))
-    };
+    let (url, cluster) = locate(&mut config, environment, prepare).await?;
     let pool = PoolConfig { connections_max: config.database.connections_max, ..PoolConfig::default() };
     let db = Db::connect(&url, &pool, compose::subscribers())?;
     let local = cluster.is_some();
@@ -69,6 +60,24 @@ pub async fn open(
         seed(&platform).await?;
     }
     Ok(Opened { platform, cluster })
+}
+
+/// The URL of the database that the configuration names, and the private cluster if it is that one. Then the secrets that
+/// the environment does not give are those of the installation.
+pub(super) async fn locate(
+    config: &mut Config,
+    environment: &BTreeMap<String, String>,
+    prepare: Prepare,
+) -> Result<(String, Option<Cluster>), StartError> {
+    if let Some(url) = &config.database.url {
+        return Ok((url.reveal().to_owned(), None));
+    }
+    if prepare == Prepare::Nothing && !Cluster::is_made(&config.data_dir) {
+        return Err(StartError::NoCluster(config.data_dir.clone()));
+    }
+    let cluster = start_cluster(config).await?;
+    take_secrets(config, environment, prepare)?;
+    Ok((cluster.url().to_owned(), Some(cluster)))
 }
 
 async fn start_cluster(config: &Config) -> Result<Cluster, StartError> {

@@ -16,6 +16,7 @@ use url::Url;
 
 mod admin;
 mod audit;
+mod backup;
 pub mod bench;
 mod catalog;
 mod client;
@@ -26,6 +27,7 @@ mod console;
 mod context;
 mod contexts;
 mod customer;
+mod demo;
 mod error;
 mod events;
 mod hints;
@@ -59,8 +61,9 @@ mod usage;
 mod usage_import;
 mod worker;
 
+pub use backup::{BackupArgs, RestoreArgs, consent, print_backup, print_offenders, print_progress, print_restored};
 pub use output::Format;
-pub use server::{Role, ServeArgs, ServerCommand};
+pub use server::{Role, SeedArgs, ServeArgs, ServerCommand};
 
 use console::Console;
 use error::CliError;
@@ -349,6 +352,13 @@ pub fn command_to_complete() -> clap::Command {
 pub async fn run(global: Global, command: ClientCommand) -> u8 {
     let mut console = Console::standard(&global);
     run_on(&global, command, &mut console).await
+}
+
+/// Fills the running server that `global` names with the demo; answers the exit code.
+pub async fn seed_demo(global: Global, production: bool) -> u8 {
+    let mut console = Console::standard(&global);
+    let outcome = demo::run(&global, production, &mut console).await;
+    told(outcome, &global, &mut console)
 }
 
 /// Prints what was looked at, for the commands that need no server; answers the exit code.

@@ -12,6 +12,7 @@ use super::target::Target;
 use super::{Global, refuse_dry_run, tokens};
 use crate::render::Style;
 use crate::scenario::client::{CallError, Caller, Identity, Operations, OpsClient};
+use crate::scenario::format::Scenario;
 use crate::scenario::load::{self, Invalid};
 use crate::scenario::report::{self, Paint, ScenarioReport, Status, SuiteReport};
 use crate::scenario::runner::{self, Options};
@@ -176,6 +177,13 @@ async fn run_one(file: &Path, caller: &OpsClient, session: &mut Session<'_>) -> 
         Status::Passed | Status::Skipped => Ok(()),
         Status::Failed | Status::Invalid => Err(CliError::Failed(format!("the scenario {} failed", report.name))),
     }
+}
+
+/// Runs a story that is part of the binary, as the operator alone.
+pub(super) async fn play(story: &Scenario, target: &Target) -> Result<ScenarioReport, CliError> {
+    let caller = caller(target, None)?;
+    let operations = caller.operations().await.map_err(|error| unavailable(error, &caller))?;
+    Ok(runner::run(&caller, story, &operations, &stoppable()).await)
 }
 
 async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session: &mut Session<'_>) -> Outcome {

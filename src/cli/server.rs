@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::backup::{BackupArgs, RestoreArgs};
+
 /// Commands that run in this process.
 #[derive(Debug, Subcommand)]
 pub enum ServerCommand {
@@ -24,15 +26,48 @@ Examples:
   bss migrate
   BSS_DB_URL=postgres://bss@db.example.test/prod bss migrate")]
     Migrate,
-    /// Load the reference data: plans, numbers, eSIM profiles
+    /// Load the reference data: plans, numbers, eSIM profiles; or a demo
     #[command(after_help = "\
 Examples:
   bss seed
-  BSS_DB_URL=postgres://bss@db.example.test/prod bss seed")]
-    Seed,
+  BSS_DB_URL=postgres://bss@db.example.test/prod bss seed
+  bss seed --demo
+
+The demo fills a running server, never one in production, with a small operator:
+customers, lines in every state, usage, and what went wrong. It is made once.")]
+    Seed(SeedArgs),
+    /// Write the whole database to one file, while servers run
+    #[command(after_help = "\
+Examples:
+  bss backup
+  bss backup /srv/backups/bss.tar --force
+  BSS_DB_URL=postgres://bss@db.example.test/prod bss backup prod.tar
+
+The file holds personal data: keep it as safe as the database. The secrets of
+the installation (tokens.env) are not in it: keep them, too, elsewhere.")]
+    Backup(BackupArgs),
+    /// Bring a backup back and prove it, with every server stopped
+    #[command(after_help = "\
+Examples:
+  bss restore /srv/backups/bss.tar --dry-run
+  bss restore /srv/backups/bss.tar --yes
+  bss restore bss.tar --data-dir /srv/bss-2 --skip-ids 0
+
+Nothing is changed unless all of it came back: the rows of every table as they
+were counted, and books that balance. --skip-ids 0 is for a move, when no server
+has worked since the backup.")]
+    Restore(RestoreArgs),
     /// Look for what could keep the server from working
     #[command(after_help = "Examples:\n  bss doctor\n  bss doctor -o json")]
     Doctor,
+}
+
+/// What is loaded.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct SeedArgs {
+    /// A small operator to look at, made through a running server's operations
+    #[arg(long)]
+    pub demo: bool,
 }
 
 /// Where `bss serve` listens and what it runs; what is not given comes from the environment.

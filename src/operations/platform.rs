@@ -524,6 +524,8 @@ pub struct ListWorkers {}
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Workers {
+    /// What the server that answers is for: `development`, `staging` or `production`.
+    pub environment: &'static str,
     pub replicas: Vec<ReplicaView>,
     pub ticks: Vec<TickView>,
 }
@@ -533,7 +535,9 @@ impl Operation<Services> for ListWorkers {
     const EFFECT: Effect = Effect::Read;
     type Output = Workers;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
-        Ok(Workers { replicas: replica::list(&services.platform.db).await?, ticks: services.scheduler.list().await? })
+        let environment = services.platform.config.environment.as_str();
+        let replicas = replica::list(&services.platform.db).await?;
+        Ok(Workers { environment, replicas, ticks: services.scheduler.list().await? })
     }
 }
 

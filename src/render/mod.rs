@@ -4,10 +4,12 @@
 //! stays empty.
 
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod card;
 pub(crate) mod catalog;
 pub(crate) mod customer;
 pub(crate) mod data;
+pub(crate) mod demo;
 pub(crate) mod generic;
 pub(crate) mod grid;
 pub(crate) mod inventory;

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backup;
 mod bad_input;
 mod catalog;
 mod cli;
@@ -14,6 +15,7 @@ mod crm;
 mod damage;
 mod delivery;
 mod delivery_sets;
+mod demo;
 mod embedded_cluster;
 mod events;
 mod fail_points;
@@ -33,6 +35,7 @@ mod perimeter;
 mod races;
 mod refused_start;
 mod renewals_at_scale;
+mod reset;
 mod resources;
 mod set_points;
 mod smtp;

@@ -54,6 +54,7 @@ fn every_command_of_the_documents_parses() {
         include_str!("../../../README.md"),
         include_str!("../../../docs/CLI.md"),
         include_str!("../../../docs/DEPLOYMENT.md"),
+        include_str!("../../../docs/runbooks/backup-and-restore.md"),
         include_str!("../../../docs/runbooks/books-do-not-balance.md"),
         include_str!("../../../docs/runbooks/parked-deliveries.md"),
         include_str!("../../../docs/runbooks/stuck-orders.md"),

@@ -3,6 +3,7 @@
 //! SQL is written as SQL, with `$n` parameters that are always bound; [`sql!`] makes the statement, `FromQueryResult` reads
 //! the rows. Only `store.rs` files of the domains and the stores of the platform use it.
 
+pub mod backup;
 mod counts;
 pub mod embedded;
 pub mod schema;

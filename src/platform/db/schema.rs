@@ -26,6 +26,11 @@ pub fn version() -> &'static str {
     bss_migrations::known().last().expect("there is at least one migration")
 }
 
+/// Whether this binary knows the step.
+pub fn knows(step: &str) -> bool {
+    bss_migrations::known().any(|known| known == step)
+}
+
 /// Compares; changes nothing.
 pub async fn state(db: &Db) -> Result<SchemaState> {
     #[derive(FromQueryResult)]

@@ -41,6 +41,10 @@ use std::{
 
 pub use self::{durability::verify_durable, error::EmbeddedError};
 use self::{home::Home, programs::Programs, server::Server};
+pub(super) use self::{
+    programs::{DEBIAN, major_of},
+    server::last_lines,
+};
 
 /// Where the private cluster lives and what runs it.
 #[derive(Debug, Clone)]

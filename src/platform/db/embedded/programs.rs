@@ -11,7 +11,8 @@ use super::EmbeddedError;
 
 /// The oldest major version that the product is tested with.
 const OLDEST: u32 = 15;
-const DEBIAN: &str = "/usr/lib/postgresql";
+/// Where Debian keeps a folder for each major version.
+pub(in crate::platform::db) const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// The folder of the server programs, all of one major version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,7 @@ fn has_programs(bin: &Path) -> bool {
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` is 15, as is `16beta1` 16.
-fn major_of(version_line: &str) -> Option<u32> {
+pub(in crate::platform::db) fn major_of(version_line: &str) -> Option<u32> {
     let version = version_line.split(") ").nth(1)?;
     let digits = version.split(|character: char| !character.is_ascii_digit()).next()?;
     digits.parse().ok()

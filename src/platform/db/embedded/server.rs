@@ -106,7 +106,7 @@ pub(super) fn command(home: &Home, program: &Path) -> Command {
 }
 
 /// The end of a program's output, which says why it failed.
-pub(super) fn last_lines(output: &str) -> String {
+pub(in crate::platform::db) fn last_lines(output: &str) -> String {
     const LINES: usize = 8;
     let lines: Vec<&str> = output.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(LINES)..].join("; ")
