@@ -105,17 +105,17 @@ impl Books {
 
 /// Runs every check over one snapshot of the database, for people to read: of each the first hundred offenders.
 pub async fn verify(db: &Db, checks: &[Check]) -> Result<AuditReport> {
-    run(db, checks, NOW, OFFENDERS_SHOWN).await
+    examine(db, checks, NOW, OFFENDERS_SHOWN).await
 }
 
 /// Runs every check as it would have answered at an instant of the wall clock: what a restored database is to be judged by,
 /// since in it everything that was to be done in a moment is overdue.
 pub async fn verify_as_of(db: &Db, checks: &[Check], at: DateTime<Utc>) -> Result<AuditReport> {
-    run(db, checks, &format!("timestamptz '{}'", at.to_rfc3339()), OFFENDERS_SHOWN).await
+    examine(db, checks, &format!("timestamptz '{}'", at.to_rfc3339()), OFFENDERS_SHOWN).await
 }
 
 /// The first `offenders_max` offenders of each check by id, so that two runs over the same books name the same ones.
-async fn run(db: &Db, checks: &[Check], now: &str, offenders_max: u32) -> Result<AuditReport> {
+async fn examine(db: &Db, checks: &[Check], now: &str, offenders_max: u32) -> Result<AuditReport> {
     use sea_orm::ConnectionTrait as _;
     let tx = db.begin().await?;
     tx.execute_unprepared(

@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{AuditReport, Check, NOW, run};
+use super::{AuditReport, Check, NOW, examine};
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::Result;
@@ -84,7 +84,7 @@ async fn run(db: &Db, cx: &Context, checks: &[Check], time_zone: Tz) -> Result<V
     if !claim(db, night).await? {
         return Ok(json!({ "night": night, "due": false }));
     }
-    let report = run(db, checks, NOW, OFFENDERS_MAX).await?;
+    let report = examine(db, checks, NOW, OFFENDERS_MAX).await?;
     let tx = db.begin().await?;
     let new = note(&tx, cx, &report).await?;
     let offenders: usize = report.checks.iter().map(|check| check.offenders.len()).sum();
