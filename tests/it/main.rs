@@ -37,6 +37,7 @@ mod refused_start;
 mod renewals_at_scale;
 mod reset;
 mod resources;
+mod scenarios;
 mod set_points;
 mod smtp;
 mod soak;
