@@ -39,6 +39,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0056_renewal_failures", include_str!("../sql/0056_renewal_failures.sql")),
     ("0058_growing_tables", include_str!("../sql/0058_growing_tables.sql")),
     ("0060_customer_name_search", include_str!("../sql/0060_customer_name_search.sql")),
+    ("0065_vas_window", include_str!("../sql/0065_vas_window.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -85,6 +85,37 @@ A bound that is left out stays as it is; none opens it.")]
         #[arg(long, value_name = "INSTANT", value_parser = bound)]
         valid_to: Option<Bound>,
     },
+    /// Add a top-up; for another price add another one and end the window of this
+    #[command(override_usage = "\
+bss admin catalog add-vas [OPTIONS]
+           --id <VAS> --name <NAME> --price <AMOUNT> --quantity <QUANTITY>")]
+    #[command(after_help = "\
+Examples:
+  bss admin catalog add-vas --id VAS_DATA_10GB --name 'Data Top-Up 10GB' \\
+    --price 20.00 --quantity 10240
+  bss admin catalog add-vas --id VAS_ROAM_WEEK --name 'Roaming week' \\
+    --price 15.00 --type data_roaming --quantity 3072 --expiry-hours 168
+
+Quantities are in MB, minutes or messages; -1 is unlimited for its hours.")]
+    AddVas(AddVasArgs),
+    /// Change the window in which a top-up is on sale; what was bought stays
+    #[command(after_help = "\
+Examples:
+  bss admin catalog window-vas VAS_DATA_5GB --valid-to 2027-01-01T00:00:00Z
+  bss admin catalog window-vas VAS_DATA_5GB --valid-from none --valid-to none
+
+A bound that is left out stays as it is; none opens it.")]
+    WindowVas {
+        /// Top-up id
+        #[arg(value_name = "VAS")]
+        vas: String,
+        /// First instant, or none
+        #[arg(long, value_name = "INSTANT", value_parser = bound)]
+        valid_from: Option<Bound>,
+        /// First instant at which it is no longer on sale, or none
+        #[arg(long, value_name = "INSTANT", value_parser = bound)]
+        valid_to: Option<Bound>,
+    },
     /// Move every line of a plan to a new price, with a notice to each customer
     #[command(override_usage = "\
 bss admin catalog migrate-price [OPTIONS]
@@ -186,6 +217,39 @@ pub struct SetPriceArgs {
     retire_current: bool,
 }
 
+/// A new top-up.
+#[derive(Debug, Args)]
+pub struct AddVasArgs {
+    /// Top-up id, by habit VAS_…
+    #[arg(long, value_name = "VAS")]
+    id: String,
+    /// Name
+    #[arg(long)]
+    name: String,
+    /// Price, tax included: 3.00
+    #[arg(long, value_name = "AMOUNT")]
+    price: String,
+    /// Currency; the operator's own when not given
+    #[arg(long)]
+    currency: Option<String>,
+    /// What it adds to: data, voice, sms or data_roaming
+    #[arg(long = "type", value_name = "ALLOWANCE", default_value = "data",
+        value_parser = ["data", "voice", "sms", "data_roaming"])]
+    allowance: String,
+    /// How much
+    #[arg(long, allow_negative_numbers = true)]
+    quantity: i64,
+    /// How long it lasts; until the period ends when not given
+    #[arg(long, value_name = "HOURS")]
+    expiry_hours: Option<i32>,
+    /// First instant on sale
+    #[arg(long, value_name = "INSTANT")]
+    valid_from: Option<DateTime<Utc>>,
+    /// First instant no longer on sale
+    #[arg(long, value_name = "INSTANT")]
+    valid_to: Option<DateTime<Utc>>,
+}
+
 /// One end of a window.
 #[derive(Debug, Clone, Copy)]
 pub enum Bound {
@@ -250,14 +314,23 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
             session.show(&price, render::generic::object)
         }
         AdminCatalogCommand::WindowOffering { plan, id, valid_from, valid_to } => {
-            let mut window = json!({"offeringId": plan.or(id)});
-            for (name, bound) in [("validFrom", valid_from), ("validTo", valid_to)] {
-                if let Some(bound) = bound {
-                    window[name] = bound.value();
-                }
-            }
+            let window = windowed(json!({"offeringId": plan.or(id)}), valid_from, valid_to);
             let plan = session.call_exactly(op::CATALOG_WINDOW_OFFERING, window).await?;
             session.show(&plan, render::catalog::offering)
+        }
+        AdminCatalogCommand::AddVas(args) => {
+            let vas = json!({
+                "vasOfferingId": args.id, "name": args.name, "amount": args.price, "currency": args.currency,
+                "allowanceType": args.allowance, "allowanceQuantity": args.quantity,
+                "expiryHours": args.expiry_hours, "validFrom": args.valid_from, "validTo": args.valid_to,
+            });
+            let vas = session.call(op::CATALOG_ADD_VAS, vas).await?;
+            session.show(&vas, render::catalog::vas)
+        }
+        AdminCatalogCommand::WindowVas { vas, valid_from, valid_to } => {
+            let window = windowed(json!({"vasOfferingId": vas}), valid_from, valid_to);
+            let vas = session.call_exactly(op::CATALOG_WINDOW_VAS, window).await?;
+            session.show(&vas, render::catalog::vas)
         }
         AdminCatalogCommand::MigratePrice(args) => super::subscription::migrate_price(args, session).await,
         AdminCatalogCommand::RetireOffering { plan, gate } => {
@@ -271,4 +344,14 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
             session.show(&price, render::generic::object)
         }
     }
+}
+
+/// The arguments with the bounds that were given.
+fn windowed(mut arguments: Value, valid_from: Option<Bound>, valid_to: Option<Bound>) -> Value {
+    for (name, bound) in [("validFrom", valid_from), ("validTo", valid_to)] {
+        if let Some(bound) = bound {
+            arguments[name] = bound.value();
+        }
+    }
+    arguments
 }

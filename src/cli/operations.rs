@@ -61,6 +61,7 @@ operations! {
     AUDIT_VERIFY: Read = "audit.verify";
     CATALOG_ADD_OFFERING: Write = "catalog.add_offering";
     CATALOG_ADD_PRICE: Write = "catalog.add_price";
+    CATALOG_ADD_VAS: Write = "catalog.add_vas";
     CATALOG_GET_OFFERING: Read = "catalog.get_offering";
     CATALOG_GET_VAS: Read = "catalog.get_vas";
     CATALOG_LIST_ACTIVE_OFFERINGS: Read = "catalog.list_active_offerings";
@@ -69,6 +70,7 @@ operations! {
     CATALOG_RETIRE_OFFERING: Destructive = "catalog.retire_offering";
     CATALOG_RETIRE_PRICE: Destructive = "catalog.retire_price";
     CATALOG_WINDOW_OFFERING: Write = "catalog.window_offering";
+    CATALOG_WINDOW_VAS: Write = "catalog.window_vas";
     CLOCK_ADVANCE: Write = "clock.advance";
     CLOCK_FREEZE: Write = "clock.freeze";
     CLOCK_NOW: Read = "clock.now";

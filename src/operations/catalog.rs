@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domains::catalog::port::{
-    AddOffering, AddPrice, AddedPrice, NO_ACTIVE_PRICE, OfferingId, OfferingView, PriceView, RetireOffering,
-    RetirePrice, VasId, VasView, WindowOffering, rule,
+    AddOffering, AddPrice, AddVas, AddedPrice, NO_ACTIVE_PRICE, OfferingId, OfferingView, PriceView, RetireOffering,
+    RetirePrice, VasId, VasView, WindowOffering, WindowVas, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Registry};
@@ -27,6 +27,8 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<WindowOffering>()
         .with::<RetirePrice>()
         .with::<RetireOffering>()
+        .with::<AddVas>()
+        .with::<WindowVas>()
 }
 
 /// List all plans, whether on sale or not, with every price row.
@@ -113,7 +115,7 @@ impl Operation<Services> for ListVas {
     }
 }
 
-/// Show one top-up.
+/// Show one top-up, on sale or not.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GetVas {
@@ -126,7 +128,7 @@ impl Operation<Services> for GetVas {
     const EXAMPLE: &'static str = r#"{"vasOfferingId": "VAS_DATA_1GB"}"#;
     type Output = VasView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        services.catalog.vas_offering(cx, &self.vas_offering_id).await
+        services.catalog.vas_on_record(cx, &self.vas_offering_id).await
     }
 }
 
@@ -206,5 +208,31 @@ impl Operation<Services> for RetireOffering {
     type Output = OfferingView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.catalog.retire_offering(cx, &self.offering_id).await
+    }
+}
+
+impl Operation<Services> for AddVas {
+    const NAME: &'static str = "catalog.add_vas";
+    const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
+    const RULES: &'static [Rule] =
+        &[rule::ADMIN_ONLY, rule::CURRENCY, rule::AMOUNT, rule::WINDOW, rule::VAS_GRANT, rule::VAS_EXISTS];
+    const EXAMPLE: &'static str = r#"{"vasOfferingId": "VAS_DATA_10GB", "name": "Data Top-Up 10GB", "amount": "20.00",
+        "allowanceType": "data", "allowanceQuantity": 10240}"#;
+    type Output = VasView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.catalog.add_vas(cx, self).await
+    }
+}
+
+impl Operation<Services> for WindowVas {
+    const NAME: &'static str = "catalog.window_vas";
+    const EFFECT: Effect = Effect::Write;
+    const AUDIENCE: Audience = Audience::Admin;
+    const RULES: &'static [Rule] = &[rule::ADMIN_ONLY, rule::WINDOW, rule::VAS_NOT_FOUND];
+    const EXAMPLE: &'static str = r#"{"vasOfferingId": "VAS_DATA_5GB", "validTo": "2027-01-01T00:00:00Z"}"#;
+    type Output = VasView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.catalog.window_vas(cx, self).await
     }
 }

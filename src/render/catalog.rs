@@ -108,6 +108,8 @@ pub(crate) fn vas(vas: &Value, style: Style) -> String {
             ("Price", Styled::plain(text::money(vas, "amount", "currency"))),
             (&allowance, Styled::plain(amount(vas, "allowanceQuantity", "allowanceUnit"))),
             ("Lasts", Styled::plain(lasts(vas))),
+            ("On sale from", Styled::plain(minute(vas, "validFrom"))),
+            ("On sale until", Styled::plain(minute(vas, "validTo"))),
         ])
         .finish()
 }

@@ -280,3 +280,62 @@ async fn two_who_change_one_plan_at_once_have_one_winner() {
     assert_eq!(answers, [200, 412, 412, 412]);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_top_up_is_added_bought_and_withdrawn() {
+    let app = TestApp::new().await;
+    let week = json!({"vasOfferingId": "VAS_WEEK", "name": "Data week", "amount": "7.00", "allowanceType": "data",
+        "allowanceQuantity": 2048, "expiryHours": 168});
+    let without = |change: Value| {
+        let mut wish = week.clone();
+        for (name, value) in change.as_object().expect("members") {
+            wish[name] = value.clone();
+        }
+        wish
+    };
+    let add = async |wish: &Value| app.op("catalog.add_vas", wish.clone()).await;
+    add(&without(json!({"currency": "USD"}))).await.violates("catalog.price.currency_mismatch");
+    add(&without(json!({"amount": "-1.00"}))).await.violates("catalog.price.invalid_amount");
+    add(&without(json!({"allowanceQuantity": 0}))).await.violates("catalog.vas.invalid_grant");
+    add(&without(json!({"allowanceQuantity": -1, "expiryHours": null}))).await.violates("catalog.vas.invalid_grant");
+    add(&without(json!({"validFrom": "2026-02-01T00:00:00Z", "validTo": "2026-01-01T00:00:00Z"})))
+        .await
+        .violates("catalog.window.inverted");
+    assert_eq!(add(&without(json!({"expiryHours": 0}))).await.status, 400);
+    let added = add(&week).await.ok();
+    assert_eq!(
+        (&added["amount"], &added["allowanceUnit"], &added["validTo"]),
+        (&json!("7.00"), &json!("mb"), &Value::Null)
+    );
+    add(&week).await.violates("catalog.vas.already_exists");
+
+    let line = app.line("PLAN_S").await;
+    let buy = json!({"subscriptionId": line["id"], "vasOfferingId": "VAS_WEEK"});
+    let bought = app.op("subscription.purchase_vas", buy.clone()).await.ok();
+    assert_eq!(bought["balances"][0]["remaining"], 5120 + 2048, "{bought:#}");
+
+    let window = async |change: Value| app.op("catalog.window_vas", change).await;
+    window(json!({"vasOfferingId": "VAS_NONE"})).await.violates("catalog.vas.not_found");
+    let end = json!({"vasOfferingId": "VAS_WEEK", "validTo": "2020-01-01T00:00:00Z"});
+    assert_eq!(window(end.clone()).await.ok()["validTo"], "2020-01-01T00:00:00Z");
+    window(json!({"vasOfferingId": "VAS_WEEK", "validFrom": "2021-01-01T00:00:00Z"}))
+        .await
+        .violates("catalog.window.inverted");
+    window(end).await.ok();
+    let on_sale = app.op("catalog.list_vas", json!({})).await.ok();
+    let listed = |list: &Value| list.as_array().expect("a list").iter().any(|vas| vas["id"] == "VAS_WEEK");
+    assert!(!listed(&on_sale), "{on_sale:#}");
+    assert_eq!(app.op("catalog.get_vas", json!({"vasOfferingId": "VAS_WEEK"})).await.ok()["name"], "Data week");
+    app.op("subscription.purchase_vas", buy).await.violates("subscription.vas_purchase.vas_offering_sellable");
+    window(json!({"vasOfferingId": "VAS_WEEK", "validTo": null})).await.ok();
+    assert!(listed(&app.op("catalog.list_vas", json!({})).await.ok()));
+
+    let events = app.op("events.list", json!({"aggregateType": "vas_offering"})).await.ok();
+    let told: Vec<_> = events["events"].as_array().expect("events").iter().map(|e| e["eventType"].clone()).collect();
+    assert_eq!(
+        told,
+        ["catalog.vas.added", "catalog.vas.windowed", "catalog.vas.windowed"],
+        "a repetition is no change"
+    );
+    app.finish().await;
+}

@@ -136,6 +136,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
         "admin catalog migrate-price --offering PLAN_M --new-price-id P2 --effective-from 2027-01-01T00:00:00Z --yes",
         &["subscription.migrate_to_new_price"],
     ),
+    ("admin catalog add-vas --id VAS_1 --name One --price 1.00 --quantity 1024", &["catalog.add_vas"]),
+    ("admin catalog window-vas VAS_1 --valid-to none", &["catalog.window_vas"]),
     ("admin catalog retire-offering PLAN_XS --yes", &["catalog.retire_offering"]),
     ("admin catalog retire-price PRICE_1 --yes", &["catalog.retire_price"]),
     ("clock now", &["clock.now"]),

@@ -47,3 +47,5 @@ catalog_event!(
 );
 catalog_event!(CategoryAdded, "catalog.category.added", "product_category", "A category is new.");
 catalog_event!(CategoryChanged, "catalog.category.changed", "product_category", "A category has changed.");
+catalog_event!(VasAdded, "catalog.vas.added", "vas_offering", "A top-up is new.");
+catalog_event!(VasWindowed, "catalog.vas.windowed", "vas_offering", "A top-up is on sale at other times.");

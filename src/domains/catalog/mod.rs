@@ -20,6 +20,7 @@ mod price;
 mod seed;
 mod specification;
 mod store;
+mod vas;
 
 use std::sync::Arc;
 
@@ -33,8 +34,8 @@ use crate::platform::gather::ById;
 
 pub use http::router;
 use port::{
-    AddOffering, AddPrice, AddedPrice, Catalog, OfferingId, OfferingView, PriceId, PriceView, RetirePrice,
-    ServiceMapping, VasId, VasView, WindowOffering,
+    AddOffering, AddPrice, AddVas, AddedPrice, Catalog, OfferingId, OfferingView, PriceId, PriceView, RetirePrice,
+    ServiceMapping, VasId, VasView, WindowOffering, WindowVas,
 };
 pub use seed::seed;
 use store::OfferingRow;
@@ -90,12 +91,15 @@ impl Catalog for Service {
     }
 
     async fn vas_offerings(&self, cx: &Context) -> Result<Vec<VasView>> {
-        store::vas_offerings(&self.platform.db, cx, None).await
+        store::vas::on_sale(&self.platform.db, cx).await
     }
 
     async fn vas_offering(&self, cx: &Context, id: &VasId) -> Result<VasView> {
-        let found = store::vas_offerings(&self.platform.db, cx, Some(id)).await?;
-        found.into_iter().next().ok_or_else(|| Error::not_found("vas offering", id))
+        self.vas_on_sale(cx, id).await
+    }
+
+    async fn vas_on_record(&self, cx: &Context, id: &VasId) -> Result<VasView> {
+        self.vas_row(cx, id).await?.view()
     }
 
     async fn service_mapping(&self, cx: &Context, id: &OfferingId) -> Result<ServiceMapping> {
@@ -125,5 +129,13 @@ impl Catalog for Service {
 
     async fn retire_price(&self, cx: &Context, command: RetirePrice) -> Result<PriceView> {
         self.end_price(cx, command).await
+    }
+
+    async fn add_vas(&self, cx: &Context, command: AddVas) -> Result<VasView> {
+        self.create_vas(cx, command).await
+    }
+
+    async fn window_vas(&self, cx: &Context, command: WindowVas) -> Result<VasView> {
+        self.move_vas_window(cx, command).await
     }
 }

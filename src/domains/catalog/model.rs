@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::policy;
-use super::port::{AllowanceType, CategoryId, OfferingId, PriceId, SpecificationId};
+use super::port::{AllowanceType, CategoryId, OfferingId, PriceId, SpecificationId, VasId};
 use crate::platform::error::Violation;
 use crate::platform::money::Money;
 
@@ -164,6 +164,19 @@ pub(super) struct NewPrice {
     pub(super) money: Money,
     pub(super) window: Window,
     pub(super) attributes: Map<String, Value>,
+}
+
+/// A top-up that is to be made.
+#[derive(Debug, Clone)]
+pub(super) struct NewVas {
+    pub(super) id: VasId,
+    pub(super) name: String,
+    pub(super) money: Money,
+    pub(super) allowance_type: AllowanceType,
+    /// In the unit of the allowance; -1 is without limit for its hours.
+    pub(super) quantity: i64,
+    pub(super) expiry_hours: Option<i32>,
+    pub(super) window: Window,
 }
 
 /// What may change about a price: everything but what a contract refers to.

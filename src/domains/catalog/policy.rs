@@ -33,6 +33,9 @@ pub mod rule {
     pub const LIFECYCLE: Rule = Rule::new("catalog.lifecycle.transition_invalid");
     pub const CATEGORY_NOT_FOUND: Rule = Rule::new("catalog.category.not_found");
     pub const CATEGORY_CYCLE: Rule = Rule::new("catalog.category.cycle");
+    pub const VAS_EXISTS: Rule = Rule::new("catalog.vas.already_exists");
+    pub const VAS_NOT_FOUND: Rule = Rule::new("catalog.vas.not_found");
+    pub const VAS_GRANT: Rule = Rule::new("catalog.vas.invalid_grant");
 }
 
 /// Who may write: an identity with the scope, and somebody who says their name. What is sold is on record with who sold it.
@@ -88,6 +91,16 @@ pub(super) fn quantity(kind: AllowanceType, quantity: i64) -> Result<i64, Violat
         return Err(violation.with("allowanceType", kind).with("quantity", quantity));
     }
     Ok(quantity)
+}
+
+/// A top-up grants something, and one without limit has an end: it would be a plan of its own otherwise.
+pub(super) fn grant(quantity: i64, expiry_hours: Option<i32>) -> Result<(), Violation> {
+    let refused = |why: &'static str| Err(rule::VAS_GRANT.violated(why).with("allowanceQuantity", quantity));
+    match (quantity, expiry_hours) {
+        (super::port::UNLIMITED, None) => refused("A pass without limit ends some time: give its hours"),
+        (super::port::UNLIMITED | 1.., _) => Ok(()),
+        _ => refused("A top-up grants 1 or more, or -1 for unlimited"),
+    }
 }
 
 /// Turns the refusal of a primary key into the rule it stands for.
@@ -219,5 +232,9 @@ mod tests {
         assert_eq!(window(inverted).unwrap_err().rule, rule::WINDOW);
         assert_eq!(quantity(AllowanceType::Data, -2).unwrap_err().rule, rule::QUANTITY);
         assert!(quantity(AllowanceType::Data, -1).is_ok() && quantity(AllowanceType::Data, 0).is_ok());
+        for (quantity, hours, is_one) in [(1, None, true), (-1, Some(24), true), (-1, None, false), (0, None, false)] {
+            assert_eq!(grant(quantity, hours).is_ok(), is_one, "{quantity} for {hours:?}");
+        }
+        assert!(grant(-2, Some(1)).is_err());
     }
 }

@@ -194,6 +194,10 @@ pub struct VasView {
     pub allowance_unit: Unit,
     /// Null: lasts to the end of the period.
     pub expiry_hours: Option<i32>,
+    /// From when it is on sale, inclusive; null: always was.
+    pub valid_from: Option<DateTime<Utc>>,
+    /// Until when, exclusive; null: open.
+    pub valid_to: Option<DateTime<Utc>>,
 }
 
 /// A service specification of the product-to-service mapping.
@@ -229,9 +233,14 @@ pub trait Catalog: Send + Sync {
     /// A price row whenever it was in force: contracts and migrations refer to it.
     async fn price(&self, cx: &Context, id: &PriceId) -> Result<PriceView>;
 
+    /// The top-ups on sale now, by id.
     async fn vas_offerings(&self, cx: &Context) -> Result<Vec<VasView>>;
 
+    /// One that is on sale now; not found otherwise.
     async fn vas_offering(&self, cx: &Context, id: &VasId) -> Result<VasView>;
+
+    /// One that may be on sale no longer, or not yet: what was bought keeps its name and price.
+    async fn vas_on_record(&self, cx: &Context, id: &VasId) -> Result<VasView>;
 
     /// Not found when the plan has no mapping: such a plan cannot be fulfilled.
     async fn service_mapping(&self, cx: &Context, id: &OfferingId) -> Result<ServiceMapping>;
@@ -250,4 +259,10 @@ pub trait Catalog: Send + Sync {
 
     /// Ends a price; repeating it with the same instant changes nothing.
     async fn retire_price(&self, cx: &Context, command: RetirePrice) -> Result<PriceView>;
+
+    /// Adds a top-up.
+    async fn add_vas(&self, cx: &Context, command: AddVas) -> Result<VasView>;
+
+    /// Moves the window in which a top-up is on sale. What comes out as it was is not written.
+    async fn window_vas(&self, cx: &Context, command: WindowVas) -> Result<VasView>;
 }

@@ -65,7 +65,7 @@ impl Service {
         })
     }
 
-    fn amount(&self, text: &str, currency: Option<&str>) -> Result<Money> {
+    pub(super) fn amount(&self, text: &str, currency: Option<&str>) -> Result<Money> {
         let currency = match currency {
             Some(text) => text.parse().map_err(|e| Error::invalid("/currency", format!("{e}")))?,
             None => self.platform.config.profile.currency,

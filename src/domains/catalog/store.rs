@@ -1,14 +1,15 @@
-//! The catalog's tables. Here the reads of plans, prices and top-ups; the aggregates that are written have files of their own.
+//! The catalog's tables. Here the reads of plans and prices; the aggregates that are written have files of their own.
 
 pub(super) mod category;
 pub(super) mod offering;
 pub(super) mod price;
 pub(super) mod specification;
+pub(super) mod vas;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{FromQueryResult, Statement};
+use sea_orm::FromQueryResult;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ use super::model::{Lifecycle, Window};
 use super::policy;
 use super::port::{
     AllowanceType, AllowanceView, OfferingId, OfferingView, PlanPeriod, PriceId, PriceView, ServiceMapping,
-    ServiceSpecification, VasId, VasView,
+    ServiceSpecification,
 };
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, sql};
@@ -277,42 +278,6 @@ pub(super) async fn price(db: &Db, cx: &Context, id: &PriceId) -> Result<Option<
         })
     })
     .transpose()
-}
-
-/// All top-ups by id, or the one asked for.
-pub(super) async fn vas_offerings(db: &Db, cx: &Context, id: Option<&VasId>) -> Result<Vec<VasView>> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        id: String,
-        name: String,
-        amount_minor: i64,
-        currency: String,
-        allowance_type: String,
-        allowance_quantity: i64,
-        expiry_hours: Option<i32>,
-    }
-    let statement: Statement = sql!(
-        "select id, name, amount_minor, currency, allowance_type, allowance_quantity, expiry_hours from catalog.vas_offering
-         where tenant_id = $1 and ($2::text is null or id = $2) and is_sellable
-           and (valid_from is null or valid_from <= $3) and (valid_to is null or valid_to > $3)
-         order by id limit 1000",
-        cx.tenant.as_ref(),
-        id.map(VasId::as_str),
-        cx.now
-    );
-    let view = |row: Row| {
-        let allowance_type = allowance_type(&row.allowance_type)?;
-        Ok(VasView {
-            id: row.id.into(),
-            name: row.name,
-            money: money(row.amount_minor, &row.currency)?,
-            allowance_type,
-            allowance_quantity: row.allowance_quantity,
-            allowance_unit: allowance_type.unit(),
-            expiry_hours: row.expiry_hours,
-        })
-    };
-    Row::find_by_statement(statement).all(db.connection()).await?.into_iter().map(view).collect()
 }
 
 pub(super) async fn service_mapping(db: &Db, cx: &Context, id: &OfferingId) -> Result<Option<ServiceMapping>> {

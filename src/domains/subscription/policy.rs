@@ -294,6 +294,8 @@ mod tests {
             allowance_quantity: quantity,
             allowance_unit: Unit::Mb,
             expiry_hours,
+            valid_from: None,
+            valid_to: None,
         }
     }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{OfferingId, PriceId, PriceView};
+use super::{AllowanceType, OfferingId, PriceId, PriceView, VasId};
 
 /// Add a plan with its price and allowances, on sale at once or in its window.
 ///
@@ -109,4 +109,47 @@ pub struct RetirePrice {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetireOffering {
     pub offering_id: OfferingId,
+}
+
+/// Add a top-up, on sale at once or in its window.
+///
+/// Nothing of it changes later but its window: what was bought refers to it. For another price add another one, and end the
+/// window of this one.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddVas {
+    /// By habit VAS_…; `catalog.vas.already_exists` when it is taken.
+    pub vas_offering_id: VasId,
+    pub name: String,
+    /// Price, tax included, as decimal text such as 3.00.
+    pub amount: String,
+    /// ISO 4217; only the operator's own is taken.
+    pub currency: Option<String>,
+    pub allowance_type: AllowanceType,
+    /// In MB, minutes or messages, as the allowance is counted; -1 is unlimited for its hours.
+    #[schemars(range(min = -1))]
+    pub allowance_quantity: i64,
+    /// How long it lasts, 1 to 8784; to the end of the period when not given. A pass without limit needs it.
+    #[schemars(range(min = 1, max = 8784))]
+    pub expiry_hours: Option<i32>,
+    /// From when it is on sale, inclusive; always when not given.
+    pub valid_from: Option<DateTime<Utc>>,
+    /// Until when, exclusive.
+    pub valid_to: Option<DateTime<Utc>>,
+}
+
+/// Change the window in which a top-up is on sale; an end in the past takes it off sale at once. A bound that is not given
+/// stays as it is; null opens it. What was bought stays.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WindowVas {
+    pub vas_offering_id: VasId,
+    /// Inclusive.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<DateTime<Utc>>")]
+    pub valid_from: Option<Option<DateTime<Utc>>>,
+    /// Exclusive.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<DateTime<Utc>>")]
+    pub valid_to: Option<Option<DateTime<Utc>>>,
 }

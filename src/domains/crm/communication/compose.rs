@@ -83,12 +83,7 @@ impl Service {
         match notice {
             Notice::TopUpReceipt(bought) => {
                 let id: VasId = bought.offering.parse().map_err(malformed)?;
-                match self.catalog.vas_offering(cx, &id).await {
-                    Ok(vas) => Ok(Some(vas.name)),
-                    // Withdrawn since it was bought: the receipt is owed all the same.
-                    Err(Error::NotFound { .. }) => Ok(Some(bought.offering.clone())),
-                    Err(error) => Err(error),
-                }
+                Ok(Some(self.catalog.vas_on_record(cx, &id).await?.name))
             }
             Notice::PlanChange(PlanChange { offering })
             | Notice::RenewalReminder(Reminder { coming: Some(Charge { offering, .. }), .. })
