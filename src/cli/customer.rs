@@ -65,6 +65,44 @@ Examples:
   bss customer add-contact CUST-0a1b2c3d4e5f --type mobile --value +6590000001"
     )]
     AddContact(AddContactArgs),
+    /// Change a number or postal address, or make a contact the preferred one
+    #[command(after_help = "\
+Examples:
+  bss customer change-contact CUST-0a1b2c3d4e5f CM-0d2f6a11 \\
+    --value +6590000002
+  bss customer change-contact CUST-0a1b2c3d4e5f CM-0d2f6a11 --primary
+
+An e-mail address is replaced: add the new one with --primary, then remove the
+former one. The ids are those of 'bss customer show … -o json'.")]
+    ChangeContact {
+        /// Customer id
+        #[arg(value_name = "CUSTOMER")]
+        customer_id: String,
+        /// Contact medium, CM-…
+        #[arg(value_name = "MEDIUM")]
+        medium: String,
+        /// New number or postal address
+        #[arg(long, required_unless_present = "primary")]
+        value: Option<String>,
+        /// Make it the preferred one of its kind
+        #[arg(long)]
+        primary: bool,
+    },
+    /// Remove a way to reach a customer; the last one stays
+    #[command(after_help = "\
+Examples:
+  bss customer remove-contact CUST-0a1b2c3d4e5f CM-0d2f6a11 --yes
+  bss customer remove-contact CUST-0a1b2c3d4e5f CM-0d2f6a11 --dry-run")]
+    RemoveContact {
+        /// Customer id
+        #[arg(value_name = "CUSTOMER")]
+        customer_id: String,
+        /// Contact medium, CM-…
+        #[arg(value_name = "MEDIUM")]
+        medium: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
     /// Write a line into what happened with a customer
     #[command(after_help = "\
 Examples:
@@ -221,7 +259,7 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
         CustomerCommand::Show { who } => show(&who, session).await,
         CustomerCommand::Find { by } => {
             let customer = find(&by, session).await?;
-            session.show(&customer, render::customer::page)
+            session.show_here(customer, render::customer::page).await
         }
         CustomerCommand::Kyc(args) => attest(args, session).await,
         CustomerCommand::AddContact(args) => {
@@ -230,6 +268,18 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
             let answer = session.call(op::CUSTOMER_ADD_CONTACT_MEDIUM, medium).await?;
             session.note(&format!("added to {}", args.customer_id));
             session.show(&answer, customer_or_part)
+        }
+        CustomerCommand::ChangeContact { customer_id, medium, value, primary } => {
+            let change = json!({"customerId": customer_id, "contactMediumId": medium, "value": value,
+                                "makePrimary": primary});
+            let medium = session.call(op::CUSTOMER_UPDATE_CONTACT_MEDIUM, change).await?;
+            session.show(&medium, render::generic::object)
+        }
+        CustomerCommand::RemoveContact { customer_id, medium, gate } => {
+            session.confirm(gate, &format!("{customer_id} is not reached by {medium} any more."))?;
+            let medium = json!({"customerId": customer_id, "contactMediumId": medium});
+            let medium = session.call(op::CUSTOMER_REMOVE_CONTACT_MEDIUM, medium).await?;
+            session.show(&medium, render::generic::object)
         }
         CustomerCommand::Note { customer_id, summary, direction, body } => {
             let note = json!({"customerId": customer_id, "summary": summary, "direction": direction, "body": body});
@@ -243,7 +293,7 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
             )?;
             let customer =
                 session.call(op::CUSTOMER_CLOSE, json!({"customerId": customer_id, "reason": reason})).await?;
-            session.show(&customer, render::customer::page)
+            session.show_here(customer, render::customer::page).await
         }
     }
 }
@@ -260,7 +310,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
         let method = session.call(op::PAYMENT_ADD_CARD, json!({"customerId": id, "cardNumber": number})).await?;
         customer["paymentMethods"] = json!([method]);
     }
-    session.show(&customer, render::customer::page)
+    session.show_here(customer, render::customer::page).await
 }
 
 async fn show(who: &str, session: &mut Session<'_>) -> Outcome {
@@ -277,7 +327,7 @@ async fn show(who: &str, session: &mut Session<'_>) -> Outcome {
     customer["paymentMethods"] = methods;
     customer["orders"] = orders;
     customer["interactions"] = interactions;
-    session.show(&customer, render::customer::page)
+    session.show_here(customer, render::customer::page).await
 }
 
 /// The customer that an id, an e-mail address or a number names.

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use crate::domains::crm::port::{
     AddContactMedium, AttestKyc, CloseCustomer, ContactMediumView, CreateCustomer, CustomerId, CustomerView,
-    InteractionView, ListCustomers, ListInteractions, LogInteraction, Msisdn, rule,
+    InteractionView, ListCustomers, ListInteractions, LogInteraction, Msisdn, RemoveContactMedium, UpdateContactMedium,
+    rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
@@ -21,6 +22,8 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<FindCustomerByEmail>()
         .with::<FindCustomerByMsisdn>()
         .with::<AddContactMedium>()
+        .with::<UpdateContactMedium>()
+        .with::<RemoveContactMedium>()
         .with::<AttestKyc>()
         .with::<CloseCustomer>()
         .with::<LogInteraction>()
@@ -114,6 +117,29 @@ impl Operation<Services> for AddContactMedium {
     type Output = ContactMediumView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.customers.add_contact_medium(cx, self).await
+    }
+}
+
+impl Operation<Services> for UpdateContactMedium {
+    const NAME: &'static str = "customer.update_contact_medium";
+    const EFFECT: Effect = Effect::Write;
+    const RULES: &'static [Rule] = &[rule::MEDIUM_UNKNOWN, rule::EMAIL_CHANGE_FLOW, rule::UPDATE_CLOSED];
+    const EXAMPLE: &'static str =
+        r#"{"customerId": "CUST-4be1709c0d2f", "contactMediumId": "CM-0d2f6a11", "value": "+6591234568"}"#;
+    type Output = ContactMediumView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.customers.update_contact_medium(cx, self).await
+    }
+}
+
+impl Operation<Services> for RemoveContactMedium {
+    const NAME: &'static str = "customer.remove_contact_medium";
+    const EFFECT: Effect = Effect::Destructive;
+    const RULES: &'static [Rule] = &[rule::MEDIUM_NOT_FOUND, rule::LAST_MEDIUM, rule::LOGIN_EMAIL, rule::UPDATE_CLOSED];
+    const EXAMPLE: &'static str = r#"{"customerId": "CUST-4be1709c0d2f", "contactMediumId": "CM-0d2f6a11"}"#;
+    type Output = ContactMediumView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.customers.remove_contact_medium(cx, self).await
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::{Method, Request, StatusCode};
 use axum::middleware;
 use bss::domains::crm::port::{
     AddContactMedium, AttestKyc, CreateCustomer, CustomerId, CustomerView, Customers as _, Direction, KycStatus,
-    ListCustomers, ListInteractions, LogInteraction, MediumType, rule,
+    ListCustomers, ListInteractions, LogInteraction, MediumType, RemoveContactMedium, UpdateContactMedium, rule,
 };
 use bss::domains::crm::{self, Service};
 use bss::platform::Platform;
@@ -301,6 +301,83 @@ async fn a_new_primary_medium_takes_the_place_of_the_former_one_of_its_type() {
         is_primary: false,
     };
     assert!(matches!(crm.service.add_contact_medium(&crm.cx, unknown).await, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn media_change_and_go_but_somebody_can_always_be_reached() {
+    let crm = Crm::new().await;
+    let customer = crm.create("Ada Lovelace", "ada@example.test").await.unwrap();
+    let other = crm.create("Bob Babbage", "bob@example.test").await.unwrap();
+    let id = &customer.id;
+    let add = async |medium_type, value: &str, is_primary| {
+        let command = AddContactMedium { customer_id: id.clone(), medium_type, value: value.into(), is_primary };
+        crm.service.add_contact_medium(&crm.cx, command).await.unwrap().id
+    };
+    let update = async |medium: &str, value: Option<&str>, make_primary| {
+        let value = value.map(str::to_owned);
+        let contact_medium_id = medium.to_owned();
+        let command = UpdateContactMedium { customer_id: id.clone(), contact_medium_id, value, make_primary };
+        crm.service.update_contact_medium(&crm.cx, command).await
+    };
+    let remove = async |medium: &str| {
+        let command = RemoveContactMedium { customer_id: id.clone(), contact_medium_id: medium.to_owned() };
+        crm.service.remove_contact_medium(&crm.cx, command).await
+    };
+    let mail = customer.contact_medium[0].id.clone();
+    let theirs = other.contact_medium[0].id.clone();
+    violates(remove(&mail).await, rule::LAST_MEDIUM);
+    violates(remove(&theirs).await, rule::MEDIUM_NOT_FOUND);
+    violates(update(&theirs, Some("+6591234567"), false).await, rule::MEDIUM_UNKNOWN);
+
+    let phone = add(MediumType::Mobile, "+65 9123 4567", false).await;
+    violates(remove(&mail).await, rule::LOGIN_EMAIL);
+    violates(update(&mail, Some("ada2@example.test"), false).await, rule::EMAIL_CHANGE_FLOW);
+    assert!(
+        matches!(update(&phone, Some("12"), false).await, Err(Error::Invalid { pointer, .. }) if pointer == "/value")
+    );
+    assert!(matches!(update(&phone, None, false).await, Err(Error::Invalid { .. })));
+    let changed = update(&phone, Some("+65 9123 0000"), true).await.unwrap();
+    assert_eq!((changed.value.as_str(), changed.is_primary), ("+6591230000", true));
+    let version = crm.service.customer(&crm.cx, id).await.unwrap().version;
+    update(&phone, Some("+6591230000"), true).await.unwrap();
+    assert_eq!(crm.service.customer(&crm.cx, id).await.unwrap().version, version, "what stays as it is is no change");
+
+    // The way to another address: the new one becomes the primary one, then the former one goes.
+    let new_mail = add(MediumType::Email, "ada2@example.test", false).await;
+    update(&new_mail, None, true).await.unwrap();
+    let removed = remove(&mail).await.unwrap();
+    assert_eq!((removed.valid_to, removed.value.as_str()), (Some(crm.cx.now), "ada@example.test"));
+    violates(remove(&mail).await, rule::MEDIUM_NOT_FOUND);
+    violates(remove(&new_mail).await, rule::LOGIN_EMAIL);
+    remove(&phone).await.unwrap();
+    let live = crm.service.customer(&crm.cx, id).await.unwrap().contact_medium;
+    let live: Vec<&str> = live.iter().map(|medium| medium.value.as_str()).collect();
+    assert_eq!(live, ["ada2@example.test"]);
+    assert_eq!(
+        crm.count("select count(*) from crm.contact_medium where valid_to is not null").await,
+        2,
+        "kept on record"
+    );
+    let free = AddContactMedium {
+        customer_id: other.id.clone(),
+        medium_type: MediumType::Email,
+        value: "ada@example.test".into(),
+        is_primary: false,
+    };
+    crm.service.add_contact_medium(&crm.cx, free).await.expect("an address that was removed is free");
+
+    assert_eq!(
+        crm.events(id).await[1..],
+        [
+            "customer.contact_medium_added",
+            "customer.contact_medium_updated",
+            "customer.contact_medium_added",
+            "customer.contact_medium_updated",
+            "customer.contact_medium_removed",
+            "customer.contact_medium_removed",
+        ]
+    );
+    assert_eq!(crm.timeline(id).await[..2], ["Contact medium removed: mobile", "Contact medium removed: email"]);
 }
 
 #[tokio::test]

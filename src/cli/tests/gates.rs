@@ -6,6 +6,7 @@ use super::Stub;
 
 const DESTRUCTIVE: &[&str] = &[
     "customer close CUST-1",
+    "customer remove-contact CUST-1 CM-1",
     "payment remove-method PM-0001",
     "payment refund PAY-000001 --reason error",
     "order cancel ORD-0001",

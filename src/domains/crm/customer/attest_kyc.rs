@@ -60,6 +60,7 @@ impl Service {
         self.note_interaction(&tx, cx, &customer.id, direction_of(cx.channel), &summary).await?;
         let attested = KycAttested {
             customer_id: customer.id.clone(),
+            party_id: customer.party_id.clone(),
             provider: command.provider,
             document_type: document.kind,
             document_country: document.country,

@@ -155,14 +155,16 @@ pub(super) struct CustomerChange {
 
 /// Reads a JSON merge patch.
 ///
-/// Ways to reach the customer are not among it: an address is the customer's identity, and each has its own rules and its
-/// own operation.
+/// Ways to reach the customer are not among it: an address is the customer's identity, and adding, changing and removing
+/// one have rules and operations of their own.
 pub(super) fn change(body: Value) -> Result<CustomerChange> {
     let mut attributes = official::patch(body, "TMF629.Customer_Update")?;
     merge::refuse(&attributes, &["account", "engagedParty", "validFor"])?;
     attributes.shift_remove("@type");
     if attributes.contains_key("contactMedium") {
-        return Err(Error::invalid("/contactMedium", "is changed with the operation customer.add_contact_medium"));
+        let message = "is changed with the operations customer.add_contact_medium, .update_contact_medium and \
+                       .remove_contact_medium";
+        return Err(Error::invalid("/contactMedium", message));
     }
     let name = match attributes.shift_remove("name") {
         None => None,

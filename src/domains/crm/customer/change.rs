@@ -57,8 +57,12 @@ impl Service {
             let event = CustomerClosed { customer_id: id.clone(), version: customer.version };
             outbox::stage(&tx, cx, &event).await?;
         } else {
-            let updated =
-                CustomerUpdated { customer_id: id.clone(), fields_updated: fields, version: customer.version };
+            let updated = CustomerUpdated {
+                customer_id: id.clone(),
+                party_id: customer.party_id.clone(),
+                fields_updated: fields,
+                version: customer.version,
+            };
             outbox::stage(&tx, cx, &updated).await?;
         }
         tx.commit().await?;

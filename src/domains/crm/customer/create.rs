@@ -33,6 +33,7 @@ impl Service {
         self.note_interaction(&tx, cx, &customer.id, direction_of(cx.channel), &summary).await?;
         let created = CustomerCreated {
             customer_id: customer.id.clone(),
+            party_id: customer.party_id.clone(),
             account_id: customer.account_id.clone(),
             contact_medium_types: customer.media.iter().map(|medium| medium.kind).collect(),
             version: customer.version,

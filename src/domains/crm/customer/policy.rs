@@ -1,12 +1,17 @@
 //! The rules on customers.
 
-use super::model::NewMedium;
-use crate::domains::crm::port::{CustomerId, CustomerStatus};
+use super::model::{Medium, NewMedium};
+use crate::domains::crm::port::{CustomerId, CustomerStatus, MediumType};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::error::{Error, Rule, Violation};
 
 pub const REQUIRES_CONTACT_MEDIUM: Rule = Rule::new("customer.create.requires_contact_medium");
 pub const EMAIL_UNIQUE: Rule = Rule::new("customer.create.email_unique");
+pub const MEDIUM_UNKNOWN: Rule = Rule::new("customer.contact_medium.unknown");
+pub const MEDIUM_NOT_FOUND: Rule = Rule::new("customer.contact_medium.medium_not_found");
+pub const EMAIL_CHANGE_FLOW: Rule = Rule::new("customer.contact_medium.email_must_use_change_flow");
+pub const LAST_MEDIUM: Rule = Rule::new("customer.contact_medium.last_one");
+pub const LOGIN_EMAIL: Rule = Rule::new("customer.contact_medium.login_email");
 pub const UPDATE_CLOSED: Rule = Rule::new("customer.update.customer_is_closed");
 pub const STATUS_INVALID: Rule = Rule::new("customer.update.status_invalid");
 pub const HOLD_CLOSED: Rule = Rule::new("customer.hold.closed");
@@ -24,6 +29,32 @@ pub(super) const PREBAKED: &str = "prebaked";
 pub(super) fn reachable(media: &[NewMedium]) -> Result<(), Violation> {
     if media.is_empty() {
         return Err(REQUIRES_CONTACT_MEDIUM.violated("A customer needs at least one way to be reached"));
+    }
+    Ok(())
+}
+
+/// May this medium get another value? An e-mail address is the customer's identity, and is replaced by adding another one.
+pub(super) fn rewritable(medium: &Medium) -> Result<(), Violation> {
+    match medium.kind {
+        MediumType::Mobile | MediumType::Postal => Ok(()),
+        MediumType::Email => Err(EMAIL_CHANGE_FLOW
+            .violated("An e-mail address is replaced: add the new one as the primary one, then remove this one")
+            .with("contactMediumId", &medium.id)),
+    }
+}
+
+/// May this one of the live media go? `media` has them in the order of [`Medium::order`].
+pub(super) fn removable(medium: &Medium, media: &[Medium]) -> Result<(), Violation> {
+    if media.len() == 1 {
+        let violation = LAST_MEDIUM.violated("This is the last way to reach the customer: add another one first");
+        return Err(violation.with("contactMediumId", &medium.id));
+    }
+    // The first address is the one that mail goes to.
+    let login = media.iter().find(|other| other.kind == MediumType::Email);
+    if login.is_some_and(|login| login.id == medium.id) {
+        return Err(LOGIN_EMAIL
+            .violated("Mail to the customer goes to this address: make another one the primary one first")
+            .with("contactMediumId", &medium.id));
     }
     Ok(())
 }
@@ -132,6 +163,27 @@ mod tests {
         assert_eq!(rule(closable(&id, CustomerStatus::Closed, &[])), ALREADY_CLOSED);
         assert_eq!(rule(changeable(&id, CustomerStatus::Closed)), UPDATE_CLOSED);
         assert_eq!(rule(holdable(&id, CustomerStatus::Closed)), HOLD_CLOSED);
+    }
+
+    #[test]
+    fn somebody_can_always_be_reached_and_mail_has_somewhere_to_go() {
+        let medium = |id: &str, kind: MediumType, is_primary: bool| Medium {
+            id: id.into(),
+            kind,
+            value: "x".into(),
+            is_primary,
+            valid_from: chrono::DateTime::UNIX_EPOCH,
+            attributes: serde_json::Map::new(),
+        };
+        let (mail, spare) = (medium("A", MediumType::Email, true), medium("B", MediumType::Email, false));
+        let phone = medium("C", MediumType::Mobile, false);
+        let all = [mail.clone(), spare.clone(), phone.clone()];
+        assert_eq!(rule(removable(&mail, &all)), LOGIN_EMAIL);
+        assert!(removable(&spare, &all).is_ok() && removable(&phone, &all).is_ok());
+        assert_eq!(rule(removable(&phone, std::slice::from_ref(&phone))), LAST_MEDIUM);
+        assert_eq!(rule(removable(&mail, std::slice::from_ref(&mail))), LAST_MEDIUM);
+        assert_eq!(rule(rewritable(&spare)), EMAIL_CHANGE_FLOW);
+        assert!(rewritable(&phone).is_ok());
     }
 
     #[test]

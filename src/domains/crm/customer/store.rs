@@ -1,4 +1,6 @@
-//! The tables of customers: party, individual, customer, contact media, identity.
+//! The tables of customers: party, individual, customer, identity; contact media as they are read.
+
+mod medium;
 
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
+
+pub(super) use medium::{add_medium, end_medium, save_medium};
 
 /// A customer with person and live media in one row: one round trip per read. Media are in the order of [`Medium::order`].
 const SELECT: &str =
@@ -232,6 +236,7 @@ pub(super) async fn named(db: &Db, cx: &Context, filter: &ListCustomers) -> Resu
     };
     let query = format!(
         "select {SELECT} from {FROM} and ($2::text is null or c.status = $2) {begins}
+           and ($6::text is null or starts_with(c.id, $6))
          order by c.id limit $4 offset $5"
     );
     let statement = sql!(
@@ -240,7 +245,8 @@ pub(super) async fn named(db: &Db, cx: &Context, filter: &ListCustomers) -> Resu
         filter.status.map(CustomerStatus::as_str),
         name,
         i64::from(filter.limit),
-        i64::from(filter.offset)
+        i64::from(filter.offset),
+        filter.id_prefix.as_deref()
     );
     let rows = CustomerRow::find_by_statement(statement).all(db.connection()).await?;
     rows.into_iter().map(Customer::try_from).collect()
@@ -325,32 +331,6 @@ pub(super) async fn insert(tx: &Tx, cx: &Context, customer: &Customer) -> Result
 
 fn media_rows(media: &[Medium]) -> Result<Value> {
     serde_json::to_value(media).map_err(|e| Error::Internal(format!("contact media cannot be serialised: {e}")))
-}
-
-/// Adds a live medium. Where it is primary, the former primary one of its type no longer is.
-pub(super) async fn add_medium(tx: &Tx, cx: &Context, party_id: &str, medium: &Medium) -> Result<()> {
-    if medium.is_primary {
-        let statement = sql!(
-            "update crm.contact_medium set is_primary = false, updated_at = now()
-             where tenant_id = $1 and party_id = $2 and medium_type = $3 and is_primary and valid_to is null",
-            cx.tenant.as_ref(),
-            party_id,
-            medium.kind.as_str()
-        );
-        execute(&**tx, statement).await?;
-    }
-    let statement = sql!(
-        "insert into crm.contact_medium (id, tenant_id, party_id, medium_type, value, is_primary, valid_from)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-        medium.id.as_str(),
-        cx.tenant.as_ref(),
-        party_id,
-        medium.kind.as_str(),
-        medium.value.as_str(),
-        medium.is_primary,
-        medium.valid_from
-    );
-    execute(&**tx, statement).await.map(drop)
 }
 
 /// Writes back what use cases change on the customer's own row, one version on. The caller holds the lock.

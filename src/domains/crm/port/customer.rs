@@ -148,6 +148,8 @@ pub struct ListCustomers {
     /// The beginning of the whole name or of the family name, in any case.
     pub name: Option<String>,
     pub status: Option<CustomerStatus>,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
     /// How many at most, 1 to 1000.
     #[serde(default = "limit_default")]
     #[schemars(range(min = 1, max = 1000))]
@@ -168,6 +170,33 @@ pub struct AddContactMedium {
     /// Makes it the primary one of its type; the former one stays, but is no longer primary.
     #[serde(default)]
     pub is_primary: bool,
+}
+
+/// Change a number or a postal address, or make a way to reach a customer the primary one of its type.
+///
+/// An e-mail address is who the customer is and is never rewritten: add the new one as the primary one, then remove the former.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateContactMedium {
+    pub customer_id: CustomerId,
+    /// As the customer shows it, CM-…
+    pub contact_medium_id: String,
+    /// The new number or postal address.
+    pub value: Option<String>,
+    /// Makes it the primary one of its type; the former one stays, but is no longer primary.
+    #[serde(default)]
+    pub make_primary: bool,
+}
+
+/// Remove a way to reach a customer; the record of it stays.
+///
+/// The last one stays, and so does the e-mail address that mail goes to while no other address is the primary one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoveContactMedium {
+    pub customer_id: CustomerId,
+    /// As the customer shows it, CM-…
+    pub contact_medium_id: String,
 }
 
 /// Record that a provider has attested a customer's identity. Attesting again replaces what was known.
@@ -353,6 +382,11 @@ pub trait Customers: Send + Sync {
     async fn find_by_email(&self, cx: &Context, email: &str) -> Result<CustomerView>;
 
     async fn add_contact_medium(&self, cx: &Context, command: AddContactMedium) -> Result<ContactMediumView>;
+
+    async fn update_contact_medium(&self, cx: &Context, command: UpdateContactMedium) -> Result<ContactMediumView>;
+
+    /// Answers what was removed, with its end.
+    async fn remove_contact_medium(&self, cx: &Context, command: RemoveContactMedium) -> Result<ContactMediumView>;
 
     async fn attest_kyc(&self, cx: &Context, command: AttestKyc) -> Result<CustomerView>;
 
