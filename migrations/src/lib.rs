@@ -40,6 +40,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0058_growing_tables", include_str!("../sql/0058_growing_tables.sql")),
     ("0060_customer_name_search", include_str!("../sql/0060_customer_name_search.sql")),
     ("0065_vas_window", include_str!("../sql/0065_vas_window.sql")),
+    ("0066_tmf_refunds", include_str!("../sql/0066_tmf_refunds.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -206,6 +206,7 @@ pub fn registry() -> Registry<Services> {
     let registry = operations::com::register(registry);
     let registry = operations::som::register(registry);
     let registry = operations::provisioning::register(registry);
+    let registry = operations::operator::register(registry);
     let registry = operations::subscription::register(registry);
     let registry = operations::hub::register(registry);
     let registry = operations::trace::register(registry);
@@ -253,6 +254,7 @@ impl App {
             .merge(payment::router(self.payment.clone()))
             .merge(com::router(self.com.clone()))
             .merge(som::router(self.som.clone()))
+            .merge(provisioning::router(self.provisioning.clone()))
             .merge(hubs::router(&self.services.hubs))
             .merge(subscription::router(self.subscription.clone()))
             .merge(mediation::router(self.mediation.clone()))

@@ -24,9 +24,10 @@ const ROOTS: &[(Api, &[&str])] = &[
     ),
     (Api::Tmf629, &["Customer_Update"]),
     (Api::Tmf635, &["Usage_Create"]),
+    (Api::Tmf641, &["ServiceOrder_Create"]),
     (Api::Tmf654, &["TopupBalance_Create"]),
     (Api::Tmf670, &["PaymentMethod_Update"]),
-    (Api::Tmf676, &["Payment_Create"]),
+    (Api::Tmf676, &["Payment_Create", "Refund_Create"]),
     (Api::Tmf683, &["PartyInteraction_Create"]),
 ];
 

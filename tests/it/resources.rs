@@ -281,7 +281,7 @@ async fn usage_that_says_more_is_kept_and_echoed() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_M").await;
     let wish = json!({"usageType": "data", "usageDate": "2026-05-11T20:30:00+08:00", "description": "video",
-        "usageSpecification": {"id": "USPEC-1"},
+        "usageSpecification": {"id": "USPEC_DATA", "@baseType": "UsageSpecificationRef"},
         "usageCharacteristic": [{"name": "msisdn", "value": line["msisdn"]}, {"name": "quantity", "value": 5, "id": "c-2"},
             {"name": "externalId", "value": "x-1"}]});
     let path = "/tmf-api/usageManagement/v4/usage";
@@ -292,10 +292,9 @@ async fn usage_that_says_more_is_kept_and_echoed() {
     let made = app.send(Method::POST, path, &wish).await;
     assert_eq!(made.status, 201, "{:#}", made.body);
     official(Api::Tmf635, "Usage", &made.body);
-    assert_eq!(
-        (&made.body["description"], &made.body["usageSpecification"]),
-        (&wish["description"], &wish["usageSpecification"])
-    );
+    let specification = &made.body["usageSpecification"];
+    assert_eq!((&made.body["description"], &specification["id"]), (&wish["description"], &json!("USPEC_DATA")));
+    assert_eq!(specification["@baseType"], "UsageSpecificationRef", "what only the caller says is kept");
     let quantity = made.body["usageCharacteristic"].as_array().unwrap().iter().find(|one| one["name"] == "quantity");
     assert_eq!(quantity.unwrap()["id"], "c-2");
     assert_eq!(app.get(made.body["href"].as_str().unwrap()).await.ok(), made.body);
@@ -310,6 +309,9 @@ async fn usage_that_says_more_is_kept_and_echoed() {
     assert!(plain.get("description").is_none());
     let kept = app.number("select count(*) from mediation.usage_event where attributes is not null").await;
     assert_eq!(kept, 1, "nothing is written where nothing is said");
+    wish["usageSpecification"]["id"] = json!("USPEC_SMS");
+    assert_eq!(app.send(Method::POST, path, &wish).await.body["reason"], "/usageSpecification/id");
+    wish["usageSpecification"]["id"] = json!("USPEC_DATA");
     wish["speed"] = json!(1);
     assert_eq!(app.send(Method::POST, path, &wish).await.body["reason"], "/speed");
     app.finish().await;
@@ -349,4 +351,112 @@ async fn a_list_of_hundreds_of_thousands_is_not_counted_to_its_end() {
     let filtered = total(&format!("&reason=made%20for%20a%20test&relatedParty.id={customer}")).await;
     assert!(filtered > 200_000, "{filtered}");
     app.stop().await;
+}
+
+#[tokio::test]
+async fn a_payment_is_given_back_over_tmf676() {
+    const REFUNDS: &str = "/payment/v4/refund";
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let customer = line["customerId"].as_str().expect("a customer");
+    let payment = app.get(&format!("/payment/v4/payment?payer.id={customer}")).await.ok()[0].clone();
+    let wish = json!({
+        "description": "Charged by mistake", "channel": {"id": "desk"},
+        "account": {"id": payment["account"]["id"], "name": "Prepaid account"},
+        "payment": {"id": payment["id"]},
+        "paymentMethod": {"id": payment["paymentMethod"]["id"]},
+        "totalAmount": {"unit": "SGD", "value": 10}
+    });
+    validate_request(Api::Tmf676, "POST", "Refund", &wish).expect("our own request is official");
+    let ask =
+        async |body: &Value, key: &str| app.send_with(Method::POST, REFUNDS, body, &[("idempotency-key", key)]).await;
+    for (pointer, value) in [
+        ("/totalAmount/value", json!(9)),
+        ("/totalAmount/unit", json!("USD")),
+        ("/account/id", json!("ACC-other")),
+        ("/paymentMethod/id", json!("PM-9999")),
+        ("/payment/id", json!("PAY-999999")),
+    ] {
+        let mut wrong = wish.clone();
+        *wrong.pointer_mut(pointer).expect("it is there") = value;
+        let refused = ask(&wrong, "k-wrong").await;
+        let reason = refused.body["reason"].as_str().expect("a reason").to_owned();
+        assert_eq!(refused.status, 400, "{pointer}: {:#}", refused.body);
+        assert!(pointer.starts_with(&reason), "{pointer}: {reason}");
+    }
+    for (name, value) in [("authorizationCode", json!("x")), ("cashback", json!(1)), ("payment", json!({"name": "x"}))]
+    {
+        let mut wrong = wish.clone();
+        wrong[name] = value;
+        assert_eq!(ask(&wrong, "k-wrong").await.status, 400, "{name}");
+    }
+    let asked = ask(&wish, "k-1").await;
+    assert_eq!(asked.status, 201, "{:#}", asked.body);
+    official(Api::Tmf676, "Refund", &asked.body);
+    assert_eq!(asked.headers["location"], asked.body["href"].as_str().expect("an href"));
+    app.settle().await;
+    let again = ask(&wish, "k-1").await;
+    assert_eq!((again.status.as_u16(), &again.body["id"]), (201, &asked.body["id"]), "the same wish");
+    assert_eq!(ask(&wish, "k-2").await.status, 409, "it is given back once");
+
+    let id = asked.body["id"].as_str().expect("an id");
+    let query = format!("{REFUNDS}?status=done&requestor.id={customer}&payment.id={}", payment["id"].as_str().unwrap());
+    let refund = only(&app, Api::Tmf676, "Refund", &query).await;
+    assert_eq!((&refund["id"], &refund["description"]), (&json!(id), &wish["description"]));
+    assert_eq!((&refund["channel"], &refund["totalAmount"]["value"]), (&wish["channel"], &json!(10.0)));
+    assert!(refund["authorizationCode"].is_string());
+    assert_eq!(app.get(&format!("{REFUNDS}/REF-999999")).await.status, 404);
+    assert_eq!(app.get(&format!("{REFUNDS}?status=paid")).await.status, 400);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn usage_names_its_specification() {
+    const SPECIFICATIONS: &str = "/tmf-api/usageManagement/v4/usageSpecification";
+    let app = TestApp::new().await;
+    let listed = app.get(SPECIFICATIONS).await.ok();
+    let names: Vec<&str> = listed.as_array().expect("a list").iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["data", "sms", "voice"]);
+    for name in names {
+        only(&app, Api::Tmf635, "UsageSpecification", &format!("{SPECIFICATIONS}?name={name}")).await;
+    }
+    let page = app.get(&format!("{SPECIFICATIONS}?limit=1&sort=-name&lifecycleStatus=active")).await;
+    assert_eq!((page.status.as_u16(), &page.body[0]["id"]), (206, &json!("USPEC_VOICE")));
+    assert_eq!(app.get(&format!("{SPECIFICATIONS}/USPEC_FAX")).await.status, 404);
+    let line = app.line("PLAN_S").await;
+    let used = json!({"msisdn": line["msisdn"], "eventType": "sms", "quantity": 1});
+    let id = app.op("usage.simulate", used).await.ok()["id"].as_str().expect("an id").to_owned();
+    let usage = app.get(&format!("/tmf-api/usageManagement/v4/usage/{id}")).await.ok();
+    official(Api::Tmf635, "Usage", &usage);
+    let specification = usage["usageSpecification"]["href"].as_str().expect("an href");
+    assert_eq!(app.get(specification).await.ok()["name"], "sms");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_the_network_was_asked_for_is_monitored_over_tmf640() {
+    const BASE: &str = "/tmf-api/ServiceActivationAndConfiguration/v4";
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    let services = app.get(&format!("{BASE}/service?category=CFS&state=active")).await.ok();
+    let service = services.as_array().and_then(|list| list.first()).expect("a service").clone();
+    official(Api::Tmf640, "Service", &service);
+    assert_eq!(app.get(service["href"].as_str().expect("an href")).await.ok(), service);
+    let inventory = app.get(&format!("/tmf-api/serviceInventory/v4/service/{}", service["id"].as_str().unwrap())).await;
+    let same = |name: &str| assert_eq!(service[name], inventory.body[name], "{name}");
+    ["id", "state", "serviceCharacteristic", "supportingService", "relatedParty"].into_iter().for_each(same);
+
+    let source = service["href"].as_str().expect("an href");
+    let query = format!("{BASE}/monitor?sourceHref={source}&request.to=HLR_PROVISION&state=Completed");
+    let monitor = only(&app, Api::Tmf640, "Monitor", &query).await;
+    let said: Value = serde_json::from_str(monitor["response"]["body"].as_str().expect("text")).expect("JSON");
+    assert_eq!(said["state"], "completed");
+    let all = app.get(&format!("{BASE}/monitor")).await;
+    assert_eq!(all.body.as_array().map(Vec::len), Some(4), "{:#}", all.body);
+    all.body.as_array().expect("a list").iter().for_each(|one| official(Api::Tmf640, "Monitor", one));
+    let number = line["msisdn"].as_str().expect("a number");
+    assert!(!all.body.to_string().contains(number), "what an element was told stays inside");
+    assert_eq!(app.get(&format!("{BASE}/monitor?state=stuck")).await.status, 400);
+    assert_eq!(app.get(&format!("{BASE}/monitor/PTK-999999")).await.status, 404);
+    app.finish().await;
 }

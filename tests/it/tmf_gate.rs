@@ -136,6 +136,7 @@ fn every_documented_payload_passes() {
         "Customer",
         "Error",
         "Individual",
+        "Monitor",
         "PartyInteraction",
         "Payment",
         "PaymentMethod",
@@ -145,11 +146,13 @@ fn every_documented_payload_passes() {
         "ProductOrder",
         "ProductSpecification",
         "QueryUsageConsumption",
+        "Refund",
         "Resource",
         "Service",
         "ServiceOrder",
         "TopupBalance",
         "Usage",
+        "UsageSpecification",
     ];
     assert_eq!(served.into_iter().collect::<Vec<_>>(), all);
 }

@@ -47,6 +47,8 @@ pub(crate) enum Api {
     Tmf638,
     /// Resource Inventory Management
     Tmf639,
+    /// Service Activation and Configuration
+    Tmf640,
     /// Service Ordering Management
     Tmf641,
     /// Prepay Balance Management
@@ -66,7 +68,7 @@ pub(crate) enum Api {
 }
 
 impl Api {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Tmf620,
         Self::Tmf622,
         Self::Tmf629,
@@ -75,6 +77,7 @@ impl Api {
         Self::Tmf637,
         Self::Tmf638,
         Self::Tmf639,
+        Self::Tmf640,
         Self::Tmf641,
         Self::Tmf654,
         Self::Tmf670,
@@ -92,7 +95,7 @@ impl Api {
 
     /// The official file, parsed.
     pub(crate) fn definition(self) -> &'static Value {
-        static DEFINITIONS: LazyLock<[Value; 16]> = LazyLock::new(|| {
+        static DEFINITIONS: LazyLock<[Value; 17]> = LazyLock::new(|| {
             Api::ALL.map(|api| serde_json::from_str(api.text()).expect("the official definition is JSON"))
         });
         &DEFINITIONS[self as usize]
@@ -113,6 +116,7 @@ impl Api {
             Self::Tmf637 => include_str!("../tmf/TMF637-ProductInventory-v4.0.0.swagger.json"),
             Self::Tmf638 => include_str!("../tmf/TMF638-ServiceInventory-v4.0.0.swagger.json"),
             Self::Tmf639 => include_str!("../tmf/TMF639-ResourceInventory-v4.0.0.swagger.json"),
+            Self::Tmf640 => include_str!("../tmf/TMF640-ServiceActivation-v4.0.0.swagger.json"),
             Self::Tmf641 => include_str!("../tmf/TMF641-ServiceOrdering-v4.1.0.swagger.json"),
             Self::Tmf654 => include_str!("../tmf/TMF654-PrepayBalance-v4.0.0.swagger.json"),
             Self::Tmf670 => include_str!("../tmf/TMF670-PaymentMethod-v4.0.0.swagger.json"),

@@ -84,6 +84,13 @@ const RESOURCES: &[Resource] = &[
         methods: &[List, Create, Retrieve],
     },
     Resource {
+        api: "TMF635",
+        version: "v4.0.0",
+        name: "UsageSpecification",
+        collection: "/tmf-api/usageManagement/v4/usageSpecification",
+        methods: &[List, Retrieve],
+    },
+    Resource {
         api: "TMF637",
         version: "v4.0.0",
         name: "Product",
@@ -102,6 +109,20 @@ const RESOURCES: &[Resource] = &[
         version: "v4.0.0",
         name: "Resource",
         collection: "/tmf-api/resourceInventoryManagement/v4/resource",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF640",
+        version: "v4.0.0",
+        name: "Service",
+        collection: "/tmf-api/ServiceActivationAndConfiguration/v4/service",
+        methods: &[List, Retrieve],
+    },
+    Resource {
+        api: "TMF640",
+        version: "v4.0.0",
+        name: "Monitor",
+        collection: "/tmf-api/ServiceActivationAndConfiguration/v4/monitor",
         methods: &[List, Retrieve],
     },
     Resource {
@@ -137,6 +158,13 @@ const RESOURCES: &[Resource] = &[
         version: "v4.0.0",
         name: "Payment",
         collection: "/payment/v4/payment",
+        methods: &[List, Create, Retrieve],
+    },
+    Resource {
+        api: "TMF676",
+        version: "v4.0.0",
+        name: "Refund",
+        collection: "/payment/v4/refund",
         methods: &[List, Create, Retrieve],
     },
     Resource {
@@ -193,7 +221,7 @@ fn hubs(draft: &mut Draft) {
             "type": "object",
             "properties": {
                 "callback": { "type": "string", "format": "uri", "maxLength": 500 },
-                "query": { "type": "string", "description": "eventType=CustomerCreateEvent,CustomerStateChangeEvent" },
+                "query": { "type": "string", "description": "eventType=CustomerCreateEvent,CustomerStateChangeEvent&customer.id=CUST-4be1709c0d2f" },
             },
             "required": ["callback"],
             "additionalProperties": false,
@@ -251,6 +279,11 @@ impl Resource {
     /// Names of several APIs may be equal, so a component carries its API's.
     fn schema(&self, suffix: &str) -> String {
         format!("{}.{}{suffix}", self.api, self.name)
+    }
+
+    /// The service of TMF640 is that of TMF638 seen otherwise.
+    fn operation_name(&self) -> String {
+        if self.api == "TMF640" { format!("{}{}", self.name, self.api) } else { self.name.to_owned() }
     }
 
     fn reference(&self, suffix: &str) -> String {
@@ -330,7 +363,7 @@ impl Resource {
 
     fn route(&self, verb: &str, summary: &str, parameters: Vec<Value>, body: Option<Value>, responses: Value) -> Value {
         let mut route = json!({
-            "operationId": format!("{verb}{}", self.name),
+            "operationId": format!("{verb}{}", self.operation_name()),
             "tags": [self.api],
             "summary": format!("{summary}: {}", self.name),
             "parameters": parameters,

@@ -1,6 +1,7 @@
-//! TMF635 Usage Management: `usage`.
+//! TMF635 Usage Management: `usage`. The specifications of its three kinds have a file of their own.
 
 mod extended;
+mod specification;
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route(COLLECTION, get(list).post(create))
         .route("/tmf-api/usageManagement/v4/usage/{id}", get(retrieve))
-        .with_state(service)
+        .with_state(Arc::clone(&service))
+        .merge(specification::router(service))
 }
 
 /// The hot path. Product time is read by the batch, once for all its events, so the context is a reader's: a clock read
@@ -251,8 +253,32 @@ struct UsageBody<'a> {
     usage_characteristic: Vec<Characteristic<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rated_product_usage: Option<[RatedBody<'a>; 1]>,
+    usage_specification: SpecificationBody,
     #[serde(rename = "@type")]
     at_type: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct SpecificationBody {
+    id: &'static str,
+    href: String,
+    name: &'static str,
+    #[serde(rename = "@type")]
+    at_type: &'static str,
+    #[serde(rename = "@referredType")]
+    referred_type: &'static str,
+}
+
+impl SpecificationBody {
+    fn of(usage_type: UsageType) -> Self {
+        Self {
+            id: specification::id_of(usage_type),
+            href: specification::href_of(usage_type),
+            name: usage_type.as_str(),
+            at_type: "UsageSpecificationRef",
+            referred_type: "UsageSpecification",
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -337,6 +363,7 @@ impl<'a> UsageBody<'a> {
             related_party: [party],
             usage_characteristic: characteristics(view),
             rated_product_usage: rated.then_some([included]),
+            usage_specification: SpecificationBody::of(view.event_type),
             at_type: "Usage",
         }
     }

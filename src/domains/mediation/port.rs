@@ -18,6 +18,7 @@ pub use crate::domains::mediation::model::{Draft, NewUsage, Pointers};
 pub use crate::domains::mediation::policy::RULES;
 
 id_type!(pub UsageId, "usage event, UE-…");
+id_type!(pub UsageSpecificationId, "kind of usage, such as USPEC_DATA");
 
 /// The answer that a usage event got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,7 @@
 //! The tables of mediation: usage rows and the keys that make them unique.
 
+pub(super) mod specifications;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

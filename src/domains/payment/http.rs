@@ -1,6 +1,7 @@
-//! TMF676 Payment Management: `payment`, read and made by hand. TMF670, the cards, has a file of its own.
+//! TMF676 Payment Management: `payment`, read and made by hand. Its refunds, and TMF670, the cards, have files of their own.
 
 mod methods;
+mod refunds;
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ const DESCRIPTION_LENGTH_MAX: usize = 500;
 
 /// The routes of TMF676 and TMF670 that we serve.
 pub fn router(service: Arc<Service>) -> Router {
-    methods::router(Arc::clone(&service)).merge(payments(service))
+    methods::router(Arc::clone(&service)).merge(refunds::router(Arc::clone(&service))).merge(payments(service))
 }
 
 fn payments(service: Arc<Service>) -> Router {

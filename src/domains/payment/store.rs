@@ -7,6 +7,7 @@ pub(super) mod journal;
 pub(super) mod leases;
 pub(super) mod listing;
 pub(super) mod methods;
+pub(super) mod refund_listing;
 pub(super) mod refunds;
 
 use crate::platform::error::{Error, Result};

@@ -15,6 +15,7 @@ mod audit;
 mod consumers;
 mod events;
 mod faults;
+mod http;
 mod model;
 mod policy;
 pub mod port;
@@ -42,6 +43,7 @@ use crate::platform::outbox;
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
+pub use http::router;
 pub use store::StoredFaultRules;
 
 /// How often tasks that nobody runs are looked for.

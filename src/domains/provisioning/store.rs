@@ -1,4 +1,6 @@
-//! The tables of network tasks and fault rules. The only file of the domain that knows them.
+//! The tables of network tasks and fault rules. Only this room of the domain knows them.
+
+pub(super) mod monitors;
 
 use std::time::Duration;
 

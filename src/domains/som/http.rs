@@ -1,6 +1,8 @@
 //! TMF641 Service Ordering Management (`serviceOrder`) and TMF638 Service Inventory Management (`service`). Both come from
-//! product orders; a technical order has the network told again what it should know of a service.
+//! product orders; a technical order has the network told again what it should know of a service. TMF640, which shows the
+//! services as what is configured, has a file of its own.
 
+mod activation;
 mod create;
 
 use std::sync::Arc;
@@ -50,14 +52,15 @@ fn official<'a>(names: &[(&'a str, &[&str])], ours: &'a str) -> &'a str {
     names.iter().find(|(_, words)| words.contains(&ours)).map_or(ours, |(name, _)| name)
 }
 
-/// The routes of TMF641 and TMF638 that we serve.
+/// The routes of TMF641, TMF638 and TMF640 that we serve.
 pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route(SERVICE_ORDERS, get(list_orders).post(create_order))
         .route("/tmf-api/serviceOrdering/v4/serviceOrder/{id}", get(retrieve_order))
         .route(SERVICES, get(list_services))
         .route("/tmf-api/serviceInventory/v4/service/{id}", get(retrieve_service))
-        .with_state(service)
+        .with_state(Arc::clone(&service))
+        .merge(activation::router(service))
 }
 
 async fn create_order(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {

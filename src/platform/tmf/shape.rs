@@ -38,6 +38,11 @@ pub fn check(body: &mut Value, shape: &Shape) -> Result<()> {
     object(body, shape, "")
 }
 
+/// The same for a part of a body that stands at `pointer`.
+pub fn check_at(part: &mut Value, shape: &Shape, pointer: &str) -> Result<()> {
+    object(part, shape, pointer)
+}
+
 fn object(value: &mut Value, shape: &Shape, pointer: &str) -> Result<()> {
     let Value::Object(attributes) = value else {
         return Err(Error::invalid(pointer, format!("must be an object ({})", shape.name)));

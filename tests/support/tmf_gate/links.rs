@@ -38,7 +38,20 @@ pub(super) fn check(api: Api, resource: &str, value: &Value, faults: &mut Vec<St
             faults.push(format!("/href: must be {expected}"));
         }
     }
+    if resource == "Monitor" {
+        monitored(value, faults);
+    }
     walk(value, "", faults);
+}
+
+/// What a monitor watches has no id beside it: the request says what it was about.
+fn monitored(value: &Value, faults: &mut Vec<String>) {
+    let Some(link) = value.get("sourceHref").and_then(Value::as_str) else { return };
+    let id = link.rsplit('/').next().unwrap_or_default();
+    let asked = value.pointer("/request/body").and_then(Value::as_str).unwrap_or_default();
+    if !leads_to(link, id) || !asked.contains(&format!("\"serviceId\":\"{id}\"")) {
+        faults.push(format!("/sourceHref: {link} is not the service that the request is about"));
+    }
 }
 
 fn walk(value: &Value, pointer: &str, faults: &mut Vec<String>) {
@@ -47,6 +60,7 @@ fn walk(value: &Value, pointer: &str, faults: &mut Vec<String>) {
             for (name, below) in attributes {
                 let at = format!("{pointer}/{name}");
                 let beside = name.strip_suffix("Href").map(|of| format!("{of}Id"));
+                let beside = beside.filter(|_| name != "sourceHref");
                 let beside = if name == "href" { Some("id".to_owned()) } else { beside };
                 if let (Some(beside), Value::String(link)) = (beside, below)
                     && !link.contains("://")

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::CreateBody;
+use super::{CreateBody, specification};
 use crate::domains::mediation::port::NewUsage;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
@@ -22,6 +22,7 @@ pub(super) fn usage(cx: &Context, body: Value, idempotency_key: Option<String>) 
         }
     }
     let mut kept = split(&mut body, USED);
+    let named = specified(&mut kept)?;
     // By name: what is echoed is given to the characteristic of that name.
     let mut of_characteristics = Map::new();
     if let Some(Value::Array(characteristics)) = body.get_mut("usageCharacteristic") {
@@ -43,8 +44,25 @@ pub(super) fn usage(cx: &Context, body: Value, idempotency_key: Option<String>) 
         )
     })?;
     let mut usage = body.usage(cx, idempotency_key)?;
+    let own = specification::id_of(usage.usage_type);
+    if named.is_some_and(|named| named != own) {
+        return Err(Error::invalid("/usageSpecification/id", format!("must be {own} for this type of usage")));
+    }
     usage.attributes = (!kept.is_empty()).then(|| Box::new(Value::Object(kept)));
     Ok(usage)
+}
+
+/// Takes out what a caller says of the specification that is ours to say; what else it says stays.
+fn specified(kept: &mut Map<String, Value>) -> Result<Option<String>> {
+    let Some(Value::Object(reference)) = kept.get_mut("usageSpecification") else { return Ok(None) };
+    let id = reference.shift_remove("id").and_then(|id| id.as_str().map(str::to_owned));
+    for ours in ["href", "name", "@type", "@referredType"] {
+        reference.shift_remove(ours);
+    }
+    if reference.is_empty() {
+        kept.shift_remove("usageSpecification");
+    }
+    id.map(Some).ok_or_else(|| Error::invalid("/usageSpecification/id", "is required"))
 }
 
 /// Takes everything but `used` out of an object.
@@ -91,7 +109,7 @@ mod tests {
     fn the_official_rest_is_kept_and_given_back() {
         let usage = read(|body| {
             body["description"] = json!("video");
-            body["usageSpecification"] = json!({ "id": "USPEC-1" });
+            body["usageSpecification"] = json!({ "id": "USPEC_DATA", "@baseType": "x" });
             body["usageCharacteristic"][1]["id"] = json!("c-2");
         })
         .unwrap();
@@ -100,7 +118,7 @@ mod tests {
         echo(&mut body, &kept);
         assert_eq!(
             body,
-            json!({ "usageType": "data", "description": "video", "usageSpecification": { "id": "USPEC-1" },
+            json!({ "usageType": "data", "description": "video", "usageSpecification": { "@baseType": "x" },
                 "usageCharacteristic": [{ "name": "quantity", "value": 120, "id": "c-2" }] })
         );
         assert_eq!(read(|_| ()).unwrap().attributes, None);

@@ -7,26 +7,15 @@ use crate::domains::som::resync::{Action, NewServiceOrder};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::MalformedId;
 use crate::platform::tmf::shape::{self, Is, Shape};
+use crate::platform::tmf::{merge, official};
 
 const ITEM: &str = "/serviceOrderItem/0";
 
-/// Of the official `ServiceOrder_Create` what a technical order takes; docs/TMF.md says so, and everything else is refused.
-static SERVICE_ORDER: Shape = Shape {
-    name: "ServiceOrder",
-    attributes: &[
-        ("description", Is::Text),
-        ("externalId", Is::Text),
-        ("priority", Is::Text),
-        ("note", Is::Many(&NOTE)),
-        ("serviceOrderItem", Is::Many(&SERVICE_ORDER_ITEM)),
-    ],
-    required: &["serviceOrderItem"],
-};
-static NOTE: Shape = Shape {
-    name: "Note",
-    attributes: &[("id", Is::Text), ("author", Is::Text), ("date", Is::Time), ("text", Is::Text)],
-    required: &["text"],
-};
+/// Of the official `ServiceOrder_Create` what we write ourselves: kind, end, product order and customer of the order.
+const OURS: &[&str] =
+    &["category", "cancellationDate", "cancellationReason", "completionDate", "externalReference", "relatedParty"];
+
+/// Of the one item everything is used, so it takes nothing else (decision 0007).
 static SERVICE_ORDER_ITEM: Shape = Shape {
     name: "ServiceOrderItem",
     attributes: &[
@@ -44,11 +33,15 @@ static SERVICE_REF_OR_VALUE: Shape = Shape {
 };
 
 /// Reads the body of a POST.
-pub(super) fn new_order(mut body: Value) -> Result<NewServiceOrder> {
-    shape::check(&mut body, &SERVICE_ORDER)?;
-    let Value::Object(mut attributes) = body else { return Err(Error::invalid("", "must be an object")) };
-    attributes.remove("@type");
-    let item = one_item(attributes.remove("serviceOrderItem"))?;
+///
+/// What is not used of it is kept and echoed.
+pub(super) fn new_order(body: Value) -> Result<NewServiceOrder> {
+    let mut attributes = official::created(body, "TMF641.ServiceOrder_Create")?;
+    if attributes.shift_remove("@type").is_some_and(|name| name != "ServiceOrder") {
+        return Err(Error::invalid("/@type", "must be ServiceOrder"));
+    }
+    merge::refuse(&attributes, OURS)?;
+    let item = one_item(attributes.shift_remove("serviceOrderItem"))?;
     let refused = |name: &str, message: &str| Err(Error::invalid(format!("{ITEM}/{name}"), message.to_owned()));
     if item.get("quantity").is_some_and(|quantity| *quantity != 1) {
         return refused("quantity", "must be 1");
@@ -70,7 +63,13 @@ pub(super) fn new_order(mut body: Value) -> Result<NewServiceOrder> {
 fn one_item(items: Option<Value>) -> Result<Map<String, Value>> {
     let Some(Value::Array(mut items)) = items else { return Err(Error::invalid("/serviceOrderItem", "is required")) };
     match (items.pop(), items.is_empty()) {
-        (Some(Value::Object(item)), true) => Ok(item),
+        (Some(mut item), true) => {
+            shape::check_at(&mut item, &SERVICE_ORDER_ITEM, ITEM)?;
+            match item {
+                Value::Object(item) => Ok(item),
+                _ => Err(Error::invalid(ITEM, "must be an object")),
+            }
+        }
         _ => Err(Error::invalid("/serviceOrderItem", "must have exactly one item")),
     }
 }
@@ -84,6 +83,7 @@ mod tests {
     fn body() -> Value {
         json!({
             "externalId": "noc-17",
+            "requestedCompletionDate": "2026-05-11T17:00:00+08:00",
             "note": [{"text": "after the outage"}],
             "serviceOrderItem": [{"id": "1", "action": "modify", "service": {"id": "SVC-0001", "@type": "Service"}}]
         })
@@ -104,7 +104,11 @@ mod tests {
         assert_eq!((new.action, new.service_id.unwrap().as_str()), (Action::Modify, "SVC-0001"));
         assert_eq!(
             Value::Object(new.attributes),
-            json!({"externalId": "noc-17", "note": [{"text": "after the outage"}]})
+            json!({
+                "externalId": "noc-17",
+                "requestedCompletionDate": "2026-05-11T09:00:00.000Z",
+                "note": [{"text": "after the outage"}]
+            })
         );
     }
 
@@ -119,6 +123,11 @@ mod tests {
             fault(|b| b["serviceOrderItem"][0]["service"]["id"] = json!("a b")),
             "/serviceOrderItem/0/service/id"
         );
+        assert_eq!(fault(|b| b["relatedParty"] = json!([{"id": "X", "@referredType": "Customer"}])), "/relatedParty");
+        assert_eq!(
+            fault(|b| b["serviceOrderItem"][0]["service"]["name"] = json!("x")),
+            "/serviceOrderItem/0/service/name"
+        );
         assert_eq!(fault(|b| b["bogus"] = json!(1)), "/bogus");
     }
 
@@ -127,12 +136,7 @@ mod tests {
         let file =
             include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tmf/TMF641-ServiceOrdering-v4.1.0.swagger.json"));
         let official: Value = serde_json::from_str(file).unwrap();
-        for (name, shape) in [
-            ("ServiceOrder_Create", &SERVICE_ORDER),
-            ("Note", &NOTE),
-            ("ServiceOrderItem", &SERVICE_ORDER_ITEM),
-            ("ServiceRefOrValue", &SERVICE_REF_OR_VALUE),
-        ] {
+        for (name, shape) in [("ServiceOrderItem", &SERVICE_ORDER_ITEM), ("ServiceRefOrValue", &SERVICE_REF_OR_VALUE)] {
             let properties = &official["definitions"][name]["properties"];
             for (attribute, _) in shape.attributes {
                 let of_references = *attribute == "@referredType";
