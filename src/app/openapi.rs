@@ -98,7 +98,10 @@ fn platform_routes(draft: &mut Draft) {
     for (path, summary) in [("/health", "The process answers"), ("/health/live", "The process answers")] {
         draft.add("get", path, open_route(summary, parts::responses(&[(200, "It does", body.clone())], parts::OPEN)));
     }
-    let ready = [(200, "It can", body.clone()), (503, "The database is away", body)];
+    let ready = [
+        (200, "It can; `degraded` where its workers are stuck or the queue is old", body.clone()),
+        (503, "The database is away", body),
+    ];
     draft.add("get", "/health/ready", open_route("The process can serve", parts::responses(&ready, parts::OPEN)));
     let text = json!({ "content": { "text/plain": { "schema": { "type": "string" } } } });
     let metrics = parts::responses(&[(200, "The metrics", text)], parts::READ);

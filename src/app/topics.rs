@@ -1,6 +1,6 @@
 //! Which of our events each TM Forum API tells, and what it calls them. `/hub` exists for the APIs that are named here.
 
-use crate::platform::hub::Topic;
+use crate::platform::hub::{Named, Topic};
 
 const fn topic(
     event_type: &'static str,
@@ -9,7 +9,17 @@ const fn topic(
     resource: &'static str,
     collection: &'static str,
 ) -> Topic {
-    Topic { event_type, api, name, resource, collection, id_in: None }
+    Topic { event_type, api, name, resource, collection, named: Named::Aggregate, state: None }
+}
+
+/// The topic, about a resource that is in this state now.
+const fn at(topic: Topic, state: &'static str) -> Topic {
+    Topic { state: Some(state), ..topic }
+}
+
+/// The topic, about a resource that is not the aggregate.
+const fn about(topic: Topic, named: Named) -> Topic {
+    Topic { named, ..topic }
 }
 
 const OFFERING: &str = "/tmf-api/productCatalogManagement/v4/productOffering";
@@ -24,8 +34,18 @@ const SERVICE_ORDER: &str = "/tmf-api/serviceOrdering/v4/serviceOrder";
 const TOP_UP: &str = "/tmf-api/prepayBalanceManagement/v4/topupBalance";
 const METHOD: &str = "/tmf-api/paymentMethod/v4/paymentMethod";
 const PAYMENT: &str = "/payment/v4/payment";
+const REFUND: &str = "/payment/v4/refund";
+const INDIVIDUAL: &str = "/tmf-api/party/v4/individual";
+const USAGE: &str = "/tmf-api/usageManagement/v4/usage";
+const RESOURCE: &str = "/tmf-api/resourceInventoryManagement/v4/resource";
+const INTERACTION: &str = "/tmf-api/partyInteraction/v4/partyInteraction";
+const ACTIVATION: &str = "/tmf-api/ServiceActivationAndConfiguration/v4/service";
+const MONITOR: &str = "/tmf-api/ServiceActivationAndConfiguration/v4/monitor";
 
-/// By API.
+const PERSON: Named = Named::In("partyId");
+const NUMBER: Named = Named::After("MSISDN-");
+
+/// By API. What several of them tell stands first where TMF688, which tells everything once, has it from.
 pub(crate) const TOPICS: &[Topic] = &[
     topic("catalog.offering.added", "TMF620", "ProductOfferingCreateEvent", "productOffering", OFFERING),
     topic(
@@ -42,7 +62,10 @@ pub(crate) const TOPICS: &[Topic] = &[
         "productOffering",
         OFFERING,
     ),
-    topic("catalog.offering.retired", "TMF620", "ProductOfferingStateChangeEvent", "productOffering", OFFERING),
+    at(
+        topic("catalog.offering.retired", "TMF620", "ProductOfferingStateChangeEvent", "productOffering", OFFERING),
+        "Retired",
+    ),
     topic("catalog.price.added", "TMF620", "ProductOfferingPriceCreateEvent", "productOfferingPrice", PRICE),
     topic(
         "catalog.price.changed",
@@ -74,43 +97,53 @@ pub(crate) const TOPICS: &[Topic] = &[
     ),
     topic("catalog.category.added", "TMF620", "CategoryCreateEvent", "category", CATEGORY),
     topic("catalog.category.changed", "TMF620", "CategoryAttributeValueChangeEvent", "category", CATEGORY),
-    topic("order.acknowledged", "TMF622", "ProductOrderCreateEvent", "productOrder", ORDER),
-    topic("order.in_progress", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
-    topic("order.held", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
-    topic("order.completed", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
-    topic("order.failed", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
-    topic("order.cancelled", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER),
+    at(topic("order.acknowledged", "TMF622", "ProductOrderCreateEvent", "productOrder", ORDER), "acknowledged"),
+    at(topic("order.in_progress", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER), "inProgress"),
+    at(topic("order.held", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER), "held"),
+    at(topic("order.completed", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER), "completed"),
+    at(topic("order.failed", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER), "failed"),
+    at(topic("order.cancelled", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER), "cancelled"),
     topic("customer.created", "TMF629", "CustomerCreateEvent", "customer", CUSTOMER),
     topic("customer.updated", "TMF629", "CustomerAttributeValueChangeEvent", "customer", CUSTOMER),
     topic("customer.contact_medium_added", "TMF629", "CustomerAttributeValueChangeEvent", "customer", CUSTOMER),
+    topic("customer.contact_medium_updated", "TMF629", "CustomerAttributeValueChangeEvent", "customer", CUSTOMER),
+    topic("customer.contact_medium_removed", "TMF629", "CustomerAttributeValueChangeEvent", "customer", CUSTOMER),
     topic("customer.kyc_attested", "TMF629", "CustomerAttributeValueChangeEvent", "customer", CUSTOMER),
-    topic("customer.closed", "TMF629", "CustomerStateChangeEvent", "customer", CUSTOMER),
-    topic("subscription.booked", "TMF637", "ProductCreateEvent", "product", PRODUCT),
-    topic("subscription.activated", "TMF637", "ProductStateChangeEvent", "product", PRODUCT),
-    topic("subscription.activation_failed", "TMF637", "ProductStateChangeEvent", "product", PRODUCT),
-    topic("subscription.blocked", "TMF637", "ProductStateChangeEvent", "product", PRODUCT),
-    topic("subscription.unblocked", "TMF637", "ProductStateChangeEvent", "product", PRODUCT),
-    topic("subscription.terminated", "TMF637", "ProductStateChangeEvent", "product", PRODUCT),
+    at(topic("customer.closed", "TMF629", "CustomerStateChangeEvent", "customer", CUSTOMER), "closed"),
+    at(topic("subscription.booked", "TMF637", "ProductCreateEvent", "product", PRODUCT), "pendingActive"),
+    at(topic("subscription.activated", "TMF637", "ProductStateChangeEvent", "product", PRODUCT), "active"),
+    at(topic("subscription.activation_failed", "TMF637", "ProductStateChangeEvent", "product", PRODUCT), "cancelled"),
+    at(topic("subscription.blocked", "TMF637", "ProductStateChangeEvent", "product", PRODUCT), "suspended"),
+    at(topic("subscription.unblocked", "TMF637", "ProductStateChangeEvent", "product", PRODUCT), "active"),
+    at(topic("subscription.terminated", "TMF637", "ProductStateChangeEvent", "product", PRODUCT), "terminated"),
     topic("subscription.renewed", "TMF637", "ProductAttributeValueChangeEvent", "product", PRODUCT),
     topic("subscription.plan_changed", "TMF637", "ProductAttributeValueChangeEvent", "product", PRODUCT),
     topic("subscription.plan_change_scheduled", "TMF637", "ProductAttributeValueChangeEvent", "product", PRODUCT),
     topic("subscription.plan_change_cancelled", "TMF637", "ProductAttributeValueChangeEvent", "product", PRODUCT),
     topic("subscription.price_migration_scheduled", "TMF637", "ProductAttributeValueChangeEvent", "product", PRODUCT),
     topic("subscription.price_migrated", "TMF637", "ProductAttributeValueChangeEvent", "product", PRODUCT),
-    topic("service.activated", "TMF638", "ServiceStateChangeEvent", "service", SERVICE),
-    topic("service.terminated", "TMF638", "ServiceStateChangeEvent", "service", SERVICE),
-    topic("service_order.in_progress", "TMF641", "ServiceOrderCreateEvent", "serviceOrder", SERVICE_ORDER),
-    topic("service_order.completed", "TMF641", "ServiceOrderStateChangeEvent", "serviceOrder", SERVICE_ORDER),
-    topic("service_order.failed", "TMF641", "ServiceOrderStateChangeEvent", "serviceOrder", SERVICE_ORDER),
-    topic("service_order.cancelled", "TMF641", "ServiceOrderStateChangeEvent", "serviceOrder", SERVICE_ORDER),
-    Topic {
-        event_type: "subscription.vas_purchased",
-        api: "TMF654",
-        name: "TopupBalanceCreateEvent",
-        resource: "topupBalance",
-        collection: TOP_UP,
-        id_in: Some("vasPurchaseId"),
-    },
+    at(topic("service.activated", "TMF638", "ServiceStateChangeEvent", "service", SERVICE), "active"),
+    at(topic("service.terminated", "TMF638", "ServiceStateChangeEvent", "service", SERVICE), "terminated"),
+    at(
+        topic("service_order.in_progress", "TMF641", "ServiceOrderCreateEvent", "serviceOrder", SERVICE_ORDER),
+        "inProgress",
+    ),
+    at(
+        topic("service_order.completed", "TMF641", "ServiceOrderStateChangeEvent", "serviceOrder", SERVICE_ORDER),
+        "completed",
+    ),
+    at(
+        topic("service_order.failed", "TMF641", "ServiceOrderStateChangeEvent", "serviceOrder", SERVICE_ORDER),
+        "failed",
+    ),
+    at(
+        topic("service_order.cancelled", "TMF641", "ServiceOrderStateChangeEvent", "serviceOrder", SERVICE_ORDER),
+        "cancelled",
+    ),
+    about(
+        topic("subscription.vas_purchased", "TMF654", "TopupBalanceCreateEvent", "topupBalance", TOP_UP),
+        Named::In("vasPurchaseId"),
+    ),
     topic("payment_method.added", "TMF670", "PaymentMethodCreateEvent", "paymentMethod", METHOD),
     topic(
         "payment_method.default_changed",
@@ -119,10 +152,73 @@ pub(crate) const TOPICS: &[Topic] = &[
         "paymentMethod",
         METHOD,
     ),
-    topic("payment_method.removed", "TMF670", "PaymentMethodStatusChangeEvent", "paymentMethod", METHOD),
-    topic("payment.requested", "TMF676", "PaymentCreateEvent", "payment", PAYMENT),
-    topic("payment.approved", "TMF676", "PaymentStateChangeEvent", "payment", PAYMENT),
-    topic("payment.declined", "TMF676", "PaymentStateChangeEvent", "payment", PAYMENT),
+    at(topic("payment_method.removed", "TMF670", "PaymentMethodStatusChangeEvent", "paymentMethod", METHOD), "removed"),
+    at(topic("payment.requested", "TMF676", "PaymentCreateEvent", "payment", PAYMENT), "pendingAuthorization"),
+    at(topic("payment.approved", "TMF676", "PaymentStateChangeEvent", "payment", PAYMENT), "done"),
+    at(topic("payment.declined", "TMF676", "PaymentStateChangeEvent", "payment", PAYMENT), "denied"),
+    about(
+        at(topic("payment.refund_requested", "TMF676", "RefundCreateEvent", "refund", REFUND), "pendingAuthorization"),
+        Named::In("refundId"),
+    ),
+    about(
+        at(topic("payment.refunded", "TMF676", "RefundStateChangeEvent", "refund", REFUND), "done"),
+        Named::In("refundId"),
+    ),
+    about(
+        at(topic("payment.refund_failed", "TMF676", "RefundStateChangeEvent", "refund", REFUND), "failed"),
+        Named::In("refundId"),
+    ),
+    about(topic("customer.created", "TMF632", "IndividualCreateEvent", "individual", INDIVIDUAL), PERSON),
+    about(topic("customer.updated", "TMF632", "IndividualAttributeValueChangeEvent", "individual", INDIVIDUAL), PERSON),
+    about(
+        topic(
+            "customer.contact_medium_added",
+            "TMF632",
+            "IndividualAttributeValueChangeEvent",
+            "individual",
+            INDIVIDUAL,
+        ),
+        PERSON,
+    ),
+    about(
+        topic(
+            "customer.contact_medium_updated",
+            "TMF632",
+            "IndividualAttributeValueChangeEvent",
+            "individual",
+            INDIVIDUAL,
+        ),
+        PERSON,
+    ),
+    about(
+        topic(
+            "customer.contact_medium_removed",
+            "TMF632",
+            "IndividualAttributeValueChangeEvent",
+            "individual",
+            INDIVIDUAL,
+        ),
+        PERSON,
+    ),
+    about(topic("customer.kyc_attested", "TMF632", "IndividualStateChangeEvent", "individual", INDIVIDUAL), PERSON),
+    about(
+        at(topic("usage.rejected", "TMF635", "UsageCreateEvent", "usage", USAGE), "rejected"),
+        Named::In("usageEventId"),
+    ),
+    about(topic("inventory.msisdn.reserved", "TMF639", "ResourceStateChangeEvent", "resource", RESOURCE), NUMBER),
+    about(topic("inventory.msisdn.assigned", "TMF639", "ResourceStateChangeEvent", "resource", RESOURCE), NUMBER),
+    about(topic("inventory.msisdn.released", "TMF639", "ResourceStateChangeEvent", "resource", RESOURCE), NUMBER),
+    about(topic("inventory.msisdn.quarantined", "TMF639", "ResourceStateChangeEvent", "resource", RESOURCE), NUMBER),
+    at(topic("service.activated", "TMF640", "ServiceStateChangeEvent", "service", ACTIVATION), "active"),
+    at(topic("service.terminated", "TMF640", "ServiceStateChangeEvent", "service", ACTIVATION), "terminated"),
+    at(topic("provisioning.task.created", "TMF640", "MonitorCreateEvent", "monitor", MONITOR), "InProgress"),
+    at(topic("provisioning.task.restarted", "TMF640", "MonitorStateChangeEvent", "monitor", MONITOR), "InProgress"),
+    at(topic("provisioning.task.completed", "TMF640", "MonitorStateChangeEvent", "monitor", MONITOR), "Completed"),
+    at(topic("provisioning.task.failed", "TMF640", "MonitorStateChangeEvent", "monitor", MONITOR), "InError"),
+    at(topic("provisioning.task.stuck", "TMF640", "MonitorStateChangeEvent", "monitor", MONITOR), "InError"),
+    at(topic("provisioning.task.abandoned", "TMF640", "MonitorStateChangeEvent", "monitor", MONITOR), "InError"),
+    at(topic("provisioning.task.withdrawn", "TMF640", "MonitorStateChangeEvent", "monitor", MONITOR), "InError"),
+    topic("interaction.logged", "TMF683", "PartyInteractionCreateEvent", "partyInteraction", INTERACTION),
 ];
 
 /// API and path of its `/hub`. TMF688 tells the events of all of them.
@@ -130,12 +226,17 @@ pub(crate) const HUBS: &[(&str, &str)] = &[
     ("TMF620", "/tmf-api/productCatalogManagement/v4/hub"),
     ("TMF622", "/tmf-api/productOrderingManagement/v4/hub"),
     ("TMF629", "/tmf-api/customerManagement/v4/hub"),
+    ("TMF632", "/tmf-api/party/v4/hub"),
+    ("TMF635", "/tmf-api/usageManagement/v4/hub"),
     ("TMF637", "/tmf-api/productInventory/v4/hub"),
     ("TMF638", "/tmf-api/serviceInventory/v4/hub"),
+    ("TMF639", "/tmf-api/resourceInventoryManagement/v4/hub"),
+    ("TMF640", "/tmf-api/ServiceActivationAndConfiguration/v4/hub"),
     ("TMF641", "/tmf-api/serviceOrdering/v4/hub"),
     ("TMF654", "/tmf-api/prepayBalanceManagement/v4/hub"),
     ("TMF670", "/tmf-api/paymentMethod/v4/hub"),
     ("TMF676", "/payment/v4/hub"),
+    ("TMF683", "/tmf-api/partyInteraction/v4/hub"),
     ("TMF688", "/tmf-api/event/v4/hub"),
 ];
 

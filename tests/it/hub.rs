@@ -144,6 +144,90 @@ async fn a_whole_activation_is_told_over_tmf688() {
     app.finish().await;
 }
 
+/// Event type and id of the resource of everything that a listener was sent, in some order.
+fn told(listener: &Listener) -> Vec<(String, String)> {
+    let bodies = listener.heard().into_iter().map(|(_, body)| serde_json::from_slice::<Value>(&body).expect("JSON"));
+    let named = bodies.map(|body| {
+        let resource = body["event"].as_object().and_then(|event| event.values().next()).expect("a resource");
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        (text(&body["eventType"]), text(&resource["id"]))
+    });
+    let mut named: Vec<_> = named.collect();
+    named.sort();
+    named
+}
+
+#[tokio::test]
+async fn a_listener_chooses_among_the_resources() {
+    const ORDERS: &str = "/tmf-api/productOrderingManagement/v4/hub";
+    let app = private().await;
+    let ada = app.customer("4242424242424242").await;
+    let bob = app.customer("4242424242424242").await;
+    let [theirs, ended, both] = [Listener::new().await, Listener::new().await, Listener::new().await];
+    register(&app, ORDERS, &theirs, Some(&format!("productOrder.relatedParty.id={ada}"))).await;
+    register(&app, ORDERS, &ended, Some("event.productOrder.state=completed,failed")).await;
+    let query = format!("eventType=ProductOrderCreateEvent&productOrder.relatedParty.id={bob}");
+    register(&app, ORDERS, &both, Some(&query)).await;
+    let first = app.order(&ada, "PLAN_S").await["id"].as_str().expect("an id").to_owned();
+    let second = app.order(&bob, "PLAN_S").await["id"].as_str().expect("an id").to_owned();
+    app.settle().await;
+    let event = |name: &str, id: &str| (format!("ProductOrder{name}Event"), id.to_owned());
+    let change = |id: &str| event("StateChange", id);
+    assert_eq!(told(&theirs), [event("Create", &first), change(&first), change(&first)]);
+    let mut completed = [change(&first), change(&second)];
+    completed.sort();
+    assert_eq!(told(&ended), completed);
+    assert_eq!(told(&both), [event("Create", &second)]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn persons_numbers_tasks_refunds_refused_usage_and_notes_have_their_hubs() {
+    let app = private().await;
+    let hubs = [
+        "/tmf-api/party/v4/hub",
+        "/tmf-api/resourceInventoryManagement/v4/hub",
+        "/tmf-api/ServiceActivationAndConfiguration/v4/hub",
+        "/payment/v4/hub",
+        "/tmf-api/usageManagement/v4/hub",
+        "/tmf-api/partyInteraction/v4/hub",
+    ];
+    let mut listeners = Vec::new();
+    for path in hubs {
+        let listener = Listener::new().await;
+        register(&app, path, &listener, None).await;
+        listeners.push(listener);
+    }
+    let line = app.line("PLAN_S").await;
+    let roaming = json!({"msisdn": line["msisdn"], "eventType": "data", "quantity": 1, "roamingIndicator": true});
+    app.op("usage.simulate", roaming).await.violates("subscription.usage_rated.roaming_balance_required");
+    let note = json!({"customerId": line["customerId"], "summary": "asked for roaming"});
+    app.op("interaction.log", note).await.ok();
+    let payments = app.op("payment.list_attempts", json!({"customerId": line["customerId"]})).await.ok();
+    app.op("payment.refund", json!({"paymentAttemptId": payments[0]["id"], "reason": "moved away"})).await.ok();
+    app.settle().await;
+    let expected: [&[&str]; 6] = [
+        &["IndividualCreateEvent", "IndividualStateChangeEvent"],
+        &["ResourceStateChangeEvent"],
+        &["MonitorCreateEvent", "MonitorStateChangeEvent", "ServiceStateChangeEvent"],
+        &["PaymentCreateEvent", "PaymentStateChangeEvent", "RefundCreateEvent", "RefundStateChangeEvent"],
+        &["UsageCreateEvent"],
+        &["PartyInteractionCreateEvent"],
+    ];
+    for (listener, expected) in listeners.iter().zip(expected) {
+        let mut names: Vec<String> = told(listener).into_iter().map(|(name, _)| name).collect();
+        names.dedup();
+        assert_eq!(names, expected);
+        for (_, body) in listener.heard() {
+            let body: Value = serde_json::from_slice(&body).expect("JSON");
+            let resource = body["event"].as_object().and_then(|event| event.values().next()).expect("a resource");
+            let href = resource["href"].as_str().expect("an href");
+            assert!(app.get(href).await.status.is_success(), "{href} is a dead link");
+        }
+    }
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_failure_is_tried_again_and_a_listener_that_is_gone_is_parked() {
     let app = private().await;
@@ -195,7 +279,9 @@ async fn callbacks_lead_to_the_world_and_nowhere_else() {
         let refused = app.send(Method::POST, CUSTOMERS, &json!({"callback": callback})).await;
         assert_eq!((refused.status.as_u16(), &refused.body["reason"]), (400, &json!("/callback")), "{callback}");
     }
-    for query in ["eventType=Nothing", "name=x", "eventType=ProductOrderCreateEvent"] {
+    for query in
+        ["eventType=Nothing", "name=x", "eventType=ProductOrderCreateEvent", "product.id=SUB-1", "customer.name=x"]
+    {
         let refused =
             app.send(Method::POST, CUSTOMERS, &json!({"callback": "https://example.test/", "query": query})).await;
         assert_eq!((refused.status.as_u16(), &refused.body["reason"]), (400, &json!("/query")), "{query}");

@@ -8,6 +8,7 @@
 mod address;
 mod send;
 mod store;
+mod wish;
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,6 @@ use crate::id_type;
 use crate::platform::Platform;
 use crate::platform::context::{Context, Scope};
 use crate::platform::error::{Error, Result};
-use crate::platform::tmf::query;
 
 pub use send::{Sender, signature};
 
@@ -45,8 +45,30 @@ pub struct Topic {
     /// The attribute of the event that holds the resource: `customer`.
     pub resource: &'static str,
     pub collection: &'static str,
-    /// Where the resource's id stands in the payload; None: it is the aggregate's.
-    pub id_in: Option<&'static str>,
+    pub named: Named,
+    /// The official word for the state that the event tells of, where it tells of one.
+    pub state: Option<&'static str>,
+}
+
+/// How an event names its resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// The resource is the aggregate.
+    Aggregate,
+    /// Its id stands in this attribute of the payload. An event without it has nothing to tell.
+    In(&'static str),
+    /// Its id is the aggregate's after this.
+    After(&'static str),
+}
+
+impl Named {
+    fn id(self, notice: &Notice) -> Option<String> {
+        match self {
+            Self::Aggregate => Some(notice.aggregate_id.clone()),
+            Self::In(attribute) => notice.payload[attribute].as_str().filter(|id| !id.is_empty()).map(str::to_owned),
+            Self::After(prefix) => Some(format!("{prefix}{}", notice.aggregate_id)),
+        }
+    }
 }
 
 /// An event on its way to a listener.
@@ -127,23 +149,9 @@ impl Hubs {
     /// The event types of ours that a query asks for.
     fn wanted(&self, api: Option<&str>, query: Option<&str>) -> Result<Vec<String>> {
         let of_api: Vec<&Topic> = self.topics.iter().filter(|topic| api.is_none_or(|api| topic.api == api)).collect();
-        let mut names: Option<BTreeSet<String>> = None;
-        for (name, value) in query::pairs(query).map_err(|error| Error::invalid("/query", error.to_string()))? {
-            if name != "eventType" {
-                return Err(Error::invalid("/query", "knows eventType=… only"));
-            }
-            names.get_or_insert_with(BTreeSet::new).extend(value.split(',').map(str::to_owned));
-        }
-        if let Some(unknown) =
-            names.iter().flatten().find(|name| !of_api.iter().any(|topic| topic.name == name.as_str()))
-        {
-            let known: BTreeSet<&str> = of_api.iter().map(|topic| topic.name).collect();
-            let known = known.into_iter().collect::<Vec<_>>().join(", ");
-            let unknown: String = unknown.chars().take(80).collect();
-            return Err(Error::invalid("/query", format!("{unknown} is no event of this API; known: {known}")));
-        }
-        let wanted = |topic: &&&Topic| names.as_ref().is_none_or(|names| names.contains(topic.name));
-        let types: BTreeSet<&str> = of_api.iter().filter(wanted).map(|topic| topic.event_type).collect();
+        let wish = wish::Wish::read(query, &of_api)?;
+        let wanted = of_api.iter().filter(|topic| wish.names(topic));
+        let types: BTreeSet<&str> = wanted.map(|topic| topic.event_type).collect();
         Ok(types.into_iter().map(str::to_owned).collect())
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::address::{Guard, checked};
+use super::wish::Wish;
 use super::{Notice, Topic, store};
 use crate::platform::Platform;
 use crate::platform::clock::wall;
@@ -59,10 +60,18 @@ impl Sender {
         };
         let Some(http) = &self.http else { return Err(Failure::retry("this process cannot make HTTP calls")) };
         let url = checked(&hub.callback, self.platform.config.hub_allow_private).map_err(Failure::park)?;
-        let of_listener =
-            |topic: &&Topic| topic.event_type == notice.event_type && (hub.api == "TMF688" || topic.api == hub.api);
-        let Some(topic) = self.topics.iter().find(of_listener) else { return Ok(()) };
-        let body = body(topic, &notice, cx).to_string();
+        let of_api: Vec<&Topic> =
+            self.topics.iter().filter(|topic| hub.api == "TMF688" || topic.api == hub.api).collect();
+        // It was read when the listener registered; an upgrade may have taken away what it names.
+        let wish = Wish::read(hub.query.as_deref(), &of_api).map_err(|error| Failure::park(error.to_string()))?;
+        // One fact may be told by several APIs: a listener to all of them hears it once, as the first that it asked for.
+        let asked_for = |topic: &&&Topic| topic.event_type == notice.event_type && wish.names(topic);
+        let Some(topic) = of_api.iter().find(asked_for) else { return Ok(()) };
+        let Some(id) = topic.named.id(&notice) else { return Ok(()) };
+        if !wish.lets_through(topic, &id, &notice.payload) {
+            return Ok(());
+        }
+        let body = body(topic, &id, &notice, cx).to_string();
         let call = http
             .post(url)
             .header("content-type", "application/json")
@@ -92,11 +101,7 @@ fn told(error: &reqwest::Error) -> String {
 }
 
 /// The notification as TMF688 and every API's own event definitions have it. The resource is named, not copied.
-fn body(topic: &Topic, notice: &Notice, cx: &Context) -> Value {
-    let id = match topic.id_in {
-        Some(attribute) => notice.payload[attribute].as_str().unwrap_or(&notice.aggregate_id),
-        None => &notice.aggregate_id,
-    };
+fn body(topic: &Topic, id: &str, notice: &Notice, cx: &Context) -> Value {
     let mut event = serde_json::Map::new();
     let resource = json!({ "id": id, "href": format!("{}/{id}", topic.collection) });
     event.insert(topic.resource.to_owned(), resource);

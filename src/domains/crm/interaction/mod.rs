@@ -3,18 +3,20 @@
 //! Every customer-facing change of this domain writes its line in the same unit of work, so that the timeline and the books
 //! cannot disagree.
 
+mod events;
 pub(super) mod http;
 mod store;
 
 use serde_json::{Map, Value};
 
+use self::events::InteractionLogged;
 use super::Service;
 use super::input::{line, page};
 use super::port::{CustomerId, Direction, InteractionView, ListInteractions, LogInteraction};
 use crate::platform::context::{Channel, Context};
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::platform::idempotency;
+use crate::platform::{idempotency, outbox};
 
 const BODY_CHARS_MAX: usize = 10_000;
 
@@ -63,6 +65,7 @@ impl Service {
         let view = store::insert(&tx, cx, &entry).await?;
         let view = view.ok_or_else(|| Error::invalid("/relatedParty", "There is no such customer"))?;
         store::keep_attributes(&tx, cx, &view.id, &new.attributes).await?;
+        outbox::stage(&tx, cx, &InteractionLogged::of(&view)).await?;
         idempotency::keep(&tx, cx, &view.id, &view.id).await?;
         tx.commit().await?;
         Ok(store::Line { view, attributes: new.attributes })
@@ -121,6 +124,7 @@ impl Service {
         let tx = self.platform.db.begin().await?;
         let view = store::insert(&tx, cx, &entry).await?;
         let view = view.ok_or_else(|| Error::not_found("customer", &command.customer_id))?;
+        outbox::stage(&tx, cx, &InteractionLogged::of(&view)).await?;
         idempotency::keep(&tx, cx, &view.id, &view).await?;
         tx.commit().await?;
         Ok(view)
