@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domains::crm::port::{
-    AddNumberRange, AddProfiles, AddedProfiles, AddedRange, Iccid, ListNumbers, Msisdn, NumberCount, NumberStatus,
-    NumberView, ProfileView, ReleaseNumber, rule,
+    AddNumberRange, AddProfiles, AddedProfiles, AddedRange, Iccid, ListNumbers, ListProfiles, Msisdn, NumberCount,
+    NumberStatus, NumberView, ProfileState, ProfileView, ReleaseNumber, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Registry};
@@ -21,6 +21,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<CountNumbers>()
         .with::<AddNumberRange>()
         .with::<ReleaseNumber>()
+        .with::<ListProfiles>()
         .with::<ListAvailableProfiles>()
         .with::<GetProfile>()
         .with::<AddProfiles>()
@@ -123,6 +124,16 @@ impl Operation<Services> for ReleaseNumber {
     }
 }
 
+impl Operation<Services> for ListProfiles {
+    const NAME: &'static str = "inventory.esim.list";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"state": "activated"}"#;
+    type Output = Vec<ProfileView>;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.inventory.profiles(cx, self).await
+    }
+}
+
 /// List the eSIM profiles that are available, lowest first. ICCIDs are masked.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -139,7 +150,8 @@ impl Operation<Services> for ListAvailableProfiles {
     const EXAMPLE: &'static str = r#"{"limit": 5}"#;
     type Output = Vec<ProfileView>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        services.inventory.available_profiles(cx, self.limit).await
+        let filter = ListProfiles { state: Some(ProfileState::Available), limit: self.limit, offset: 0 };
+        services.inventory.profiles(cx, filter).await
     }
 }
 

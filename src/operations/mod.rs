@@ -12,6 +12,7 @@ pub mod document;
 pub mod http;
 pub mod hub;
 pub mod inventory;
+pub mod operator;
 pub mod payment;
 pub mod platform;
 pub mod provisioning;

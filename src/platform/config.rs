@@ -130,6 +130,17 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_OPERATOR_TIME_ZONE", "Asia/Singapore", "IANA time zone"),
     ("BSS_OPERATOR_TAX_LABEL", "GST inclusive", "tax note beside prices"),
     ("BSS_OPERATOR_LOCALE", "en-SG", "BCP 47 language tag"),
+    (
+        "BSS_OPERATOR_ICCID_PREFIX",
+        "8910101",
+        "first 7 digits of the ICCIDs of profiles that are made here: 89, country, issuer (ITU-T E.118)",
+    ),
+    (
+        "BSS_OPERATOR_IMSI_PREFIX",
+        "525010",
+        "first 6 digits of their IMSIs: MCC and MNC, and one more where that has two digits (ITU-T E.212)",
+    ),
+    ("BSS_OPERATOR_SMDP_SERVER", "smdp.example.test", "host of the SM-DP+ that phones download them from"),
     ("BSS_LOG_LEVEL", "info", "error, warn, info, debug or trace; or a tracing filter"),
     ("BSS_LOG_FORMAT", "json", "json or text"),
     ("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/HTTP collector, such as http://127.0.0.1:4318; empty: no export"),
@@ -276,6 +287,12 @@ pub struct Profile {
     pub time_zone: Tz,
     pub tax_label: String,
     pub locale: String,
+    /// Seven digits; a running number of twelve follows.
+    pub iccid_prefix: String,
+    /// Six digits; a running number of nine follows.
+    pub imsi_prefix: String,
+    /// The SM-DP+ of profiles that are made here. A real provider names its own with each profile.
+    pub smdp_server: String,
 }
 
 impl Profile {
@@ -697,6 +714,17 @@ impl Reader<'_> {
             tax_label: self.text("BSS_OPERATOR_TAX_LABEL"),
             locale: self.parsed("BSS_OPERATOR_LOCALE", "a BCP 47 language tag such as en-SG", |t| {
                 (!t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')).then(|| t.to_owned())
+            }),
+            iccid_prefix: self.parsed("BSS_OPERATOR_ICCID_PREFIX", "7 digits that begin with 89", |t| {
+                (t.len() == 7 && t.starts_with("89")).then(|| digits(t, 7)).flatten().map(|()| t.to_owned())
+            }),
+            imsi_prefix: self.parsed("BSS_OPERATOR_IMSI_PREFIX", "6 digits", |t| {
+                (t.len() == 6).then(|| digits(t, 6)).flatten().map(|()| t.to_owned())
+            }),
+            smdp_server: self.parsed("BSS_OPERATOR_SMDP_SERVER", "a host name such as smdp.example.test", |t| {
+                // It stands between two `$` in an activation code (SGP.22, section 4.1).
+                let host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':');
+                ((1..=253).contains(&t.len()) && t.bytes().all(host)).then(|| t.to_owned())
             }),
         }
     }

@@ -1,6 +1,5 @@
 //! The reference data of crm: agents, resolution targets, the first numbers and eSIM profiles. What exists stays as it is.
 
-use super::inventory::{ICCID_PREFIX, IMSI_PREFIX, SMDP_SERVER};
 use crate::platform::config::Profile;
 use crate::platform::context::Context;
 use crate::platform::db::{Tx, execute, sql};
@@ -31,7 +30,7 @@ pub async fn seed(tx: &Tx, cx: &Context, profile: &Profile) -> Result<()> {
     seed_agents(tx, cx).await?;
     seed_targets(tx, cx).await?;
     seed_numbers(tx, cx, profile.number_length).await?;
-    seed_profiles(tx, cx).await
+    seed_profiles(tx, cx, profile).await
 }
 
 async fn seed_agents(tx: &Tx, cx: &Context) -> Result<()> {
@@ -80,8 +79,8 @@ async fn seed_numbers(tx: &Tx, cx: &Context, number_length: usize) -> Result<()>
     execute(&**tx, numbers).await.map(drop)
 }
 
-/// The same profiles in every installation: matching ids and key slots are derived from the ICCID.
-async fn seed_profiles(tx: &Tx, cx: &Context) -> Result<()> {
+/// The same profiles in every installation of an operator: matching ids and key slots are derived from the ICCID.
+async fn seed_profiles(tx: &Tx, cx: &Context, profile: &Profile) -> Result<()> {
     let profiles = sql!(
         "with numbered as (
              select $3 || lpad(i::text, 12, '0') as iccid, $4 || lpad(i::text, 9, '0') as imsi
@@ -94,9 +93,9 @@ async fn seed_profiles(tx: &Tx, cx: &Context) -> Result<()> {
          select iccid, $1, imsi, 'hsm://ref/' || slot, $2, matching_id, 'LPA:1$' || $2 || '$' || matching_id from derived
          on conflict do nothing",
         cx.tenant.as_ref(),
-        SMDP_SERVER,
-        ICCID_PREFIX,
-        IMSI_PREFIX,
+        profile.smdp_server.as_str(),
+        profile.iccid_prefix.as_str(),
+        profile.imsi_prefix.as_str(),
         POOL
     );
     execute(&**tx, profiles).await.map(drop)

@@ -10,8 +10,9 @@ use serde_json::json;
 use super::port::{
     AddContactMedium, AddNumberRange, AddProfiles, AddedProfiles, AddedRange, AttestKyc, CloseCustomer,
     ContactMediumView, CreateCustomer, CustomerId, CustomerView, Customers, Direction, EsimActivation, Iccid,
-    InteractionView, Inventory, ListCustomers, ListInteractions, ListNumbers, LogInteraction, Msisdn, NumberCount,
-    NumberView, ProfileView, ReleaseNumber, Reservation, ReservationKeeper, Standing,
+    InteractionView, Inventory, ListCustomers, ListInteractions, ListNumbers, ListProfiles, LogInteraction, Msisdn,
+    NumberCount, NumberView, ProfileView, ReleaseNumber, RemoveContactMedium, Reservation, ReservationKeeper, Standing,
+    UpdateContactMedium,
 };
 use crate::domains::crm::customer::{self, Customer};
 use crate::domains::subscription::port::Subscriptions;
@@ -135,6 +136,14 @@ impl Customers for Service {
         self.add_medium(cx, command).await
     }
 
+    async fn update_contact_medium(&self, cx: &Context, command: UpdateContactMedium) -> Result<ContactMediumView> {
+        self.update_medium(cx, command).await
+    }
+
+    async fn remove_contact_medium(&self, cx: &Context, command: RemoveContactMedium) -> Result<ContactMediumView> {
+        self.remove_medium(cx, command).await
+    }
+
     async fn attest_kyc(&self, cx: &Context, command: AttestKyc) -> Result<CustomerView> {
         self.attest(cx, command).await
     }
@@ -205,8 +214,8 @@ impl Inventory for Service {
         self.take_number_back(cx, command).await
     }
 
-    async fn available_profiles(&self, cx: &Context, limit: u32) -> Result<Vec<ProfileView>> {
-        self.free_profiles(cx, limit).await
+    async fn profiles(&self, cx: &Context, filter: ListProfiles) -> Result<Vec<ProfileView>> {
+        self.profile_list(cx, filter).await
     }
 
     async fn profile(&self, cx: &Context, iccid: &Iccid) -> Result<ProfileView> {

@@ -19,6 +19,7 @@ impl Service {
         tx.commit().await?;
         Ok(EsimActivation {
             subscription_id: subscription_id.to_owned(),
+            profile_state: profile.state(),
             iccid: profile.iccid.into(),
             imsi: profile.imsi,
             msisdn,

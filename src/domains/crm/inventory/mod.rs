@@ -22,5 +22,3 @@ mod reserve;
 mod store;
 mod watch;
 mod worker;
-
-pub(super) use profile::model::{ICCID_PREFIX, IMSI_PREFIX, SMDP_SERVER};

@@ -44,7 +44,7 @@ impl Service {
         }
         let new: Vec<NewProfile> = (0..command.count).map(|_| self.new_profile()).collect();
         let tx = self.platform.db.begin().await?;
-        let inserted = profiles::add(&tx, cx, &new).await?;
+        let inserted = profiles::add(&tx, cx, &self.platform.config.profile, &new).await?;
         let added = AddedProfiles { inserted, available: profiles::count_available(&tx, cx).await? };
         outbox::stage(&tx, cx, &ProfilesAdded { tenant: cx.tenant.as_ref().to_owned(), inserted }).await?;
         self.rearm(&tx, cx).await?;

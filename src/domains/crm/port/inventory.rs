@@ -99,6 +99,21 @@ pub struct ListNumbers {
     pub offset: u32,
 }
 
+/// List eSIM profiles, lowest first. ICCIDs are masked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListProfiles {
+    /// Null: in whatever state they are.
+    pub state: Option<ProfileState>,
+    /// How many at most, 1 to 1000.
+    #[serde(default = "limit_default")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u32,
+    /// How many to skip.
+    #[serde(default)]
+    pub offset: u32,
+}
+
 /// Add a range of numbers to the pool: the prefix, then 0000 and up, as many digits as a number of the operator has.
 ///
 /// Numbers that exist stay as they are and are counted as skipped, so that a repetition is safe.
@@ -217,6 +232,7 @@ pub struct Reservation {
 #[serde(rename_all = "camelCase")]
 pub struct EsimActivation {
     pub subscription_id: String,
+    pub profile_state: ProfileState,
     pub iccid: String,
     pub imsi: String,
     pub msisdn: String,
@@ -280,7 +296,7 @@ pub trait Inventory: Send + Sync {
     async fn release_number(&self, cx: &Context, command: ReleaseNumber) -> Result<NumberView>;
 
     /// The lowest available profiles.
-    async fn available_profiles(&self, cx: &Context, limit: u32) -> Result<Vec<ProfileView>>;
+    async fn profiles(&self, cx: &Context, filter: ListProfiles) -> Result<Vec<ProfileView>>;
 
     async fn profile(&self, cx: &Context, iccid: &Iccid) -> Result<ProfileView>;
 

@@ -5,14 +5,14 @@ pub(super) mod store;
 
 use crate::domains::crm::Service;
 use crate::domains::crm::input::page;
-use crate::domains::crm::port::{Iccid, ProfileView};
+use crate::domains::crm::port::{Iccid, ListProfiles, ProfileView};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 
 impl Service {
-    pub(crate) async fn free_profiles(&self, cx: &Context, limit: u32) -> Result<Vec<ProfileView>> {
-        page(limit, 0)?;
-        let profiles = store::available(&self.platform.db, cx, limit).await?;
+    pub(crate) async fn profile_list(&self, cx: &Context, filter: ListProfiles) -> Result<Vec<ProfileView>> {
+        page(filter.limit, filter.offset)?;
+        let profiles = store::list(&self.platform.db, cx, &filter).await?;
         Ok(profiles.into_iter().map(ProfileView::from).collect())
     }
 

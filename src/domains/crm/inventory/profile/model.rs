@@ -6,13 +6,6 @@ use crate::domains::crm::inventory::policy::PROFILE_TRANSITION;
 use crate::domains::crm::port::{Iccid, Msisdn, ProfileState, ProfileView};
 use crate::platform::error::Violation;
 
-/// The SM-DP+ of profiles that are made here. A real provider names its own with each profile.
-pub(crate) const SMDP_SERVER: &str = "smdp.example.test";
-/// Issuer part of the ICCIDs that are made here; a running number of twelve digits follows.
-pub(crate) const ICCID_PREFIX: &str = "8910101";
-/// Network part of the IMSIs that are made here; a running number of nine digits follows.
-pub(crate) const IMSI_PREFIX: &str = "525010";
-
 /// What can be done with a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,6 +58,10 @@ pub(crate) struct Profile {
 impl Profile {
     pub(crate) fn last4(&self) -> String {
         last4(&self.iccid)
+    }
+
+    pub(crate) const fn state(&self) -> ProfileState {
+        self.state
     }
 
     pub(crate) fn reserved_for(&self) -> Option<&str> {
@@ -169,9 +166,9 @@ mod tests {
         Profile {
             iccid: "8910101000000000042".parse().unwrap(),
             imsi: "525010000000042".into(),
-            smdp_server: SMDP_SERVER.into(),
+            smdp_server: "smdp.example.test".into(),
             matching_id: "0123456789ABCDEF".into(),
-            activation_code: format!("LPA:1${SMDP_SERVER}$0123456789ABCDEF"),
+            activation_code: "LPA:1$smdp.example.test$0123456789ABCDEF".into(),
             state: ProfileState::Available,
             assigned_msisdn: None,
             assigned_to_subscription_id: None,

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use uuid::Uuid;
 
-use super::model::{ICCID_PREFIX, IMSI_PREFIX, Profile, SMDP_SERVER};
-use crate::domains::crm::port::{Iccid, Msisdn, ProfileState};
+use super::model::Profile;
+use crate::domains::crm::port::{Iccid, ListProfiles, Msisdn, ProfileState};
+use crate::platform::config::Profile as Operator;
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
@@ -75,9 +76,13 @@ pub(crate) async fn profile(db: &Db, cx: &Context, iccid: &Iccid) -> Result<Opti
     one(db.connection(), sql!(query, cx.tenant.as_ref(), iccid)).await
 }
 
-pub(crate) async fn available(db: &Db, cx: &Context, limit: u32) -> Result<Vec<Profile>> {
-    let query = format!("{SELECT} where tenant_id = $1 and profile_state = 'available' order by iccid limit $2");
-    all(db.connection(), sql!(query, cx.tenant.as_ref(), i64::from(limit))).await
+pub(crate) async fn list(db: &Db, cx: &Context, filter: &ListProfiles) -> Result<Vec<Profile>> {
+    let query = format!(
+        "{SELECT} where tenant_id = $1 and ($2::text is null or profile_state = $2) order by iccid limit $3 offset $4"
+    );
+    let state = filter.state.map(ProfileState::as_str);
+    let (limit, offset) = (i64::from(filter.limit), i64::from(filter.offset));
+    all(db.connection(), sql!(query, cx.tenant.as_ref(), state, limit, offset)).await
 }
 
 /// The lowest profile that is available and that nobody else is taking.
@@ -158,7 +163,7 @@ pub(crate) struct NewProfile {
 }
 
 /// Inserts new profiles behind the highest of ours. Two callers at once take turns.
-pub(crate) async fn add(tx: &Tx, cx: &Context, new: &[NewProfile]) -> Result<u32> {
+pub(crate) async fn add(tx: &Tx, cx: &Context, operator: &Operator, new: &[NewProfile]) -> Result<u32> {
     execute(&**tx, sql!("select pg_advisory_xact_lock(hashtext('inventory.esim_profile.add'))")).await?;
     let slots: Vec<String> = new.iter().map(|profile| profile.key_slot.to_string()).collect();
     let matching_ids: Vec<String> = new.iter().map(|profile| profile.matching_id.clone()).collect();
@@ -177,9 +182,9 @@ pub(crate) async fn add(tx: &Tx, cx: &Context, new: &[NewProfile]) -> Result<u32
         cx.tenant.as_ref(),
         slots,
         matching_ids,
-        SMDP_SERVER,
-        ICCID_PREFIX,
-        IMSI_PREFIX
+        operator.smdp_server.as_str(),
+        operator.iccid_prefix.as_str(),
+        operator.imsi_prefix.as_str()
     );
     let inserted = execute(&**tx, statement).await?;
     u32::try_from(inserted).map_err(|_| Error::Internal("more profiles than asked for".into()))
