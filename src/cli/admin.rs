@@ -301,7 +301,7 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
                 "voiceMinutes": args.voice_min, "smsCount": args.sms_count, "dataRoamingMb": args.data_roaming_mb,
             });
             let plan = session.call(op::CATALOG_ADD_OFFERING, plan).await?;
-            session.show(&plan, render::catalog::offering)
+            session.show_here(plan, render::catalog::offering).await
         }
         AdminCatalogCommand::SetPrice(args) => {
             let id = || format!("PRICE_{}_{}", args.offering, args.valid_from.timestamp());
@@ -316,7 +316,7 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
         AdminCatalogCommand::WindowOffering { plan, id, valid_from, valid_to } => {
             let window = windowed(json!({"offeringId": plan.or(id)}), valid_from, valid_to);
             let plan = session.call_exactly(op::CATALOG_WINDOW_OFFERING, window).await?;
-            session.show(&plan, render::catalog::offering)
+            session.show_here(plan, render::catalog::offering).await
         }
         AdminCatalogCommand::AddVas(args) => {
             let vas = json!({
@@ -325,18 +325,18 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
                 "expiryHours": args.expiry_hours, "validFrom": args.valid_from, "validTo": args.valid_to,
             });
             let vas = session.call(op::CATALOG_ADD_VAS, vas).await?;
-            session.show(&vas, render::catalog::vas)
+            session.show_here(vas, render::catalog::vas).await
         }
         AdminCatalogCommand::WindowVas { vas, valid_from, valid_to } => {
             let window = windowed(json!({"vasOfferingId": vas}), valid_from, valid_to);
             let vas = session.call_exactly(op::CATALOG_WINDOW_VAS, window).await?;
-            session.show(&vas, render::catalog::vas)
+            session.show_here(vas, render::catalog::vas).await
         }
         AdminCatalogCommand::MigratePrice(args) => super::subscription::migrate_price(args, session).await,
         AdminCatalogCommand::RetireOffering { plan, gate } => {
             session.confirm(gate, &format!("Retiring {plan} is final: nobody can order it again."))?;
             let plan = session.call(op::CATALOG_RETIRE_OFFERING, json!({"offeringId": plan})).await?;
-            session.show(&plan, render::catalog::offering)
+            session.show_here(plan, render::catalog::offering).await
         }
         AdminCatalogCommand::RetirePrice { price, at, gate } => {
             session.confirm(gate, &format!("Ending {price} is final: nobody is sold at it again."))?;

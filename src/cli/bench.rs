@@ -49,22 +49,17 @@ Examples:
   bss bench read --connections 32 --server-pid 4242
   bss bench read --seconds 30 -o json")]
     Read(LoadArgs),
-    /// Read pages of 20 of plans, customers and usage, in turn, at the TMF paths
+    /// Read lists at the TMF paths, in turn: pages of plans, customers and usage, and customers searched for with filters,
+    /// fields and order, near and far
     #[command(after_help = "\
 Examples:
-  bss bench list --connections 32
+  bss bench list --customers 100000 --connections 32
   bss bench list --fields ratePerSecond,latencyMs.p99")]
-    List(LoadArgs),
-    /// Search customers at the TMF path: filters, fields, counts, pages near and far, in turn
-    #[command(after_help = "\
-Examples:
-  bss bench search --customers 100000 --connections 8
-  bss bench search --customers 1000 --seconds 5")]
-    Search {
+    List {
         #[command(flatten)]
         load: LoadArgs,
         /// Customers that there are to be; those that are missing are made first
-        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         customers: u32,
     },
     /// Read by id with nothing else going on, find the usage maximum, and read again at half of it
@@ -191,8 +186,7 @@ impl What {
     const fn wants_json(&self) -> bool {
         match self {
             Self::Read(LoadArgs { time, .. })
-            | Self::List(LoadArgs { time, .. })
-            | Self::Search { load: LoadArgs { time, .. }, .. }
+            | Self::List { load: LoadArgs { time, .. }, .. }
             | Self::Mixed { load: LoadArgs { time, .. }, .. }
             | Self::Signup { time, .. }
             | Self::Overload { time, .. }
@@ -241,8 +235,7 @@ fn in_json(reports: &[Report]) -> Value {
 async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
     let report = match what {
         What::Read(args) => reading::by_id(target, args.load()).await?,
-        What::List(args) => reading::lists(target, args.load()).await?,
-        What::Search { load, customers } => reading::search(target, load.load(), customers.into()).await?,
+        What::List { load, customers } => reading::lists(target, load.load(), customers.into()).await?,
         What::Mixed { readers, load, lines } => {
             return reading::beside_usage(target, readers.into(), load.load(), lines.count()).await;
         }

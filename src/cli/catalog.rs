@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::operations as op;
 use super::session::{Outcome, Session};
@@ -53,11 +53,11 @@ pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> O
         CatalogCommand::List { at, .. } => on_sale(at, session).await,
         CatalogCommand::Show { offering } => {
             let offering = session.call(op::CATALOG_GET_OFFERING, json!({"offeringId": offering})).await?;
-            session.show(&offering, render::catalog::offering)
+            session.show_here(offering, render::catalog::offering).await
         }
         CatalogCommand::Vas { vas: Some(vas) } => {
             let vas = session.call(op::CATALOG_GET_VAS, json!({"vasOfferingId": vas})).await?;
-            session.show(&vas, render::catalog::vas)
+            session.show_here(vas, render::catalog::vas).await
         }
         CatalogCommand::Vas { vas: None } => {
             let vas = session.call(op::CATALOG_LIST_VAS, json!({})).await?;
@@ -69,5 +69,6 @@ pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> O
 /// The plans on sale at an instant, or now.
 pub(super) async fn on_sale(at: Option<DateTime<Utc>>, session: &mut Session<'_>) -> Outcome {
     let offerings = session.call(op::CATALOG_LIST_ACTIVE_OFFERINGS, json!({"at": at})).await?;
-    session.show(&offerings, render::catalog::plans)
+    let profile = if session.draws() { session.profile().await } else { Value::Null };
+    session.show(&offerings, |offerings, style| render::catalog::plans(offerings, &profile, style))
 }

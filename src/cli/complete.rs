@@ -83,10 +83,12 @@ fn ids(source: &'static Source, typed: &OsStr) -> Vec<CompletionCandidate> {
     candidates(found.map(|(id, about)| (id.to_owned(), about)), typed)
 }
 
-/// The arguments of a list that is long enough; numbers are many, and are asked for by how they begin.
+/// The arguments of a list that is long enough; what there are many of is asked for by how it begins.
 fn arguments(source: &Source, typed: &OsStr) -> Value {
+    let typed = typed.to_str().filter(|typed| !typed.is_empty());
     match source.value {
-        "NUMBER" => json!({"prefix": typed.to_str().filter(|typed| !typed.is_empty()), "limit": CANDIDATES_MAX}),
+        "NUMBER" => json!({"prefix": typed, "limit": CANDIDATES_MAX}),
+        "CUSTOMER" | "ORDER" => json!({"idPrefix": typed, "limit": CANDIDATES_MAX}),
         "OFFERING" | "PLAN" | "VAS" | "TICK" => json!({}),
         "MESSAGE" | "EVENT" => json!({"limit": 100}),
         _ => json!({"limit": CANDIDATES_MAX}),

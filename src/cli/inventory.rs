@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::error::CliError;
 use super::operations as op;
 use super::session::{Gate, Outcome, Session};
 use super::subscription::{self, ActivationArgs};
@@ -105,12 +106,18 @@ pub struct MsisdnListArgs {
 /// Commands about eSIM profiles.
 #[derive(Debug, Subcommand)]
 pub enum EsimCommand {
-    /// List the profiles that are still free
+    /// List profiles; their ICCIDs stay masked
     #[command(after_help = "\
 Examples:
   bss inventory esim list --limit 5
-  bss inventory esim list -o csv")]
+  bss inventory esim list --state available -o csv")]
     List {
+        /// Only those in this state
+        #[arg(long, value_parser = ["available", "reserved", "downloaded", "activated", "suspended", "recycled"])]
+        state: Option<String>,
+        /// How many to skip
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
         /// How many at most
         #[arg(long, default_value_t = 20)]
         limit: u32,
@@ -131,18 +138,30 @@ Examples:
         iccid: String,
     },
     /// Draw the activation code of a line's eSIM for a camera; who has it can take over the line
-    #[command(
-        visible_alias = "activation",
-        after_help = "Examples:\n  bss inventory esim qr SUB-0042\n  bss inventory esim qr SUB-0042 --show-full"
-    )]
+    #[command(after_help = "Examples:\n  bss inventory esim qr SUB-0042\n  bss inventory esim qr SUB-0042 --show-full")]
     Qr(ActivationArgs),
+    /// The same, found by the ICCID of a profile that a line has
+    #[command(after_help = "\
+Examples:
+  bss inventory esim activation 8965000000000000042
+  bss inventory esim activation 8965000000000000042 --show-full
+
+A profile that no line has is not for anybody's phone: it has no code to show.")]
+    Activation {
+        /// ICCID
+        iccid: String,
+        /// ICCID and IMSI in full instead of their last four digits
+        #[arg(long)]
+        show_full: bool,
+    },
 }
 
 pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         InventoryCommand::Msisdn(command) => msisdn(command, session).await,
-        InventoryCommand::Esim(EsimCommand::List { limit }) => {
-            let profiles = session.call(op::INVENTORY_ESIM_LIST_AVAILABLE, json!({"limit": limit})).await?;
+        InventoryCommand::Esim(EsimCommand::List { state, offset, limit }) => {
+            let filter = json!({"state": state, "limit": limit, "offset": offset});
+            let profiles = session.call(op::INVENTORY_ESIM_LIST, filter).await?;
             session.show(&profiles, render::inventory::esims)
         }
         InventoryCommand::Esim(EsimCommand::Add { count }) => {
@@ -151,9 +170,20 @@ pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) ->
         }
         InventoryCommand::Esim(EsimCommand::Show { iccid }) => {
             let profile = session.call(op::INVENTORY_ESIM_GET, json!({"iccid": iccid})).await?;
-            session.show(&profile, render::inventory::esim)
+            session.show_here(profile, render::inventory::esim).await
         }
         InventoryCommand::Esim(EsimCommand::Qr(args)) => subscription::activation(args, session).await,
+        InventoryCommand::Esim(EsimCommand::Activation { iccid, show_full }) => {
+            let profile = session.call(op::INVENTORY_ESIM_GET, json!({"iccid": iccid})).await?;
+            let line = render::text::field(&profile, "assignedToSubscriptionId");
+            if line.is_empty() {
+                return Err(CliError::Failed(format!(
+                    "no line has the profile {}, so there is no activation to show",
+                    render::text::field(&profile, "iccid")
+                )));
+            }
+            subscription::activation(ActivationArgs { line, show_full }, session).await
+        }
     }
 }
 
@@ -167,7 +197,7 @@ async fn msisdn(command: MsisdnCommand, session: &mut Session<'_>) -> Outcome {
         }
         MsisdnCommand::Show { msisdn } => {
             let number = session.call(op::INVENTORY_MSISDN_GET, json!({"msisdn": msisdn})).await?;
-            session.show(&number, render::inventory::msisdn)
+            session.show_here(number, render::inventory::msisdn).await
         }
         MsisdnCommand::Count { prefix } => {
             let counts = session.call(op::INVENTORY_MSISDN_COUNT, json!({"prefix": prefix})).await?;
@@ -177,7 +207,7 @@ async fn msisdn(command: MsisdnCommand, session: &mut Session<'_>) -> Outcome {
             session.confirm(gate, &format!("Releasing {msisdn} is final: the order that holds it will fail."))?;
             let release = json!({"msisdn": msisdn, "reason": reason});
             let number = session.call(op::INVENTORY_MSISDN_RELEASE, release).await?;
-            session.show(&number, render::inventory::msisdn)
+            session.show_here(number, render::inventory::msisdn).await
         }
         MsisdnCommand::AddRange { prefix, count } => {
             let range = json!({"prefix": prefix, "count": count});

@@ -181,11 +181,12 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             )
             .await?;
             let history = json!({"customerId": customer, "paymentMethods": methods, "attempts": attempts});
+            let history = session.local(history).await;
             session.show(&history, |history, style| render::payment::history(history, &customer, style))
         }
         PaymentCommand::Attempts(AttemptsArgs { attempt: Some(id), .. }) => {
             let attempt = session.call(op::PAYMENT_GET_ATTEMPT, json!({"paymentAttemptId": id})).await?;
-            session.show(&attempt, render::payment::attempt)
+            session.show_here(attempt, render::payment::attempt).await
         }
         PaymentCommand::Attempts(args) => {
             let filter = json!({"customerId": args.customer, "subjectId": args.subject, "status": args.status,
@@ -197,7 +198,7 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             session.confirm(gate, &format!("Refunding {attempt} gives the whole amount back to the card."))?;
             let refund = json!({"paymentAttemptId": attempt, "reason": reason});
             let attempt = session.call(op::PAYMENT_REFUND, refund).await?;
-            session.show(&attempt, render::payment::attempt)
+            session.show_here(attempt, render::payment::attempt).await
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use super::Global;
 use super::client::{ANSWER_TIMEOUT, Client};
 use super::console::Console;
 use super::error::CliError;
-use super::operations::Operation;
+use super::operations::{self as op, Operation};
 use super::output::Wanted;
 use super::repetition::Keys;
 use super::target::{Named, Target};
@@ -26,6 +27,8 @@ pub(crate) struct Session<'a> {
     pub(crate) dry_run: bool,
     quiet: bool,
     keys: Keys,
+    /// See [`Self::profile`].
+    profile: OnceCell<Value>,
 }
 
 /// The consent that a command with lasting consequences needs.
@@ -39,8 +42,16 @@ pub struct Gate {
 impl<'a> Session<'a> {
     pub(crate) fn new(global: &Global, target: &'a Target, console: &'a mut Console) -> Result<Self, CliError> {
         let (client, wanted) = (Client::new(target)?, Wanted::new(global)?);
-        let keys = Keys::new(global.idempotency_key.as_deref());
-        Ok(Self { client, console, target, wanted, dry_run: global.dry_run, quiet: global.quiet, keys })
+        Ok(Self {
+            client,
+            console,
+            target,
+            wanted,
+            dry_run: global.dry_run,
+            quiet: global.quiet,
+            keys: Keys::new(global.idempotency_key.as_deref()),
+            profile: OnceCell::new(),
+        })
     }
 
     /// Runs an operation; arguments that are null are left to the server's default.
@@ -91,6 +102,21 @@ impl<'a> Session<'a> {
         self.call(operation, arguments).await.unwrap_or_default()
     }
 
+    /// The answer with its instants in the operator's time zone, where a person reads it. Programs get what the server said.
+    pub(crate) async fn local(&self, answer: Value) -> Value {
+        if !self.draws() {
+            return answer;
+        }
+        render::words::localised(answer, &self.profile().await)
+    }
+
+    /// How the operator writes dates and prices; null where it cannot be had. Asked for once.
+    pub(crate) async fn profile(&self) -> Value {
+        let asked =
+            self.profile.get_or_init(|| self.aside(op::OPERATOR_PROFILE, Value::Object(serde_json::Map::new())));
+        asked.await.clone()
+    }
+
     /// Are answers drawn for a person? Then it is worth looking up what a card says beside them.
     pub(crate) fn draws(&self) -> bool {
         self.wanted.is_prose() && !self.quiet
@@ -103,6 +129,12 @@ impl<'a> Session<'a> {
             self.note("nothing found");
         }
         Ok(self.console.show(&output)?)
+    }
+
+    /// As [`Self::show`], with the instants of the answer in the operator's time zone where a person reads them.
+    pub(crate) async fn show_here(&mut self, answer: Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
+        let answer = self.local(answer).await;
+        self.show(&answer, text)
     }
 
     /// Prints one thing of a stream, at once.

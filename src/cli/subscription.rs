@@ -218,10 +218,10 @@ Examples:
 pub struct ActivationArgs {
     /// Line id
     #[arg(value_name = "LINE")]
-    line: String,
+    pub(super) line: String,
     /// ICCID and IMSI in full instead of their last four digits
     #[arg(long)]
-    show_full: bool,
+    pub(super) show_full: bool,
 }
 
 /// A move to a new price.
@@ -255,6 +255,7 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
                 let wish = json!({"subscriptionId": line["id"]});
                 line["esimActivation"] = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, wish).await?;
             }
+            let line = session.local(line).await;
             session.show(&line, |line, style| render::subscription::card(line, &aside, style))
         }
         SubscriptionCommand::List { customer } => {
@@ -271,23 +272,23 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
         SubscriptionCommand::Block { line, reason, note } => {
             let block = json!({"subscriptionId": line, "reason": reason, "note": note});
             let line = session.call(op::SUBSCRIPTION_BLOCK, block).await?;
-            session.show(&line, render::subscription::page)
+            session.show_here(line, render::subscription::page).await
         }
         SubscriptionCommand::Unblock { line, reason, note } => {
             let unblock = json!({"subscriptionId": line, "reason": reason, "note": note});
             let line = session.call(op::SUBSCRIPTION_UNBLOCK, unblock).await?;
-            session.show(&line, render::subscription::page)
+            session.show_here(line, render::subscription::page).await
         }
         SubscriptionCommand::Renewals { watch } => renewals(watch, session).await,
         SubscriptionCommand::ChangePlan { line, plan } => {
             let change = json!({"subscriptionId": line, "newOfferingId": plan});
             let line = session.call(op::SUBSCRIPTION_SCHEDULE_PLAN_CHANGE, change).await?;
-            session.show(&line, render::subscription::page)
+            session.show_here(line, render::subscription::page).await
         }
         SubscriptionCommand::KeepPlan { line } => {
             let cancel = json!({"subscriptionId": line});
             let line = session.call(op::SUBSCRIPTION_CANCEL_PENDING_PLAN_CHANGE, cancel).await?;
-            session.show(&line, render::subscription::page)
+            session.show_here(line, render::subscription::page).await
         }
         SubscriptionCommand::MigratePrice(args) => migrate_price(args, session).await,
         SubscriptionCommand::Terminate { line, reason, gate } => {
@@ -297,11 +298,12 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             )?;
             let end = json!({"subscriptionId": line, "reason": reason});
             let line = session.call(op::SUBSCRIPTION_TERMINATE, end).await?;
-            session.show(&line, render::subscription::page)
+            session.show_here(line, render::subscription::page).await
         }
         SubscriptionCommand::Timeline { line, limit } => {
             let timeline =
                 session.call(op::SUBSCRIPTION_TIMELINE, json!({"subscriptionId": line, "limit": limit})).await?;
+            let timeline = session.local(timeline).await;
             session.show(&timeline, |timeline, style| render::subscription::timeline(timeline, &line, style))
         }
         SubscriptionCommand::History { line } => {
@@ -317,13 +319,15 @@ async fn aside(line: &Value, session: &Session<'_>) -> render::subscription::Asi
     if !session.draws() {
         return render::subscription::Aside::default();
     }
-    let (customer, offering, clock) = tokio::join!(
+    let (customer, offering, timeline, clock) = tokio::join!(
         session.aside(op::CUSTOMER_GET, json!({"customerId": line["customerId"]})),
         session.aside(op::CATALOG_GET_OFFERING, json!({"offeringId": line["offeringId"]})),
+        session.aside(op::SUBSCRIPTION_TIMELINE, json!({"subscriptionId": line["id"]})),
         session.aside(op::CLOCK_NOW, json!({})),
     );
+    let timeline = session.local(timeline).await;
     let now = clock["now"].as_str().and_then(|now| now.parse().ok());
-    render::subscription::Aside { customer, offering, now }
+    render::subscription::Aside { customer, offering, timeline, now }
 }
 
 /// What a phone needs to download the profile of a line.
@@ -363,7 +367,7 @@ async fn buy(line: &str, vas: &str, gate: Gate, session: &mut Session<'_>) -> Ou
     }
     let purchase = json!({"subscriptionId": line, "vasOfferingId": vas});
     let line = session.call(op::SUBSCRIPTION_PURCHASE_VAS, purchase).await?;
-    session.show(&line, render::subscription::page)
+    session.show_here(line, render::subscription::page).await
 }
 
 async fn pay(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
@@ -392,7 +396,7 @@ async fn renew(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
         )?;
     }
     let line = session.call(op::SUBSCRIPTION_RENEW_NOW, json!({"subscriptionId": line})).await?;
-    session.show(&line, render::subscription::page)
+    session.show_here(line, render::subscription::page).await
 }
 
 async fn renewals(watch: bool, session: &mut Session<'_>) -> Outcome {

@@ -43,6 +43,9 @@ Examples:
         #[command(flatten)]
         drawing: Drawing,
     },
+    /// List the modules that the traces kept tell of
+    #[command(after_help = "Examples:\n  bss trace services\n  bss trace services -o json")]
+    Services,
     /// List the traces that are kept, newest first
     #[command(after_help = "Examples:\n  bss trace list\n  bss trace list --failed --limit 50")]
     List {
@@ -80,6 +83,10 @@ pub(super) async fn run(command: TraceCommand, session: &mut Session<'_>) -> Out
             draw(&text::field(&summary, "traceId"), &drawing, session).await
         }
         TraceCommand::Get { trace, drawing } => draw(&trace, &drawing, session).await,
+        TraceCommand::Services => {
+            let services = session.call(op::TRACE_SERVICES, json!({})).await?;
+            session.show(&services, render::trace::services)
+        }
         TraceCommand::List { failed, before, limit } => {
             let filter = json!({"failed": failed, "before": before, "limit": limit});
             let traces = session.call(op::TRACE_LIST, filter).await?;

@@ -20,7 +20,12 @@ use crate::platform::trace::{EDGE, without_number};
 
 /// Adds the operations of this file.
 pub fn register(registry: Registry<Services>) -> Registry<Services> {
-    registry.with::<GetTrace>().with::<ListTraces>().with::<TraceForOrder>().with::<TraceForSubscription>()
+    registry
+        .with::<GetTrace>()
+        .with::<ListTraces>()
+        .with::<ListTracedServices>()
+        .with::<TraceForOrder>()
+        .with::<TraceForSubscription>()
 }
 
 /// Events of one trace that are shown; more than an order has.
@@ -122,6 +127,28 @@ impl Operation<Services> for GetTrace {
             return Err(Error::invalid("/traceId", "must be 32 hexadecimal digits"));
         }
         load(services, cx, &self.trace_id.to_ascii_lowercase()).await
+    }
+}
+
+/// List the modules that the latest traces tell of, by name: what a drawing can be cut down to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListTracedServices {}
+
+/// A module that traces tell of.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TracedService {
+    pub name: String,
+}
+
+impl Operation<Services> for ListTracedServices {
+    const NAME: &'static str = "trace.services";
+    const EFFECT: Effect = Effect::Read;
+    type Output = Vec<TracedService>;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        let names = read::modules(&services.platform.db, cx).await?;
+        Ok(names.into_iter().map(|name| TracedService { name }).collect())
     }
 }
 

@@ -38,7 +38,7 @@ enum Block {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Frame {
     Single,
-    /// Service has stopped.
+    /// A line is blocked: service has stopped, and can come back.
     Double,
 }
 
@@ -57,7 +57,7 @@ impl Card {
     pub(crate) fn new(style: Style, heading: &[&str], state: &str) -> Self {
         let names = heading.iter().filter(|name| !name.is_empty()).map(|name| Styled::of(Look::Strong, *name));
         let title = Styled::joined(names.chain([Styled::state(state)]), "  ");
-        let frame = if Look::of_state(state) == Look::Bad { Frame::Double } else { Frame::Single };
+        let frame = if state == "blocked" { Frame::Double } else { Frame::Single };
         Self { style, title, frame, blocks: Vec::new() }
     }
 

@@ -12,7 +12,7 @@ use super::{Style, payment, text};
 const LIST: &[table::Column] = &[
     table::Column::field("ID", "id"),
     table::Column::computed("NAME", name),
-    table::Column::field("STATUS", "status"),
+    table::Column::state("STATUS", "status"),
     table::Column::field("KYC", "kycStatus"),
     table::Column::time("SINCE", "customerSince"),
 ];
@@ -82,7 +82,7 @@ fn lines(rows: &[Value]) -> Grid {
         let renews = if renews.is_empty() { renews } else { format!("renews {renews}") };
         grid.row(vec![
             plain(line, "id").into(),
-            Styled::state(&state).into(),
+            Styled::state_in_row(&state).into(),
             Styled::plain(words::number(&text::field(line, "msisdn"))).into(),
             plain(line, "offeringId").into(),
             data_left(line).into(),
@@ -114,7 +114,7 @@ fn orders(rows: &[Value]) -> Grid {
     for order in rows {
         grid.row(vec![
             plain(order, "id").into(),
-            Styled::state(&text::field(order, "state")).into(),
+            Styled::state_in_row(&text::field(order, "state")).into(),
             Styled::plain(day(order, "orderDate")).into(),
             plain(&order["items"][0], "offeringId").into(),
             dim(text::field(order, "stateReason")).into(),

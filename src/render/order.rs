@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::card::Card;
 use super::grid::{self, Fit, Grid};
 use super::page::Page;
-use super::styled::Styled;
+use super::styled::{Look, Styled};
 use super::table::{Column, table};
 use super::words::{self, dim, minute, plain};
 use super::{Style, text};
@@ -16,7 +16,7 @@ const LIST: &[Column] = &[
     Column::field("ID", "id"),
     Column::field("CUSTOMER", "customerId"),
     Column::computed("OFFERING", |order| text::field(&order["items"][0], "offeringId")),
-    Column::field("STATE", "state"),
+    Column::state("STATE", "state"),
     Column::time("ORDERED", "orderDate"),
     Column::field("REASON", "stateReason"),
 ];
@@ -24,7 +24,7 @@ const LIST: &[Column] = &[
 const WAITS_FOR: &[Column] = &[
     Column::field("WAITS FOR", "kind"),
     Column::field("ID", "id"),
-    Column::field("STATE", "state"),
+    Column::state("STATE", "state"),
     Column::field("WHY", "why"),
 ];
 
@@ -73,9 +73,20 @@ pub(crate) fn page(order: &Value, style: Style) -> String {
         ])
         .section("Items", items(text::rows(&order["items"])))
         .section("Fulfilment", tree::rows(text::rows(&order["serviceOrders"])))
-        .text(tree::summary(text::rows(&order["serviceOrders"])), 2)
+        .text(outcome(order), 2)
+        .text(tree::summary(order), 2)
         .section("History", history(text::rows(&order["history"])))
         .finish()
+}
+
+/// `→ Subscription SUB-0042 activated`, once the order has come to its line.
+fn outcome(order: &Value) -> Styled {
+    let made = text::rows(&order["items"]).iter().find(|item| item["action"] == "add");
+    let line = made.map(|item| text::field(item, "targetSubscriptionId")).unwrap_or_default();
+    if order["state"] != "completed" || line.is_empty() {
+        return Styled::default();
+    }
+    Styled::of(Look::Good, "→ ").and(Look::Plain, format!("Subscription {line} activated"))
 }
 
 fn items(rows: &[Value]) -> Grid {
@@ -91,7 +102,7 @@ fn items(rows: &[Value]) -> Grid {
         grid.row(vec![
             dim(text::field(item, "action")).into(),
             plain(item, "offeringId").into(),
-            Styled::state(&text::field(item, "state")).into(),
+            Styled::state_in_row(&text::field(item, "state")).into(),
             text::money(item, "priceAmount", "priceCurrency").into(),
             Styled::joined(ids, " · ").into(),
         ]);
@@ -170,9 +181,25 @@ mod tests {
           what to do   bss prov retry PTK-0002
 
         Waits for
-          WAITS FOR     ID        STATE   WHY
-          network_task  PTK-0002  failed  HLR_PROVISION: no answer
+          WAITS FOR     ID        STATE     WHY
+          network_task  PTK-0002  ⚠ failed  HLR_PROVISION: no answer
         ");
+    }
+
+    #[test]
+    fn a_completed_order_says_what_it_came_to_and_how_long_it_took() {
+        let mut view = order();
+        view["state"] = json!("completed");
+        view["submittedAt"] = json!("2026-04-11T09:00:00Z");
+        view["completedDate"] = json!("2026-04-11T09:00:01.6Z");
+        view["items"] = json!([{"action": "add", "offeringId": "PLAN_S", "targetSubscriptionId": "SUB-0042"}]);
+        view["serviceOrders"] =
+            json!([{"id": "SO-0042", "state": "completed", "tasks": [{"id": "PTK-0001", "state": "completed"}]}]);
+        let text = page(&view, Style::default());
+        assert!(text.contains("  → Subscription SUB-0042 activated\n"), "{text}");
+        assert!(text.contains("  1 service order · 1 of 1 network tasks done · 1.6 s\n"), "{text}");
+        view["items"][0]["action"] = json!("modify");
+        assert!(!page(&view, Style::default()).contains('→'), "no line was made");
     }
 
     #[test]

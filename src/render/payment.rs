@@ -18,7 +18,7 @@ const METHODS: &[Column] = &[
     Column::computed("CARD", card),
     Column::computed("EXPIRES", expiry),
     Column::field("DEFAULT", "isDefault"),
-    Column::field("STATUS", "status"),
+    Column::state("STATUS", "status"),
 ];
 
 const ATTEMPTS: &[Column] = &[
@@ -27,7 +27,7 @@ const ATTEMPTS: &[Column] = &[
     Column::field("PURPOSE", "purpose"),
     Column::field("SUBJECT", "subjectId"),
     Column::money("AMOUNT", "amount", "currency"),
-    Column::field("STATUS", "status"),
+    Column::state("STATUS", "status"),
     Column::field("DECLINED", "declineCode"),
     Column::field("REFUND", "refund.status"),
 ];

@@ -9,7 +9,7 @@ use super::{Style, text};
 const TASKS: &[Column] = &[
     Column::field("ID", "id"),
     Column::field("TASK", "taskType"),
-    Column::field("STATE", "state"),
+    Column::state("STATE", "state"),
     Column::computed("ATTEMPTS", attempts),
     Column::field("SERVICE", "serviceId"),
     Column::time("COMPLETED", "completedAt"),

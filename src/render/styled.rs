@@ -46,6 +46,11 @@ impl Look {
     }
 }
 
+/// Whether a row in this state is one to look at.
+pub(crate) fn asks_for_somebody(state: &str) -> bool {
+    matches!(state, "blocked" | "cancelled" | "errored" | "failed" | "stuck" | "suspended")
+}
+
 /// Cells that a terminal needs for `text`: two for a Chinese character or an emoji, none for a combining mark.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
@@ -70,6 +75,14 @@ impl Styled {
             return Self::default();
         }
         Self::of(Look::of_state(state), format!("● {}", state.replace('_', " ")))
+    }
+
+    /// A state in a row of a list: what asks for somebody has a sign instead of the dot.
+    pub(crate) fn state_in_row(state: &str) -> Self {
+        if asks_for_somebody(state) {
+            return Self::of(Look::of_state(state), format!("⚠ {}", state.replace('_', " ")));
+        }
+        Self::state(state)
     }
 
     /// More text behind this.

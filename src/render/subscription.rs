@@ -17,7 +17,7 @@ pub(crate) use timeline::timeline;
 const LIST: &[Column] = &[
     Column::field("ID", "id"),
     Column::field("PLAN", "offeringId"),
-    Column::field("STATE", "state"),
+    Column::state("STATE", "state"),
     Column::field("NUMBER", "msisdn"),
     Column::time("RENEWS", "nextRenewalAt"),
 ];
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn a_list_shows_number_and_renewal() {
         assert_snapshot!(list(&json!([blocked()]), Style::default()), @"
-        ID        PLAN    STATE    NUMBER    RENEWS
-        SUB-0042  PLAN_S  blocked  90000042  2026-05-11T09:00:02Z
+        ID        PLAN    STATE      NUMBER    RENEWS
+        SUB-0042  PLAN_S  ⚠ blocked  90000042  2026-05-11T09:00:02Z
         ");
     }
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Style, text};
+use super::{Style, styled, text};
 
 /// Space between two columns.
 const GAP: &str = "  ";
@@ -25,6 +25,7 @@ pub(crate) struct Column {
 enum Source {
     Field(&'static str),
     Time(&'static str),
+    State(&'static str),
     Money(&'static str, &'static str),
     Quantity(&'static str, &'static str),
     Computed,
@@ -50,6 +51,11 @@ impl Column {
         Self::new(heading, Source::Time(path))
     }
 
+    /// A state, with a sign where it asks for somebody.
+    pub(crate) const fn state(heading: &'static str, path: &'static str) -> Self {
+        Self::new(heading, Source::State(path))
+    }
+
     /// An amount and its currency.
     pub(crate) const fn money(heading: &'static str, amount: &'static str, currency: &'static str) -> Self {
         Self { right: true, ..Self::new(heading, Source::Money(amount, currency)) }
@@ -69,6 +75,10 @@ impl Column {
         let text = match self.source {
             Source::Field(path) => text::field(view, path),
             Source::Time(path) => text::time(view, path),
+            Source::State(path) => {
+                let state = text::field(view, path);
+                if styled::asks_for_somebody(&state) { format!("⚠ {state}") } else { state }
+            }
             Source::Money(amount, currency) => text::money(view, amount, currency),
             Source::Quantity(amount, unit) => text::quantity(view, amount, unit),
             Source::Computed => (self.cell)(view),

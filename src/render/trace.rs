@@ -32,6 +32,11 @@ pub(crate) fn list(answer: &Value, style: Style) -> String {
     table(style, LIST, text::rows(answer))
 }
 
+/// Modules as a table.
+pub(crate) fn services(answer: &Value, style: Style) -> String {
+    table(style, &[Column::field("MODULE", "name")], text::rows(answer))
+}
+
 /// One trace; `only` shows the steps of one module.
 pub(crate) fn swimlanes(trace: &Value, only: Option<&str>, style: Style) -> String {
     let spans: Vec<Span<'_>> = text::rows(&trace["spans"]).iter().map(Span::of).collect();

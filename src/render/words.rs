@@ -1,6 +1,7 @@
 //! How cards say dates, numbers and quantities.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use super::styled::{Look, Styled};
@@ -8,16 +9,42 @@ use super::text;
 
 const MEGABYTES_PER_GIGABYTE: i64 = 1024;
 
-fn instant(view: &Value, path: &str) -> Option<DateTime<Utc>> {
-    text::at(view, path).as_str()?.parse().ok()
+fn instant(view: &Value, path: &str) -> Option<DateTime<FixedOffset>> {
+    DateTime::parse_from_rfc3339(text::at(view, path).as_str()?).ok()
 }
 
-/// An instant to the minute: `2026-05-11 09:00Z`.
+/// The view with every instant in the operator's time zone, as its profile names it; without one as it is.
+///
+/// An instant stays an instant: it says its offset, and who reads it says what it says.
+pub(crate) fn localised(view: Value, profile: &Value) -> Value {
+    match profile["timeZone"].as_str().and_then(|zone| zone.parse::<Tz>().ok()) {
+        Some(zone) => in_zone(view, zone),
+        None => view,
+    }
+}
+
+fn in_zone(view: Value, zone: Tz) -> Value {
+    match view {
+        Value::String(text) => Value::String(match DateTime::parse_from_rfc3339(&text) {
+            Ok(at) => at.with_timezone(&zone).to_rfc3339(),
+            Err(_) => text,
+        }),
+        Value::Array(list) => list.into_iter().map(|one| in_zone(one, zone)).collect(),
+        Value::Object(members) => members.into_iter().map(|(name, value)| (name, in_zone(value, zone))).collect(),
+        other => other,
+    }
+}
+
+/// An instant to the minute, in the zone in which it is given: `2026-05-11 09:00Z`, `2026-05-11 17:00+08:00`.
 pub(crate) fn minute(view: &Value, path: &str) -> String {
-    instant(view, path).map_or_else(|| text::field(view, path), |at| at.format("%Y-%m-%d %H:%MZ").to_string())
+    let said = |at: DateTime<FixedOffset>| match at.offset().local_minus_utc() {
+        0 => at.format("%Y-%m-%d %H:%MZ").to_string(),
+        _ => at.format("%Y-%m-%d %H:%M%:z").to_string(),
+    };
+    instant(view, path).map_or_else(|| text::field(view, path), said)
 }
 
-/// The day of an instant: `2026-05-11`.
+/// The day of an instant, in the zone in which it is given: `2026-05-11`.
 pub(crate) fn day(view: &Value, path: &str) -> String {
     instant(view, path).map_or_else(|| text::field(view, path), |at| at.format("%Y-%m-%d").to_string())
 }
@@ -25,7 +52,7 @@ pub(crate) fn day(view: &Value, path: &str) -> String {
 /// How far an instant is: `in 17 days`, `today`, `2 days ago`. Nothing where nobody said what time it is.
 pub(crate) fn away(view: &Value, path: &str, now: Option<DateTime<Utc>>) -> String {
     let (Some(at), Some(now)) = (instant(view, path), now) else { return String::new() };
-    match (at.date_naive() - now.date_naive()).num_days() {
+    match (at.date_naive() - now.with_timezone(at.offset()).date_naive()).num_days() {
         0 => "today".into(),
         1 => "tomorrow".into(),
         -1 => "yesterday".into(),
@@ -34,14 +61,18 @@ pub(crate) fn away(view: &Value, path: &str, now: Option<DateTime<Utc>>) -> Stri
     }
 }
 
-/// A phone number of eight digits in two groups; any other as it is.
+/// Shortest and longest number that is grouped: what an operator's numbers can have (`BSS_OPERATOR_NUMBER_LENGTH`).
+const NUMBER_DIGITS: std::ops::RangeInclusive<usize> = 5..=12;
+
+/// A phone number in groups of four from its end: `9000 0042`, `151 2345 6789`. What is no number stays as it is.
 pub(crate) fn number(msisdn: &str) -> String {
-    match msisdn.split_at_checked(4) {
-        Some((front, back)) if msisdn.len() == 8 && msisdn.bytes().all(|b| b.is_ascii_digit()) => {
-            format!("{front} {back}")
-        }
-        _ => msisdn.to_owned(),
+    if !NUMBER_DIGITS.contains(&msisdn.len()) || !msisdn.bytes().all(|byte| byte.is_ascii_digit()) {
+        return msisdn.to_owned();
     }
+    let (first, rest) = msisdn.split_at(msisdn.len() % 4);
+    let groups = rest.as_bytes().chunks(4).map(|group| String::from_utf8_lossy(group).into_owned());
+    let first = (!first.is_empty()).then(|| first.to_owned());
+    first.into_iter().chain(groups).collect::<Vec<_>>().join(" ")
 }
 
 /// A quantity as people say it, rounded down: `18.2 GB`, `500 MB`, `12 minutes`, `3 SMS`.
@@ -116,13 +147,26 @@ mod tests {
     }
 
     #[test]
+    fn dates_are_those_of_the_operator() {
+        let view =
+            json!({"at": "2026-05-11T22:00:02.123Z", "rows": [{"at": "2026-01-11T22:00:00Z"}], "id": "2026", "n": 1});
+        let here = localised(view.clone(), &json!({"timeZone": "Europe/Berlin"}));
+        assert_eq!((minute(&here, "at"), day(&here, "at")), ("2026-05-12 00:00+02:00".into(), "2026-05-12".into()));
+        assert_eq!(minute(&here["rows"][0], "at"), "2026-01-11 23:00+01:00");
+        assert_eq!((&here["id"], &here["n"]), (&view["id"], &view["n"]));
+        assert_eq!(localised(view.clone(), &Value::Null), view, "nobody said where");
+        let now = Some("2026-05-11T21:00:00Z".parse().expect("an instant"));
+        assert_eq!((away(&here, "at", now), away(&view, "at", now)), ("tomorrow".into(), "today".into()));
+    }
+
+    #[test]
     fn dates_and_numbers_are_said_alike_everywhere() {
         let view = json!({"at": "2026-05-11T09:00:02.123Z", "odd": "later"});
         assert_eq!((minute(&view, "at"), day(&view, "at")), ("2026-05-11 09:00Z".into(), "2026-05-11".into()));
         assert_eq!((minute(&view, "odd"), day(&view, "none")), ("later".into(), String::new()));
         assert_eq!(
-            [number("90000042"), number("6590000042"), number("9000é42")],
-            ["9000 0042", "6590000042", "9000é42"]
+            [number("90000042"), number("15123456789"), number("6590000042"), number("9000é42"), number("110")],
+            ["9000 0042", "151 2345 6789", "65 9000 0042", "9000é42", "110"]
         );
         assert_eq!([allowance("data_roaming"), allowance("sms"), allowance("")], ["Data roaming", "SMS", ""]);
     }

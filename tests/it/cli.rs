@@ -28,7 +28,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bss doctor", "has a test of its own"),
     ("bss bench", "takes minutes, by design"),
     ("bss soak", "has a test of its own"),
-    ("bss scenario", "deletes what the others need; has tests of its own"),
+    ("bss scenario", "deletes what the others need; scenarios runs it"),
     ("bss usage import", "needs files; has tests of its own"),
     ("bss admin reset", "deletes what the others need; runs last, by itself"),
     ("bss clock", "moves the clock of the others; runs last, by itself"),
@@ -91,6 +91,12 @@ impl Stage {
             .stdin(std::fs::File::open(&input).expect("our file"))
             .output()
             .expect("bss is built")
+    }
+
+    /// Changes what the server knows behind its back.
+    async fn sql(&self, statement: &'static str) {
+        let pool = self.server.installation().pool().await;
+        sqlx::query(statement).execute(&pool).await.expect("the statement is right");
     }
 
     /// The JSON that a command line answers.
@@ -199,6 +205,10 @@ async fn prepare(client: &Client, page: &str, example: &str, ids: &mut BTreeMap<
         "bss customer create" | "bss customer add-contact" => {
             // An address that nobody has.
             ids.entry("ada@example.test").and_modify(|email| email.insert_str(0, "fresh-"));
+        }
+        "bss customer change-contact" | "bss customer remove-contact" => {
+            let phone = json!({"customerId": customer, "mediumType": "mobile", "value": "+6590000001"});
+            ids.insert("CM-0d2f6a11", id(&client.op("customer.add_contact_medium", phone).await.ok()));
         }
         "bss customer close" => {
             let bare = client.op("customer.create", json!({"name": "Grace Hopper"})).await.ok();
@@ -333,34 +343,95 @@ async fn a_context_leads_to_its_server_and_a_flag_counts_more() {
     assert!(String::from_utf8_lossy(&marked.stderr).starts_with("away (production)\n"), "{}", said(&marked));
 }
 
+/// What a shell is offered for the last word of a line: as its own completion asks, with its own variables.
+fn completed(stage: &Stage, shell: &str, line: &str) -> String {
+    let words = words(line);
+    let typed = line.ends_with(' ').then_some("");
+    let index = words.len() - usize::from(typed.is_none());
+    let output = Command::new(env!("CARGO_BIN_EXE_bss"))
+        .arg("--")
+        .args(&words)
+        .args(typed)
+        .env_clear()
+        .env("COMPLETE", shell)
+        .env("_CLAP_COMPLETE_INDEX", index.to_string())
+        .env("_CLAP_IFS", "\n")
+        .env("_CLAP_COMPLETE_COMP_TYPE", "9")
+        .env("_CLAP_COMPLETE_SPACE", "false")
+        .env("BSS_URL", stage.server.url())
+        .env("BSS_API_TOKEN", "a1".repeat(32))
+        .output()
+        .expect("bss is built");
+    assert!(output.status.success(), "{shell}: {line}: {}", said(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 #[tokio::test]
 async fn shells_complete_commands_and_live_ids() {
     let stage = Stage::new().await;
     let ids = sign_up(&stage.server.client(), "ada@example.test").await;
-    let complete = |line: &str| {
-        let words = words(line);
-        let output = Command::new(env!("CARGO_BIN_EXE_bss"))
-            .arg("--")
-            .args(&words)
-            .args(line.ends_with(' ').then_some(""))
+    for shell in ["bash", "zsh", "fish"] {
+        let complete = |line: &str| completed(&stage, shell, line);
+        assert!(complete("bss ord").contains("order"), "{shell}");
+        assert!(complete("bss order cr").contains("create"), "{shell}");
+        assert!(complete("bss order show ").contains(&ids["ORD-0042"]), "{shell}");
+        assert!(complete("bss order create --customer ").contains(&ids["CUST-0a1b2c3d4e5f"]), "{shell}");
+        assert!(complete("bss subscription show SUB").contains(&ids["SUB-0042"]), "{shell}");
+        assert!(complete("bss order create --offering PLAN").contains("PLAN_M"), "{shell}");
+        assert!(complete("bss op subscription.").contains("subscription.renew_now"), "{shell}");
+        assert!(complete("bss worker tick ").contains("renewal"), "{shell}");
+        assert!(complete("bss inventory msisdn show 9").contains(&ids["90000042"]), "{shell}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_customers_those_are_offered_that_begin_as_typed() {
+    let stage = Stage::new().await;
+    let ids = sign_up(&stage.server.client(), "ada@example.test").await;
+    // More than one answer holds, all of them before hers.
+    stage
+        .sql(
+            "with made as (select 'CUST-' || lpad(to_hex(i), 12, '0') as id, 'PTY-many-' || i as party from generate_series(1, 400) i),
+             party as (insert into crm.party (id, party_type) select party, 'individual' from made),
+             person as (insert into crm.individual (party_id, given_name, family_name) select party, 'A', 'B' from made)
+             insert into crm.customer (id, party_id, account_id, customer_since) select id, party, 'ACC-' || id, now() from made",
+        )
+        .await;
+    let hers = &ids["CUST-0a1b2c3d4e5f"];
+    assert!(!completed(&stage, "fish", "bss customer show ").contains(hers), "there are too many before");
+    let typed = &hers[..hers.len() - 2];
+    assert!(completed(&stage, "fish", &format!("bss customer show {typed}")).contains(hers));
+    let order = &ids["ORD-0042"];
+    assert!(completed(&stage, "bash", &format!("bss order show {order}")).contains(order));
+}
+
+/// The script that a person puts into their shell does it, too. Other shells are not installed where tests run.
+#[tokio::test]
+async fn the_script_for_bash_completes() {
+    let stage = Stage::new().await;
+    let ids = sign_up(&stage.server.client(), "ada@example.test").await;
+    let bin = stage.server.installation().file("bin");
+    std::fs::create_dir(&bin).expect("a folder of this test");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_bss"), bin.join("bss")).expect("a link of this test");
+    let complete = |words: &[&str]| {
+        let list = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        let script = format!(
+            "source <(bss completions bash) && COMP_WORDS=({list}) && COMP_CWORD={} && COMP_TYPE=9 \
+             && _clap_complete_bss bss 2>/dev/null; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words.len() - 1
+        );
+        let output = Command::new("bash")
+            .args(["--norc", "--noprofile", "-c", &script])
             .env_clear()
-            .env("COMPLETE", "fish")
+            .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
             .env("BSS_URL", stage.server.url())
             .env("BSS_API_TOKEN", "a1".repeat(32))
             .output()
-            .expect("bss is built");
-        assert!(output.status.success(), "{line}: {}", said(&output));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+            .expect("bash is there");
+        said(&output)
     };
-    assert!(complete("bss ord").contains("order"));
-    assert!(complete("bss order cr").contains("create"));
-    assert!(complete("bss order show ").contains(&ids["ORD-0042"]));
-    assert!(complete("bss order create --customer ").contains(&ids["CUST-0a1b2c3d4e5f"]));
-    assert!(complete("bss subscription show SUB").contains(&ids["SUB-0042"]));
-    assert!(complete("bss order create --offering PLAN").contains("PLAN_M"));
-    assert!(complete("bss op subscription.").contains("subscription.renew_now"));
-    assert!(complete("bss worker tick ").contains("renewal"));
-    assert!(complete("bss inventory msisdn show 9").contains(&ids["90000042"]));
+    assert!(complete(&["bss", "ord"]).contains("order"), "{}", complete(&["bss", "ord"]));
+    assert!(complete(&["bss", "order", "show", ""]).contains(&ids["ORD-0042"]));
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod mediation;
 mod notices;
 mod official;
 mod openapi;
+mod operator;
 mod orders;
 mod outage;
 mod packaging;

@@ -185,7 +185,10 @@ fn tables() -> BTreeSet<String> {
 
 /// Joins over the border of a domain that are meant: the account of a payment's payer is a filter of TMF676, and a page of a
 /// filtered list can only be cut in one statement.
-const READ_ACROSS: &[(&str, &str)] = &[("domains/payment/store/listing.rs", "crm.customer")];
+const READ_ACROSS: &[(&str, &str)] = &[
+    ("domains/payment/store/listing.rs", "crm.customer"),
+    ("domains/payment/store/refund_listing.rs", "crm.customer"),
+];
 
 #[test]
 fn a_domain_names_only_tables_of_its_own() {
@@ -300,6 +303,7 @@ fn every_variable_that_is_named_is_known() {
 /// Operations that the command line has no command of its own for, and why. All of them can be called with `bss op`.
 const WITHOUT_A_COMMAND: &[(&str, &str)] = &[
     ("catalog.get_active_price", "the price is part of every offering that is shown"),
+    ("inventory.esim.list_available", "bss inventory esim list --state available"),
     ("inventory.msisdn.list_available", "bss inventory msisdn list --state available"),
     ("subscription.tick_renewals_now", "bss worker tick renewal"),
 ];

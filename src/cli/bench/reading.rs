@@ -1,4 +1,4 @@
-//! Reads at the TMF paths: by id, pages of lists, searches, and by id beside usage.
+//! Reads at the TMF paths: by id, lists and searches, and by id beside usage.
 
 use super::connection::{Connection, Fault, Target};
 use super::load::{self, Load, Report};
@@ -51,16 +51,11 @@ pub(super) async fn by_id(target: &Target, load: Load) -> Result<Report, Fault> 
     load.drive("read", target.meter(), workers(target, load, &paths).await?).await
 }
 
-pub(super) async fn lists(target: &Target, load: Load) -> Result<Report, Fault> {
-    let paths = [OFFERING, CUSTOMER, USAGE].map(|collection| format!("{collection}?limit=20"));
-    load.drive("list", target.meter(), workers(target, load, &paths).await?).await
-}
-
-/// Customers by what is known of them, among `count`.
-pub(super) async fn search(target: &Target, load: Load, count: u64) -> Result<Report, Fault> {
+/// Pages of each collection, and customers by what is known of them, among `count`.
+pub(super) async fn lists(target: &Target, load: Load, count: u64) -> Result<Report, Fault> {
     let one = prepare::customers(target, count).await?;
-    let paths = [
-        format!("{CUSTOMER}?limit=20"),
+    let pages = [OFFERING, CUSTOMER, USAGE].map(|collection| format!("{collection}?limit=20"));
+    let searches = [
         format!("{CUSTOMER}?limit=20&offset={}", count / 2),
         format!("{CUSTOMER}?status=active&limit=20&fields=name,status"),
         format!("{CUSTOMER}?status=suspended&limit=20"),
@@ -68,7 +63,8 @@ pub(super) async fn search(target: &Target, load: Load, count: u64) -> Result<Re
         format!("{CUSTOMER}?name=Bench%20Customer&limit=20&fields=name"),
         format!("{CUSTOMER}?validFor.startDateTime.gt=2020-01-01T00:00:00Z&sort=-validFor.startDateTime&limit=20"),
     ];
-    load.drive("search", target.meter(), workers(target, load, &paths).await?).await
+    let paths: Vec<String> = pages.into_iter().chain(searches).collect();
+    load.drive("list", target.meter(), workers(target, load, &paths).await?).await
 }
 
 /// Three reports: reads with nothing else going on, the usage maximum, and reads beside half of that usage.

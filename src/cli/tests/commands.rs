@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Cli, Stub, run, violation};
+use super::{Cli, PROFILE, Stub, run, violation};
 use crate::cli::operations;
 
 /// Every command with arguments, and the calls it makes.
@@ -20,6 +20,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("customer find 90000042", &["customer.find_by_msisdn"]),
     ("customer kyc CUST-1", &["customer.attest_kyc"]),
     ("customer add-contact CUST-1 --type email --value a@example.test", &["customer.add_contact_medium"]),
+    ("customer change-contact CUST-1 CM-1 --value +6590000002", &["customer.update_contact_medium"]),
+    ("customer remove-contact CUST-1 CM-1 --yes", &["customer.remove_contact_medium"]),
     ("customer note CUST-1 called", &["interaction.log"]),
     ("customer close CUST-1 --yes", &["customer.close"]),
     ("message list --customer CUST-1 --state failed", &["communication.list"]),
@@ -90,8 +92,9 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("inventory msisdn add-range 9100 10", &["inventory.msisdn.add_range"]),
     ("inventory msisdn release 90000042 --reason gone --yes", &["inventory.msisdn.release"]),
     ("inventory esim add 10", &["inventory.esim.add_batch"]),
-    ("inventory esim list", &["inventory.esim.list_available"]),
+    ("inventory esim list --state available", &["inventory.esim.list"]),
     ("inventory esim show 8965000000000000042", &["inventory.esim.get"]),
+    ("inventory esim activation 8965000000000000042", &["inventory.esim.get", "subscription.get_esim_activation"]),
     ("prov tasks", &["provisioning.list_tasks"]),
     ("prov show PTK-0001", &["provisioning.get_task"]),
     ("prov resolve PTK-0001 --note done", &["provisioning.resolve_stuck"]),
@@ -120,6 +123,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("trace for-subscription SUB-0001", &["trace.for_subscription", "trace.get"]),
     ("trace get 4bf92f3577b34da6a3ce929d0e0e4736", &["trace.get"]),
     ("trace list --failed", &["trace.list"]),
+    ("trace services", &["trace.services"]),
     ("worker list", &["worker.list"]),
     ("worker tick renewal", &["worker.tick"]),
     ("som service-show SVC-0001", &["service.get"]),
@@ -148,9 +152,12 @@ const COMMANDS: &[(&str, &[&str])] = &[
 
 /// What a drawn card asks beside.
 const ASIDES: &[(&str, &[&str])] = &[
-    ("subscription show SUB-0001", &["catalog.get_offering", "clock.now", "customer.get"]),
-    ("subscription show 90000042", &["catalog.get_offering", "clock.now", "customer.get"]),
-    ("subscription show SUB-0001 --show-esim", &["catalog.get_offering", "clock.now", "customer.get"]),
+    ("subscription show SUB-0001", &["catalog.get_offering", "clock.now", "customer.get", "subscription.timeline"]),
+    ("subscription show 90000042", &["catalog.get_offering", "clock.now", "customer.get", "subscription.timeline"]),
+    (
+        "subscription show SUB-0001 --show-esim",
+        &["catalog.get_offering", "clock.now", "customer.get", "subscription.timeline"],
+    ),
 ];
 
 #[tokio::test]
@@ -164,7 +171,7 @@ async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
             if import {
                 json!({ "outcomes": outcomes })
             } else {
-                json!({"id": "X-0001", "ok": true, "state": "active"})
+                json!({"id": "X-0001", "ok": true, "state": "active", "assignedToSubscriptionId": "SUB-0001"})
             },
         )
     })
@@ -176,7 +183,12 @@ async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
             assert_eq!(ran.code, 0, "{line}: {}", ran.err);
             assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{line}: colour without a terminal");
             parses(format, &ran.out).unwrap_or_else(|error| panic!("{line} -o {format}: {error}: {}", ran.out));
-            let mut names: Vec<String> = stub.calls().into_iter().map(|(operation, _)| operation).collect();
+            let mut names: Vec<String> = stub.full_calls().into_iter().map(|call| call.operation).collect();
+            // How dates are written is asked once, where somebody reads them.
+            let profiles = names.iter().filter(|name| *name == PROFILE).count();
+            assert!(profiles <= usize::from(format == "table"), "{line} -o {format}: {profiles}");
+            called.extend(names.iter().filter(|name| *name == PROFILE).cloned());
+            names.retain(|name| name != PROFILE);
             names.sort(); // some run side by side
             let asides = ASIDES.iter().find(|(drawn, _)| format == "table" && drawn == line).map(|(_, asides)| *asides);
             let mut expected: Vec<_> = expected.iter().chain(asides.unwrap_or_default()).copied().collect();
@@ -208,7 +220,7 @@ fn parses(format: &str, out: &str) -> Result<(), String> {
 async fn a_dry_run_says_what_would_be_sent_and_sends_only_reads() {
     let stub = Stub::answering(|operation, _| match operation {
         "" => (200, json!([{"name": "order.cancel", "effect": "destructive", "arguments": {}}])),
-        _ => (200, json!({"id": "X-0001", "ok": true, "state": "active"})),
+        _ => (200, json!({"id": "X-0001", "ok": true, "state": "active", "assignedToSubscriptionId": "SUB-0001"})),
     })
     .await;
     let writes: BTreeSet<&str> = operations::ALL

@@ -202,6 +202,8 @@ pub struct ListOrders {
     /// True: only orders in progress that were flagged as stuck.
     #[serde(default)]
     pub stuck: bool,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
     /// How many at most, 1 to 200.
     #[serde(default = "page_size")]
     #[schemars(range(min = 1, max = 200))]

@@ -314,6 +314,7 @@ pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query:
             "select {SELECT} from {FROM} and ($2::text is null or o.customer_id = $2)
                and ($3::text is null or o.state = $3)
                and (not $4 or (o.state = 'in_progress' and o.stuck_flagged_at is not null))
+               and ($7::text is null or starts_with(o.id, $7))
              order by o.created_at desc, o.id limit $5 offset $6"
         ),
         cx.tenant.as_ref(),
@@ -321,7 +322,8 @@ pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query:
         query.state.map(OrderState::as_str),
         query.stuck,
         i64::from(query.limit),
-        i64::from(query.offset)
+        i64::from(query.offset),
+        query.id_prefix.as_deref()
     );
     Row::find_by_statement(statement).all(connection).await?.into_iter().map(Order::try_from).collect()
 }

@@ -98,6 +98,25 @@ pub async fn origins(db: &Db, cx: &Context, failed: bool, before: Option<i64>, l
     Ok(origins.all(db.connection()).await?)
 }
 
+/// The modules of the latest segments, by name.
+pub async fn modules(db: &Db, cx: &Context) -> Result<Vec<String>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        module: String,
+    }
+    let rows = Row::find_by_statement(sql!(
+        "select distinct span ->> 'module' as module
+         from (select spans from audit.trace_segment where tenant_id = $1 order by id desc limit $2) s,
+              lateral jsonb_array_elements(s.spans) as span
+         where span ->> 'module' is not null order by module",
+        cx.tenant.as_ref(),
+        SEARCHED_MAX
+    ))
+    .all(db.connection())
+    .await?;
+    Ok(rows.into_iter().map(|row| row.module).collect())
+}
+
 /// Which of these traces something was recorded of, in their order.
 pub async fn first_recorded(db: &Db, cx: &Context, trace_ids: &[String]) -> Result<Option<String>> {
     #[derive(FromQueryResult)]

@@ -17,15 +17,20 @@ const BESIDE_MAX: usize = 4;
 /// The allowances that every plan is compared by; what a plan has beside them comes below.
 const COMPARED: &[&str] = &["data", "voice", "sms", "data_roaming"];
 
-/// As many plans beside each other as there is room for, the others below.
-pub(crate) fn plans(answer: &Value, style: Style) -> String {
+/// The plan that most people buy, where there is one of that name.
+const STARRED: &str = "PLAN_M";
+
+/// As many plans beside each other as there is room for, the others below; beneath them what the prices are, as the
+/// operator's profile says.
+pub(crate) fn plans(answer: &Value, profile: &Value, style: Style) -> String {
     let mut plans: Vec<&Value> = text::rows(answer).iter().collect();
     if plans.is_empty() {
         return String::new();
     }
     plans.sort_by_key(|plan| price(plan).map_or((true, Decimal::ZERO), |price| (false, price)));
     let room = Card::room(style);
-    let boxes: Vec<Vec<Styled>> = plans.iter().map(|plan| lines(plan)).collect();
+    let starred = starred(&plans);
+    let boxes: Vec<Vec<Styled>> = plans.iter().map(|plan| lines(plan, plan["id"] == starred)).collect();
     let cells = boxes.iter().flatten().map(Styled::width).max().unwrap_or_default().max(PLAN_MIN);
     let beside = ((room + GAP) / (cells + GAP)).clamp(1, BESIDE_MAX);
     let card = Card::new(style, &["Plans"], "");
@@ -34,7 +39,28 @@ pub(crate) fn plans(answer: &Value, style: Style) -> String {
         .fold(card, |card, band| {
             band_lines(band, cells).into_iter().fold(card.blank(), |card, line| card.text(line, 2))
         })
+        .blank()
+        .text(footer(profile), 0)
         .finish()
+}
+
+/// The id of the plan with the star: the usual one, else the middle one of those with a price.
+fn starred(plans: &[&Value]) -> Value {
+    let priced: Vec<&&Value> = plans.iter().filter(|plan| price(plan).is_some()).collect();
+    let usual = priced.iter().find(|plan| plan["id"] == STARRED);
+    let median = || priced.get(priced.len().saturating_sub(1) / 2);
+    usual.or_else(median).map(|plan| plan["id"].clone()).unwrap_or_default()
+}
+
+/// `Prices in SGD, GST inclusive.`
+fn footer(profile: &Value) -> Styled {
+    let (currency, label) = (text::field(profile, "currency"), text::field(profile, "taxLabel"));
+    match (currency.is_empty(), label.is_empty()) {
+        (true, _) => Styled::default(),
+        (false, true) => words::dim(format!("Prices in {currency}.")),
+        // A label such as `inkl. MwSt.` ends in its own full stop.
+        (false, false) => words::dim(format!("Prices in {currency}, {}.", label.trim_end_matches('.'))),
+    }
 }
 
 fn price(plan: &Value) -> Option<Decimal> {
@@ -42,7 +68,8 @@ fn price(plan: &Value) -> Option<Decimal> {
 }
 
 /// One plan: what it is called, what it costs, what is in it.
-fn lines(plan: &Value) -> Vec<Styled> {
+fn lines(plan: &Value, is_starred: bool) -> Vec<Styled> {
+    let star = if is_starred { " ★" } else { "" };
     let (id, name) = (text::field(plan, "id"), text::field(plan, "name"));
     let price = match text::money(plan, "activePrice.amount", "activePrice.currency") {
         none if none.is_empty() => Styled::of(Look::Waits, "not on sale now"),
@@ -60,8 +87,10 @@ fn lines(plan: &Value) -> Vec<Styled> {
         let look = if quantity == "—" { Look::Dim } else { Look::Plain };
         Styled::of(Look::Dim, name).padded(widest + 2, false).and(look, quantity)
     });
-    let heading =
-        [Styled::of(Look::Strong, id).and(Look::Plain, format!("  {name}")), Styled::joined([price, status], "  ")];
+    let heading = [
+        Styled::of(Look::Strong, format!("{id}{star}")).and(Look::Plain, format!("  {name}")),
+        Styled::joined([price, status], "  "),
+    ];
     heading.into_iter().chain(allowances).collect()
 }
 
@@ -113,7 +142,22 @@ mod tests {
             plan("PLAN_S", "Small", price("9.00"), 5120),
             plan("PLAN_M", "Medium", price("25.00"), 30_720),
         ]);
-        assert_snapshot!("plans", at_each_width(|style| plans(&answer, style)));
-        assert_eq!(plans(&json!([]), Style::default()), "");
+        let profile = json!({"currency": "SGD", "taxLabel": "GST inclusive"});
+        assert_snapshot!("plans", at_each_width(|style| plans(&answer, &profile, style)));
+        assert_eq!(plans(&json!([]), &profile, Style::default()), "");
+        let berlin = json!({"currency": "EUR", "taxLabel": "inkl. MwSt."});
+        assert!(plans(&answer, &berlin, Style::default()).contains("Prices in EUR, inkl. MwSt.\n"));
+        assert!(!plans(&answer, &Value::Null, Style::default()).contains("Prices in"), "nobody said");
+    }
+
+    #[test]
+    fn the_star_is_on_the_usual_plan_or_the_middle_one() {
+        let plan = |id: &str, amount: Value| json!({"id": id, "activePrice": {"amount": amount, "currency": "SGD"}});
+        let all = [plan("A", json!("1")), plan("B", json!("2")), plan("C", json!("3")), plan("D", Value::Null)];
+        let of = |plans: &[Value]| starred(&plans.iter().collect::<Vec<_>>());
+        assert_eq!(of(&all), "B");
+        assert_eq!(of(&all[..2]), "A");
+        assert_eq!(of(&[plan("PLAN_M", json!("9")), all[0].clone()]), "PLAN_M");
+        assert_eq!(of(&all[3..]), Value::Null);
     }
 }

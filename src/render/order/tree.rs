@@ -30,8 +30,9 @@ pub(super) fn rows(service_orders: &[Value]) -> Grid {
     grid
 }
 
-/// One sentence about all of it.
-pub(super) fn summary(service_orders: &[Value]) -> Styled {
+/// One sentence about all of it: how many service orders and tasks, what waits for a person, how long it took.
+pub(super) fn summary(order: &Value) -> Styled {
+    let service_orders = text::rows(&order["serviceOrders"]);
     let tasks: Vec<&Value> = service_orders.iter().flat_map(|order| text::rows(&order["tasks"])).collect();
     if tasks.is_empty() {
         return Styled::default();
@@ -40,19 +41,23 @@ pub(super) fn summary(service_orders: &[Value]) -> Styled {
         |wanted: &dyn Fn(&str) -> bool| tasks.iter().filter(|task| task["state"].as_str().is_some_and(wanted)).count();
     let done = count(&|state| state == "completed");
     let waiting = count(&|state| NEEDS_A_PERSON.contains(&state));
-    let all = dim(format!("{done} of {} network tasks done", tasks.len()));
+    let orders = match service_orders.len() {
+        1 => "1 service order".to_owned(),
+        many => format!("{many} service orders"),
+    };
+    let all = dim(format!("{orders} · {done} of {} network tasks done", tasks.len()));
     let waiting = if waiting == 0 {
         Styled::default()
     } else {
         Styled::of(Look::Bad, format!("⚠ {waiting} waiting for a person"))
     };
-    Styled::joined([all, waiting], " · ")
+    Styled::joined([all, waiting, dim(between(order, "submittedAt", "completedDate"))], " · ")
 }
 
 impl Node {
     /// Puts the row of this node and of those below it; `here` leads to its name, `under` to theirs.
     fn put(self, here: &str, under: &str, grid: &mut Grid) {
-        grid.row(vec![dim(here).then(self.name).into(), Styled::state(&self.state).into(), self.detail.into()]);
+        grid.row(vec![dim(here).then(self.name).into(), Styled::state_in_row(&self.state).into(), self.detail.into()]);
         if !self.trouble.is_empty() {
             let trunk = if self.below.is_empty() { "   " } else { "│  " };
             grid.note(dim(format!("{under}{trunk}")), Styled::of(Look::Bad, format!("⚠ {}", self.trouble)));
@@ -120,10 +125,15 @@ fn named(view: &Value, name: &str) -> Styled {
     Styled::joined([Styled::plain(text::field(view, "id")), dim(text::field(view, name))], "  ")
 }
 
-/// How long a task took: `12 ms`, `1.2 s`.
+/// How long a task took.
 fn took(task: &Value) -> String {
-    let at = |name: &str| task[name].as_str()?.parse::<DateTime<Utc>>().ok();
-    match (at("startedAt"), at("completedAt")) {
+    between(task, "startedAt", "completedAt")
+}
+
+/// How long it was from one instant to another: `12 ms`, `1.2 s`. Nothing while one of them is missing.
+fn between(view: &Value, start: &str, end: &str) -> String {
+    let at = |name: &str| view[name].as_str()?.parse::<DateTime<Utc>>().ok();
+    match (at(start), at(end)) {
         (Some(start), Some(end)) => {
             let milliseconds = (end - start).num_milliseconds().max(0);
             if milliseconds < 1000 {

@@ -22,8 +22,9 @@ pub(crate) fn card(activation: &Value, full: bool, style: Style) -> String {
         let digits = text::field(activation, name);
         Styled::plain(if full { digits } else { masked(&digits) })
     };
-    let code = text::field(activation, "activationCode");
+    let code = prefixed(text::field(activation, "activationCode"));
     let card = Card::new(style, &["eSIM", &text::field(activation, "subscriptionId")], "").facts(vec![
+        ("State", strip(&text::field(activation, "profileState"))),
         ("Number", Styled::plain(number(&text::field(activation, "msisdn")))),
         ("ICCID", identifier("iccid")),
         ("IMSI", identifier("imsi")),
@@ -38,6 +39,19 @@ pub(crate) fn card(activation: &Value, full: bool, style: Style) -> String {
     let by_hand = if code.is_empty() { "" } else { "Or enter by hand:" };
     let warning = if code.is_empty() { "" } else { "Whoever has this code can take over the line." };
     card.text(dim(by_hand), 0).text(Styled::plain(code), 2).blank().text(Styled::of(Look::Waits, warning), 0).finish()
+}
+
+/// Where the profile stands: a full dot while a phone may have it, an empty one when none may.
+fn strip(state: &str) -> Styled {
+    match state {
+        "suspended" | "released" | "recycled" => Styled::of(Look::Dim, format!("○ {state}")),
+        state => Styled::state(state),
+    }
+}
+
+/// The code as phones read it (SGP.22, section 4.1): some providers leave the scheme out.
+fn prefixed(code: String) -> String {
+    if code.is_empty() || code.starts_with("LPA:") { code } else { format!("LPA:1${code}") }
 }
 
 /// The last four digits behind as many dots as there are others.
@@ -80,7 +94,7 @@ mod tests {
 
     fn activation() -> Value {
         json!({
-            "subscriptionId": "SUB-0042", "iccid": "8910101000000004170", "imsi": "525010000004170", "msisdn": "90000042",
+            "subscriptionId": "SUB-0042", "profileState": "activated", "iccid": "8910101000000004170", "imsi": "525010000004170", "msisdn": "90000042",
             "activationCode": CODE, "smdpServer": "smdp.example.test", "matchingId": "K7QX2",
         })
     }
@@ -90,6 +104,18 @@ mod tests {
         assert_snapshot!("esim", at_each_width(|style| card(&activation(), false, style)));
         let text = card(&activation(), true, Style { colour: false, width: Some(80) });
         assert!(text.contains("8910101000000004170") && text.contains("525010000004170"), "{text}");
+    }
+
+    #[test]
+    fn a_code_without_its_scheme_gets_it_and_no_code_is_no_fault() {
+        let mut view = activation();
+        view["activationCode"] = json!("smdp.example.test$K7QX2");
+        view["profileState"] = json!("recycled");
+        let text = card(&view, false, Style::default());
+        assert!(text.contains(CODE) && text.contains("○ recycled"), "{text}");
+        view["activationCode"] = Value::Null;
+        view["imsi"] = Value::Null;
+        assert!(card(&view, false, Style::default()).contains("There is no activation code yet."));
     }
 
     #[test]

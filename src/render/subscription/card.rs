@@ -12,11 +12,16 @@ use crate::render::{Style, customer, text};
 /// From this share on a bar warns.
 const NEARLY_USED_PERCENT: i64 = 80;
 
+/// How many of the last top-ups a card shows.
+const TOP_UPS_SHOWN: usize = 5;
+
 /// What a card says beside the view itself; null and none where nobody looked it up.
 #[derive(Debug, Default)]
 pub(crate) struct Aside {
     pub(crate) customer: Value,
     pub(crate) offering: Value,
+    /// The timeline, of which the top-ups are shown.
+    pub(crate) timeline: Value,
     /// Product time.
     pub(crate) now: Option<DateTime<Utc>>,
 }
@@ -48,11 +53,32 @@ pub(crate) fn card(line: &Value, aside: &Aside, style: Style) -> String {
             ("Terminated", Styled::plain(minute(line, "terminatedAt"))),
         ])
         .section("Balances", balances(&line["balances"]))
+        .section("Top-ups", top_ups(&aside.timeline))
         .finish();
     match &line["esimActivation"] {
         Value::Null => card,
         activation => format!("{card}\n{}", super::activation(activation, false, style)),
     }
+}
+
+/// The newest top-ups, newest first: when, what, for how much, and what became of it.
+fn top_ups(timeline: &Value) -> Grid {
+    let mut grid = Grid::new(&[
+        Column::new("", Fit::Keep),
+        Column::new("", Fit::Keep),
+        Column::new("", Fit::Keep).right(),
+        Column::new("", Fit::Drop(1)),
+    ]);
+    let bought = text::rows(timeline).iter().rev().filter(|entry| entry["kind"] == "top_up");
+    for entry in bought.take(TOP_UPS_SHOWN) {
+        grid.row(vec![
+            dim(words::day(entry, "at")).into(),
+            plain(entry, "offeringId").into(),
+            text::money(entry, "amount", "currency").into(),
+            dim(text::field(entry, "reason")).into(),
+        ]);
+    }
+    grid
 }
 
 /// What is left of each allowance, as a card.
@@ -240,6 +266,13 @@ pub(crate) mod tests {
         let aside = Aside {
             customer: json!({"individual": {"givenName": "小明", "familyName": "王 👩‍🔬"}}),
             offering: json!({"id": "PLAN_S", "name": "Small"}),
+            timeline: (1..=6)
+                .map(|day| {
+                    json!({"at": format!("2026-04-1{day}T08:00:00Z"), "kind": "top_up", "offeringId": "VAS_DATA_1GB",
+                           "amount": "3.00", "currency": "SGD", "reason": if day == 6 { json!("card_declined") } else { Value::Null }})
+                })
+                .chain([json!({"at": "2026-04-17T08:00:00Z", "kind": "block"})])
+                .collect(),
             now: Some("2026-04-24T12:00:00Z".parse().expect("an instant")),
         };
         assert_snapshot!("line", at_each_width(|style| card(&blocked(), &aside, style)));
