@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn text(file: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
@@ -13,20 +13,31 @@ fn names(object: &Value) -> BTreeSet<&str> {
     object.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str)).collect()
 }
 
-/// What a service of the Compose Specification (05-services.md) may say, as far as we say it.
-const SERVICE: [&str; 11] = [
-    "build",
-    "command",
-    "depends_on",
-    "environment",
-    "healthcheck",
-    "image",
-    "ports",
-    "restart",
-    "stop_grace_period",
-    "volumes",
-    "container_name",
-];
+/// What the Compose Specification knows at the top since its schema of `tests/compose` was made (04-version-and-name.md).
+const YOUNGER: &[&str] = &["name"];
+
+#[test]
+fn compose_fits_the_schema_of_its_specification() {
+    let schema: Value = serde_json::from_str(&text("tests/compose/compose_spec.json")).expect("JSON");
+    let schema = jsonschema::draft7::new(&schema).expect("a schema");
+    let compose: Value = serde_saphyr::from_str(&text("compose.yaml")).expect("YAML");
+    let faults = |compose: &Value| {
+        let mut compose = compose.clone();
+        compose.as_object_mut().expect("an object").retain(|name, _| !YOUNGER.contains(&name.as_str()));
+        schema.iter_errors(&compose).map(|error| format!("{}: {error}", error.instance_path())).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(&compose), [""; 0]);
+    for (pointer, name, value) in [
+        ("/services/bss", "restarts", json!("always")),
+        ("/services/bss", "ports", json!("8000")),
+        ("/services/database/healthcheck", "every", json!("2s")),
+        ("", "service", json!({})),
+    ] {
+        let mut wrong = compose.clone();
+        wrong.pointer_mut(pointer).expect("it is there")[name] = value;
+        assert!(!faults(&wrong).is_empty(), "{pointer}/{name} is not noticed");
+    }
+}
 
 #[test]
 fn compose_names_services_volumes_and_commands_that_exist() {
@@ -35,8 +46,6 @@ fn compose_names_services_volumes_and_commands_that_exist() {
     let volumes = names(&compose["volumes"]);
     let commands = ["migrate", "seed", "serve"];
     for (name, service) in services {
-        let unknown: Vec<&str> = names(service).into_iter().filter(|key| !SERVICE.contains(key)).collect();
-        assert!(unknown.is_empty(), "{name}: {unknown:?}");
         assert!(service["image"].as_str().is_some_and(|image| image.contains(':')), "{name} pins an image");
         for (wanted, how) in service["depends_on"].as_object().into_iter().flatten() {
             assert!(services.contains_key(wanted), "{name} waits for {wanted}");
