@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bss::domains::crm::port::{
-    AddNumberRange, AddProfiles, Iccid, Inventory as _, ListNumbers, Msisdn, NumberStatus, ProfileState, ReleaseNumber,
-    Reservation, ReservationKeeper, rule,
+    AddNumberRange, AddProfiles, Iccid, Inventory as _, ListNumbers, ListProfiles, Msisdn, NumberStatus, ProfileState,
+    ReleaseNumber, Reservation, ReservationKeeper, rule,
 };
 use bss::domains::crm::{self, CHECKS, Service};
 use bss::platform::Platform;
@@ -328,7 +328,8 @@ async fn profiles_are_added_behind_the_highest_and_never_twice() {
     let racing = (0..4).map(|_| pool.service.add_profiles(&pool.cx, AddProfiles { count: 25 }));
     let inserted: u32 = futures::future::join_all(racing).await.into_iter().map(|added| added.unwrap().inserted).sum();
     assert_eq!(inserted, 100);
-    let listed = pool.service.available_profiles(&pool.cx, 1_000).await.unwrap();
+    let available = ListProfiles { state: Some(ProfileState::Available), limit: 1_000, offset: 0 };
+    let listed = pool.service.profiles(&pool.cx, available).await.unwrap();
     assert_eq!(listed.len(), 102);
     assert_eq!((listed[101].iccid.as_str(), listed[101].assigned_msisdn.as_ref()), ("…0101", None));
     let whole: i64 = sqlx::query_scalar(
