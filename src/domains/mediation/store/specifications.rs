@@ -33,7 +33,7 @@ pub(in crate::domains::mediation) async fn page(
     let filter = SqlFilter::new(query, &LISTING, 2)?;
     let kinds = UsageType::ALL.map(|kind| format!("('{}')", kind.as_str())).join(", ");
     let from = format!("(values {kinds}) as s (kind) where $1::text is not null");
-    let (total, rows) = db::list::<Row>(db.connection(), "s.kind", &from, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<Row>(db, "s.kind", &from, &cx.tenant, &filter).await?;
     let kind = |row: Row| {
         UsageType::parse(&row.kind).ok_or_else(|| Error::Internal(format!("{} is no kind of usage", row.kind)))
     };

@@ -115,7 +115,7 @@ pub(in crate::domains::payment) async fn page(
     query: &ListQuery,
 ) -> Result<(u64, Vec<ShownRefund>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
-    let (total, rows) = db::list::<Row>(db.connection(), SELECT, FROM, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<Row>(db, SELECT, FROM, &cx.tenant, &filter).await?;
     Ok((total, rows.into_iter().map(ShownRefund::try_from).collect::<Result<_>>()?))
 }
 

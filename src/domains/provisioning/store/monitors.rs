@@ -37,6 +37,6 @@ pub(in crate::domains::provisioning) async fn page(
 ) -> Result<(u64, Vec<Task>)> {
     let filter = SqlFilter::new(query, &LISTING, 2)?;
     let from = "provisioning.provisioning_task t where t.tenant_id = $1";
-    let (total, rows) = db::list::<Row>(db.connection(), &columns_shown(), from, &cx.tenant, &filter).await?;
+    let (total, rows) = db::list::<Row>(db, &columns_shown(), from, &cx.tenant, &filter).await?;
     Ok((total, rows.into_iter().map(Task::try_from).collect::<Result<_>>()?))
 }
