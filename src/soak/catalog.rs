@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::client::{Client, Fault};
+use super::price::Move;
 
 /// The quantity that means "without limit".
 const UNLIMITED: i64 = -1;
@@ -50,6 +52,17 @@ pub enum Gives {
 pub struct Catalog {
     pub plans: Vec<Plan>,
     pub top_ups: Vec<TopUp>,
+    /// In the order in which they are made.
+    pub moves: Vec<Move>,
+}
+
+/// What a plan is sold for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    /// None: what it cost when the run began.
+    pub id: Option<String>,
+    /// In hundredths.
+    pub amount: i64,
 }
 
 impl Catalog {
@@ -63,13 +76,26 @@ impl Catalog {
         let plans: Option<Vec<Plan>> = plans.as_array()?.iter().map(plan).collect();
         // One whose hours are no whole days, or whose quantity ends before its period, is none of those in the model.
         let top_ups: Option<Vec<Option<TopUp>>> = top_ups.as_array()?.iter().map(top_up).collect();
-        let catalog = Self { plans: plans?, top_ups: top_ups?.into_iter().flatten().collect() };
+        let catalog = Self { plans: plans?, top_ups: top_ups?.into_iter().flatten().collect(), moves: Vec::new() };
         (!catalog.plans.is_empty()).then_some(catalog)
     }
 
     /// The plan with this id. Only ids of this catalog are drawn.
     pub fn plan(&self, id: &str) -> &Plan {
         self.plans.iter().find(|plan| plan.id == id).unwrap_or(&self.plans[0])
+    }
+
+    /// What the plan is sold for on a day.
+    pub fn price(&self, plan: &Plan, today: NaiveDate) -> Price {
+        match self.last_move(plan, today) {
+            Some(last) => Price { id: Some(last.price_id.clone()), amount: last.price },
+            None => Price { id: None, amount: plan.price },
+        }
+    }
+
+    /// The last move of the plan's lines that was decided until then.
+    pub fn last_move(&self, plan: &Plan, today: NaiveDate) -> Option<&Move> {
+        self.moves.iter().rev().find(|one| one.plan == plan.id && one.on <= today)
     }
 
     /// The top-up with this id, if it is sold.

@@ -12,26 +12,26 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Size;
-use super::client::{Answer, Client, Fault};
+use super::actor::Actor;
+use super::catalog::decimal;
+use super::client::{Client, Fault};
 use super::model::noon;
 use super::plan::{Planned, Year, date};
+use super::price::Move;
 use super::server::Server;
-use super::step::{Card, Hold, Outcome, Step, Use};
+use super::step::{Outcome, Step};
 
 /// What is under way at the end of a day ends within this; the leases of a killed server have to run out first.
 const SETTLES_WITHIN: Duration = Duration::from_secs(180);
 
-/// An order ends within this.
-const ORDER_ENDS_WITHIN: Duration = Duration::from_secs(180);
-
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(40);
+pub(super) const PAUSE: Duration = Duration::from_millis(40);
 
 /// A kill comes at most this long after the request that it waits for was sent.
 const KILLS_WITHIN_MS: u64 = 30;
 
 /// Requests of a day on which nobody does anything.
-const OF_EVERY_DAY: u64 = 4;
+const OF_EVERY_DAY: u64 = 6;
 
 /// Sets the kills apart from the years.
 const KILLS: u64 = 0x6b69_6c6c;
@@ -52,9 +52,18 @@ pub struct Known {
     /// Empty before they join.
     pub id: String,
     /// The card that is charged.
-    card: String,
-    line: String,
-    msisdn: String,
+    pub(super) card: String,
+    pub(super) line: String,
+    pub(super) msisdn: String,
+    /// Orders that were called off: nothing may be left of them.
+    pub called_off: Vec<String>,
+}
+
+/// What was drawn for a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drawn<'a> {
+    pub(super) years: &'a [Year],
+    pub(super) moves: &'a [Move],
 }
 
 /// What a run did.
@@ -87,7 +96,7 @@ pub(super) async fn prepare(client: &Client, size: &Size) -> Result<(), Fault> {
         return Err(Fault::Usage("the installation has customers already; a soak needs an empty one".to_owned()));
     }
     // Some leave and come back, and a number that was used rests.
-    let lines = size.customers * 2;
+    let lines = size.customers * 3;
     let ranges = if lines > NUMBERS_AT_HAND { lines / RANGE + 1 } else { 0 };
     for range in 0..ranges {
         let prefix = (9_100 + range).to_string();
@@ -106,7 +115,7 @@ pub(super) async fn live(
     client: &Client,
     server: Option<&Server>,
     size: &Size,
-    years: &[Year],
+    Drawn { years, moves }: Drawn<'_>,
     mut progress: impl FnMut(u32),
 ) -> Result<Lived, Fault> {
     let mut lived = Lived { customers: vec![Known::default(); years.len()], ..Lived::default() };
@@ -118,8 +127,13 @@ pub(super) async fn live(
         let over = CancellationToken::new();
         let acting = async {
             let _over = over.clone().drop_guard();
+            if day > 0 {
+                dawn(client).await?;
+            }
+            set_prices(client, size, moves, day).await?;
             one_day(client, size, years, day, &mut lived).await?;
-            settle(client).await
+            settle(client).await?;
+            move_prices(client).await
         };
         let (acted, killed) = tokio::join!(acting, kill(client, server, due, &over));
         acted?;
@@ -132,9 +146,6 @@ pub(super) async fn live(
 }
 
 async fn one_day(client: &Client, size: &Size, years: &[Year], day: u32, lived: &mut Lived) -> Result<(), Fault> {
-    if day > 0 {
-        dawn(client).await?;
-    }
     let acting = years.iter().enumerate().filter_map(|(index, year)| Some((index, year.days.get(&day)?)));
     let acting: Vec<(usize, Known, &Vec<Planned>)> =
         acting.map(|(index, steps)| (index, lived.customers[index].clone(), steps)).collect();
@@ -161,6 +172,8 @@ async fn one_day(client: &Client, size: &Size, years: &[Year], day: u32, lived: 
 /// What the workers do by themselves when a day begins; until there is nothing left of it.
 async fn dawn(client: &Client) -> Result<(), Fault> {
     let begun = Instant::now();
+    // A move that is over is so before anybody comes to its plan today.
+    move_prices(client).await?;
     loop {
         let renewed = client.must("subscription.tick_renewals_now", &json!({}), None).await?;
         settle(client).await?;
@@ -172,6 +185,27 @@ async fn dawn(client: &Client) -> Result<(), Fault> {
         }
     }
     client.must("worker.tick", &json!({"name": "vas_expiry"}), None).await?;
+    Ok(())
+}
+
+/// Lines that were not told of a price that their plan is moved to are told.
+async fn move_prices(client: &Client) -> Result<(), Fault> {
+    client.must("worker.tick", &json!({"name": "price_migration"}), None).await.map(drop)
+}
+
+/// What the operator decides on a day.
+async fn set_prices(client: &Client, size: &Size, moves: &[Move], day: u32) -> Result<(), Fault> {
+    for decided in moves.iter().filter(|decided| decided.day == day) {
+        let price = json!({
+            "offeringId": decided.plan, "priceId": decided.price_id, "amount": decimal(decided.price), "retireCurrent": true,
+        });
+        client.must("catalog.add_price", &price, Some(&format!("soak-{}-{}", size.seed, decided.price_id))).await?;
+        let request = json!({
+            "offeringId": decided.plan, "newPriceId": decided.price_id, "effectiveFrom": noon(decided.from),
+            "noticeDays": decided.notice_days,
+        });
+        client.must("subscription.migrate_to_new_price", &request, None).await?;
+    }
     Ok(())
 }
 
@@ -237,155 +271,4 @@ async fn kill(
         kills += 1;
     }
     Ok(kills)
-}
-
-/// One customer on one day.
-struct Actor<'a> {
-    client: &'a Client,
-    seed: u64,
-    index: usize,
-    day: u32,
-    known: Known,
-    endings: Vec<Outcome>,
-}
-
-impl Actor<'_> {
-    async fn act(&mut self, steps: &[Planned]) -> Result<(), Fault> {
-        for (number, planned) in steps.iter().enumerate() {
-            // The same for every try, and for nothing else.
-            let key = format!("soak-{}-{}-{}-{number}", self.seed, self.index, self.day);
-            let outcome = self.step(&planned.step, &key).await?;
-            self.endings.push(outcome);
-        }
-        Ok(())
-    }
-
-    async fn step(&mut self, step: &Step, key: &str) -> Result<Outcome, Fault> {
-        let line = &self.known.line;
-        match step {
-            Step::Join { plan, card } => return self.join(plan, *card, key).await,
-            Step::ReplaceCard { card } => return self.replace_card(*card, key).await,
-            Step::Use { what, quantity } => return self.consume(*what, *quantity, key).await,
-            Step::ChangePlan { to, by_order: true } => {
-                let order = json!({"action": "modify", "offeringId": to, "subscriptionId": line});
-                return self.order("order.create", order, key).await.map(|(outcome, _)| outcome);
-            }
-            Step::Terminate { by_order: true } => {
-                return self
-                    .order("order.cease", json!({"subscriptionId": line}), key)
-                    .await
-                    .map(|(outcome, _)| outcome);
-            }
-            _ => {}
-        }
-        let (operation, arguments) = match step {
-            Step::TopUp { top_up } => {
-                ("subscription.purchase_vas", json!({"subscriptionId": line, "vasOfferingId": top_up}))
-            }
-            Step::Renew => ("subscription.renew_now", json!({"subscriptionId": line})),
-            Step::Block { hold } => ("subscription.block", json!({"subscriptionId": line, "reason": hold})),
-            Step::Unblock { hold: Hold::Requested } => {
-                ("subscription.unblock", json!({"subscriptionId": line, "reason": Hold::Requested}))
-            }
-            Step::Unblock { hold: Hold::Fraud } => (
-                "subscription.unblock",
-                json!({"subscriptionId": line, "reason": Hold::Fraud, "note": "the customer has explained it"}),
-            ),
-            Step::ChangePlan { to, .. } => {
-                ("subscription.schedule_plan_change", json!({"subscriptionId": line, "newOfferingId": to}))
-            }
-            Step::CancelChange => ("subscription.cancel_pending_plan_change", json!({"subscriptionId": line})),
-            Step::Terminate { .. } | Step::Join { .. } | Step::ReplaceCard { .. } | Step::Use { .. } => {
-                ("subscription.terminate", json!({"subscriptionId": line}))
-            }
-        };
-        let answer = self.client.insist(operation, &arguments, Some(key)).await?;
-        // With a key the repetition gets the answer of the first try.
-        let kept = matches!(step, Step::TopUp { .. } | Step::Renew);
-        Ok(ended(&answer, kept))
-    }
-
-    async fn join(&mut self, plan: &str, card: Card, key: &str) -> Result<Outcome, Fault> {
-        if self.known.id.is_empty() {
-            let email = format!("soak-{}-{}@example.test", self.seed, self.index);
-            let customer = json!({"name": format!("Soak Customer{}", self.index), "email": email});
-            self.known.id = text(&self.client.must("customer.create", &customer, Some(key)).await?, "id")?;
-            let attested = json!({"customerId": self.known.id, "attestationToken": key});
-            self.client.must("customer.attest_kyc", &attested, None).await?;
-            self.known.card = self.add_card(card, key).await?;
-        }
-        let (outcome, order) = self.order("order.create", json!({"offeringId": plan}), key).await?;
-        if outcome == Outcome::Done {
-            let id = text(&order["items"][0], "targetSubscriptionId")?;
-            let line = self.client.must("subscription.get", &json!({"subscriptionId": id}), None).await?;
-            self.known.msisdn = text(&line, "msisdn")?;
-            self.known.line = id;
-        }
-        Ok(outcome)
-    }
-
-    /// A customer may have few cards: the former one goes.
-    async fn replace_card(&mut self, card: Card, key: &str) -> Result<Outcome, Fault> {
-        let method = self.add_card(card, key).await?;
-        self.client.must("payment.set_default_method", &json!({"paymentMethodId": method}), None).await?;
-        let former = json!({"paymentMethodId": self.known.card});
-        let removed = self.client.insist("payment.remove_method", &former, None).await?;
-        self.known.card = method;
-        Ok(ended(&removed, false))
-    }
-
-    /// On file; the first one is the default.
-    async fn add_card(&self, card: Card, key: &str) -> Result<String, Fault> {
-        // No card of a run expires within it.
-        let arguments = json!({"customerId": self.known.id, "cardNumber": card.number(), "expYear": 2060});
-        text(&self.client.must("payment.add_card", &arguments, Some(key)).await?, "id")
-    }
-
-    /// Orders, and waits for the order's end.
-    async fn order(&self, operation: &str, mut arguments: Value, key: &str) -> Result<(Outcome, Value), Fault> {
-        arguments["customerId"] = json!(self.known.id);
-        let answer = self.client.insist(operation, &arguments, Some(key)).await?;
-        if let Some(rule) = answer.refusal() {
-            return Ok((Outcome::refused(rule), answer.body));
-        }
-        let id = json!({"orderId": answer.body["id"]});
-        let begun = Instant::now();
-        while begun.elapsed() < ORDER_ENDS_WITHIN {
-            let order = self.client.must("order.get", &id, None).await?;
-            match order["state"].as_str() {
-                Some("completed") => return Ok((Outcome::Done, order)),
-                Some("failed") => return Ok((Outcome::refused("the order failed"), order)),
-                _ => tokio::time::sleep(PAUSE).await,
-            }
-        }
-        Err(Fault::Answer(format!("an order does not end: {id}")))
-    }
-
-    async fn consume(&self, what: Use, quantity: i64, key: &str) -> Result<Outcome, Fault> {
-        let event_type = match what {
-            Use::Data | Use::Roaming => "data",
-            Use::Voice => "voice",
-            Use::Sms => "sms",
-        };
-        let arguments = json!({
-            "msisdn": self.known.msisdn, "eventType": event_type, "quantity": quantity,
-            "roamingIndicator": what == Use::Roaming, "source": "soak", "externalId": key,
-        });
-        let answer = self.client.insist("usage.simulate", &arguments, None).await?;
-        Ok(ended(&answer, true))
-    }
-}
-
-/// `kept`: a repetition is answered as the first try was.
-fn ended(answer: &Answer, kept: bool) -> Outcome {
-    match answer.refusal() {
-        None => Outcome::Done,
-        Some(_) if answer.repeated && !kept => Outcome::Unsure,
-        Some(rule) => Outcome::refused(rule),
-    }
-}
-
-fn text(value: &Value, name: &str) -> Result<String, Fault> {
-    let text = value[name].as_str().map(str::to_owned);
-    text.ok_or_else(|| Fault::Answer(format!("no {name} in {value}")))
 }

@@ -1,21 +1,25 @@
-//! A simulated year: customers join, use, top up, change plans, lose phones, do not pay, are blocked, come back and leave,
-//! under a clock that runs a day in a moment, against a server that is killed on the way. At the end every customer's
-//! charges, periods, quota and state must be what an independent model says, and the same seed must end the same.
+//! A simulated year: customers join, call orders off, use, top up, change plans, lose phones, do not pay, are blocked, come
+//! back and leave, while plans move to new prices, under a clock that runs a day in a moment, against a server that is killed
+//! on the way. At the end every customer's charges, periods, quota and state must be what an independent model says, and the
+//! same seed must end the same.
 //!
 //! In reading order: [`catalog`] what is sold, as plain data; [`step`] what a customer can do; [`model`] what must come of
-//! it, written from the rules and not from the code; [`plan`] a customer's whole year, drawn from the seed alone;
-//! [`account`] what is compared; [`server`] and [`client`] the product, as a process and over HTTP; [`driver`] lives the
-//! year; [`observe`] reads what came of it; [`report`] says whether that is right.
+//! it, written from the rules and not from the code; [`plan`] a customer's whole year, and [`price`] what plans cost when,
+//! drawn from the seed alone; [`account`] what is compared; [`server`] and [`client`] the product, as a process and over
+//! HTTP; [`driver`] lives the year, `actor` each of its customers; [`observe`] reads what came of it; [`report`] says whether
+//! that is right.
 //!
 //! It knows no domain of the product, and speaks to it through operations only.
 
 pub mod account;
+mod actor;
 pub mod catalog;
 pub mod client;
 pub mod driver;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod price;
 pub mod report;
 pub mod server;
 pub mod step;
@@ -26,8 +30,9 @@ use serde_json::json;
 
 use catalog::Catalog;
 use client::{Client, Fault};
-use driver::Lived;
+use driver::{Drawn, Lived};
 use plan::Year;
+use price::Move;
 use report::Report;
 use server::Server;
 
@@ -49,6 +54,7 @@ pub struct Soak {
     size: Size,
     client: Client,
     server: Option<Server>,
+    moves: Vec<Move>,
     years: Vec<Year>,
     lived: Lived,
     started: Instant,
@@ -58,16 +64,19 @@ impl Soak {
     /// Reads the catalog, draws every year, and prepares an installation without customers. A server that is given is killed
     /// now and then; ending it stays with whoever started it.
     pub async fn prepare(size: Size, client: Client, server: Option<Server>) -> Result<Self, Fault> {
-        let catalog = Catalog::read(&client).await?;
+        let mut catalog = Catalog::read(&client).await?;
+        catalog.moves = price::draw(size.seed, size.days, &catalog.plans);
         let years = (0..size.customers).map(|index| plan::draw(size.seed, index, size.days, &catalog)).collect();
-        let soak = Self { size, client, server, years, lived: Lived::default(), started: Instant::now() };
+        let moves = catalog.moves;
+        let soak = Self { size, client, server, moves, years, lived: Lived::default(), started: Instant::now() };
         driver::prepare(&soak.client, &soak.size).await?;
         Ok(soak)
     }
 
     /// Lives all days, one after the other. `progress` is told of each.
     pub async fn live(&mut self, progress: impl FnMut(u32)) -> Result<(), Fault> {
-        self.lived = driver::live(&self.client, self.server.as_ref(), &self.size, &self.years, progress).await?;
+        let drawn = Drawn { years: &self.years, moves: &self.moves };
+        self.lived = driver::live(&self.client, self.server.as_ref(), &self.size, drawn, progress).await?;
         Ok(())
     }
 

@@ -10,20 +10,23 @@
 //! - A line that is blocked for anything but used-up data is not renewed by itself.
 //! - A plan change begins with the first period that is owed at its date or later, at the price of the day it was booked;
 //!   a renewal before its time moves it to the next boundary.
+//! - A plan that is moved to a new price is sold at it from that day on. Its lines are told, each once, and pay it from the
+//!   first period that is owed at the date of the move plus the notice, counted from the day on which they are told, or later.
+//!   Until the notice of the first ones is over, a line that comes to the plan at another price is told as well. A later move
+//!   of the plan takes the place of the former one. A plan change leaves a move behind.
+//! - An order that is called off leaves nothing.
 //! - What is left of an allowance ends with the period, top-ups too; a pass runs for its days, over the boundary.
 
+mod line;
 mod period;
 mod quota;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use chrono::NaiveDate;
 
-use super::account::{Account, Charge, LineAccount, PeriodAccount};
-use super::catalog::{Catalog, Plan, decimal};
-use super::step::{Card, Hold, Outcome, Step, Use};
-use period::Counting;
-use quota::Quota;
+use super::account::{Account, Charge};
+use super::catalog::{Catalog, Plan, Price, decimal};
+use super::step::{Card, Hold, Outcome, Step};
+pub use line::Line;
 
 /// Why a line is out of service; in the order in which the product lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,31 +63,9 @@ pub struct Customer {
     pub card: Card,
     /// Oldest first; only the last may be alive.
     pub lines: Vec<Line>,
+    /// Whether they have come, with the card of that day.
+    is_known: bool,
     charges: Vec<Charge>,
-}
-
-/// A line that is or was in service.
-#[derive(Debug, Clone)]
-pub struct Line {
-    pub plan: String,
-    pub reasons: BTreeSet<Reason>,
-    pub terminated: Option<NaiveDate>,
-    pub booked: Option<Booked>,
-    price: i64,
-    counting: Counting,
-    index: i64,
-    start: NaiveDate,
-    end: NaiveDate,
-    quota: BTreeMap<String, Quota>,
-    periods: Vec<PeriodAccount>,
-}
-
-/// A plan that begins with a coming period.
-#[derive(Debug, Clone)]
-pub struct Booked {
-    plan: String,
-    price: i64,
-    from: NaiveDate,
 }
 
 impl Customer {
@@ -101,16 +82,28 @@ impl Customer {
             self.charges.push(line.renew(today, card, catalog));
         }
         line.end_passes(today);
+        // What is decided today is decided after that.
+        line.hear(today, catalog);
+    }
+
+    /// What happens by itself when the day is over: who has come to another plan hears of its price.
+    pub fn dusk(&mut self, today: NaiveDate, catalog: &Catalog) {
+        if let Some(line) = self.lines.last_mut().filter(|line| line.terminated.is_none()) {
+            line.hear(today, catalog);
+        }
     }
 
     /// What comes of a step.
     pub fn act(&mut self, today: NaiveDate, step: &Step, catalog: &Catalog) -> Outcome {
         match step {
             Step::Join { plan, card } => {
-                if self.charges.is_empty() {
-                    self.card = *card;
-                }
-                return self.join(today, catalog.plan(plan));
+                self.come(*card);
+                let plan = catalog.plan(plan);
+                return self.join(today, plan, catalog.price(plan, today));
+            }
+            Step::CallOff { card, .. } => {
+                self.come(*card);
+                return Outcome::Done;
             }
             Step::ReplaceCard { card } => {
                 self.card = *card;
@@ -143,22 +136,28 @@ impl Customer {
             },
             Step::Block { hold } => line.block(*hold),
             Step::Unblock { hold } => line.unblock(*hold),
-            Step::ChangePlan { to, .. } => line.book(catalog.plan(to)),
+            Step::ChangePlan { to, .. } => line.book(catalog.plan(to), catalog, today),
             Step::CancelChange => {
                 line.booked = None;
                 Outcome::Done
             }
             Step::Terminate { .. } => line.terminate(today),
-            Step::Join { .. } | Step::ReplaceCard { .. } => Outcome::Done,
+            Step::Join { .. } | Step::CallOff { .. } | Step::ReplaceCard { .. } => Outcome::Done,
         }
     }
 
-    fn join(&mut self, today: NaiveDate, plan: &Plan) -> Outcome {
-        self.charges.push(charge(today, "activation", plan.price, self.card));
+    fn come(&mut self, card: Card) {
+        if !self.is_known {
+            (self.is_known, self.card) = (true, card);
+        }
+    }
+
+    fn join(&mut self, today: NaiveDate, plan: &Plan, price: Price) -> Outcome {
+        self.charges.push(charge(today, "activation", price.amount, self.card));
         if !self.card.pays() {
             return Outcome::refused("the order failed");
         }
-        self.lines.push(Line::begun(today, plan));
+        self.lines.push(Line::begun(today, plan, price));
         Outcome::Done
     }
 
@@ -182,215 +181,6 @@ fn charge(today: NaiveDate, purpose: &str, amount: i64, card: Card) -> Charge {
 pub fn noon(day: NaiveDate) -> String {
     format!("{day}T12:00:00Z")
 }
-
-impl Line {
-    fn begun(today: NaiveDate, plan: &Plan) -> Self {
-        let counting = Counting::anchored(plan.counted, today);
-        let mut line = Self {
-            plan: plan.id.clone(),
-            reasons: BTreeSet::new(),
-            terminated: None,
-            booked: None,
-            price: plan.price,
-            counting,
-            index: 0,
-            start: today,
-            end: today,
-            quota: BTreeMap::new(),
-            periods: Vec::new(),
-        };
-        line.enter(today, counting.after(today), counting, plan, today);
-        line
-    }
-
-    pub fn is_active(&self) -> bool {
-        self.terminated.is_none() && self.reasons.is_empty()
-    }
-
-    pub fn is_blocked_for(&self, reason: Reason) -> bool {
-        self.reasons.contains(&reason)
-    }
-
-    /// Charges for the next period, and begins it when that is paid.
-    fn renew(&mut self, today: NaiveDate, card: Card, catalog: &Catalog) -> Charge {
-        let unpaid = self.is_blocked_for(Reason::Payment);
-        let early = today < self.end;
-        let owed_at = match (unpaid, early) {
-            (true, _) => today.min(self.end),
-            (false, true) => today,
-            (false, false) => self.counting.latest(self.end, today),
-        };
-        let pivot = self.booked.clone().filter(|booked| booked.from <= owed_at);
-        let price = pivot.as_ref().map_or(self.price, |pivot| pivot.price);
-        let charge = charge(today, "renewal", price, card);
-        if charge.status == DECLINED {
-            self.reasons.insert(Reason::Payment);
-            return charge;
-        }
-        let plan = pivot.as_ref().map_or(&self.plan, |pivot| &pivot.plan);
-        let plan = catalog.plan(plan);
-        // A line that stays on its plan goes on counting as it was sold.
-        let counted = if pivot.is_some() { plan.counted } else { self.counting.counted() };
-        let (start, end, counting) = if early {
-            let counting = self.counting.carried_to(counted, self.end);
-            (today, counting.after(self.end), counting)
-        } else if unpaid {
-            let counting = Counting::anchored(counted, today);
-            (today, counting.after(today), counting)
-        } else {
-            let boundary = self.counting.latest(self.end, today);
-            let counting = self.counting.carried_to(counted, boundary);
-            let start = counting.latest(boundary, today);
-            (start, counting.after(start), counting)
-        };
-        if pivot.is_some() {
-            self.booked = None;
-            self.plan = plan.id.clone();
-        }
-        self.price = price;
-        self.reasons.remove(&Reason::Exhausted);
-        self.reasons.remove(&Reason::Payment);
-        self.enter(start, end, counting, plan, today);
-        charge
-    }
-
-    fn enter(&mut self, start: NaiveDate, end: NaiveDate, counting: Counting, plan: &Plan, today: NaiveDate) {
-        (self.start, self.end, self.counting) = (start, end, counting);
-        self.index += 1;
-        if let Some(booked) = &mut self.booked {
-            booked.from = end;
-        }
-        for quota in self.quota.values_mut() {
-            quota.begin(None, today);
-        }
-        for (allowance, grant) in &plan.grants {
-            self.quota.entry(allowance.clone()).or_default().begin(Some(*grant), today);
-        }
-        self.periods.push(PeriodAccount {
-            index: self.index,
-            start: noon(start),
-            end: noon(end),
-            plan: self.plan.clone(),
-            amount: decimal(self.price),
-        });
-    }
-
-    fn end_passes(&mut self, today: NaiveDate) {
-        let mut data_pass_ended = false;
-        for (allowance, quota) in &mut self.quota {
-            let ended = quota.end_pass(today);
-            data_pass_ended |= ended && allowance == DATA;
-        }
-        if data_pass_ended && !self.has_data() {
-            self.reasons.insert(Reason::Exhausted);
-        }
-    }
-
-    fn has_data(&self) -> bool {
-        self.quota.get(DATA).is_some_and(Quota::gives)
-    }
-
-    fn consume(&mut self, what: Use, quantity: i64) -> Outcome {
-        if !self.is_active() {
-            return Outcome::refused("usage.record.subscription_must_be_active");
-        }
-        let served = self.quota.get_mut(what.allowance()).is_some_and(|quota| quota.consume(quantity));
-        if !served {
-            return Outcome::refused(match what {
-                Use::Roaming => "subscription.usage_rated.roaming_balance_required",
-                Use::Data | Use::Voice | Use::Sms => "usage.allowance_exhausted",
-            });
-        }
-        if what == Use::Data && !self.has_data() {
-            self.reasons.insert(Reason::Exhausted);
-        }
-        Outcome::Done
-    }
-
-    fn top_up(&mut self, today: NaiveDate, id: &str, card: Card, catalog: &Catalog) -> Result<Charge, &'static str> {
-        if self.terminated.is_some() {
-            return Err("subscription.vas_purchase.not_if_terminated");
-        }
-        let Some(top_up) = catalog.top_up(id) else { return Err("subscription.vas_purchase.vas_offering_sellable") };
-        let quota = self.quota.entry(top_up.allowance.clone()).or_default();
-        if quota.is_unlimited() {
-            return Err("subscription.vas_purchase.already_unlimited");
-        }
-        let charge = charge(today, "vas", top_up.price, card);
-        if charge.status == APPROVED {
-            quota.add(top_up.gives, today);
-            if self.has_data() {
-                self.reasons.remove(&Reason::Exhausted);
-            }
-        }
-        Ok(charge)
-    }
-
-    fn block(&mut self, hold: Hold) -> Outcome {
-        if self.terminated.is_some() {
-            return Outcome::refused("subscription.block.invalid_state");
-        }
-        self.reasons.insert(hold.into());
-        Outcome::Done
-    }
-
-    fn unblock(&mut self, hold: Hold) -> Outcome {
-        if self.reasons.remove(&hold.into()) {
-            Outcome::Done
-        } else {
-            Outcome::refused("subscription.unblock.nothing_to_lift")
-        }
-    }
-
-    fn book(&mut self, to: &Plan) -> Outcome {
-        if !self.is_active() {
-            return Outcome::refused("subscription.plan_change.not_eligible_state");
-        }
-        if self.plan == to.id {
-            return Outcome::refused("subscription.plan_change.same_offering");
-        }
-        if self.booked.is_some() {
-            return Outcome::refused("subscription.plan_change.already_pending");
-        }
-        self.booked = Some(Booked { plan: to.id.clone(), price: to.price, from: self.end });
-        Outcome::Done
-    }
-
-    fn terminate(&mut self, today: NaiveDate) -> Outcome {
-        if self.terminated.is_some() {
-            return Outcome::refused("subscription.terminate.invalid_state");
-        }
-        self.terminated = Some(today);
-        self.reasons.clear();
-        self.booked = None;
-        self.quota.values_mut().for_each(Quota::end);
-        Outcome::Done
-    }
-
-    fn account(&self) -> LineAccount {
-        let state = match (self.terminated, self.reasons.is_empty()) {
-            (Some(_), _) => "terminated",
-            (None, true) => "active",
-            (None, false) => "blocked",
-        };
-        LineAccount {
-            state: state.to_owned(),
-            block_reasons: self.reasons.iter().map(|reason| reason.as_str().to_owned()).collect(),
-            plan: self.plan.clone(),
-            price: decimal(self.price),
-            period_start: noon(self.start),
-            period_end: noon(self.end),
-            terminated_at: self.terminated.map(noon),
-            pending_plan: self.booked.as_ref().map(|booked| booked.plan.clone()),
-            pending_from: self.booked.as_ref().map(|booked| noon(booked.from)),
-            quota: self.quota.iter().map(|(allowance, quota)| (allowance.clone(), quota.account())).collect(),
-            periods: self.periods.clone(),
-        }
-    }
-}
-
-/// The allowance whose end blocks a line.
-const DATA: &str = "data";
 
 #[cfg(test)]
 mod tests;

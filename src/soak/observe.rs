@@ -1,5 +1,7 @@
 //! Reads what came of every customer, through operations.
 
+use std::collections::BTreeSet;
+
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
@@ -12,27 +14,50 @@ const LIMIT: usize = 1_000;
 
 /// The accounts of these customers, in their order.
 pub(super) async fn accounts(client: &Client, hands: usize, customers: &[Known]) -> Result<Vec<Account>, Fault> {
-    let reading = customers.iter().map(|customer| account(client, &customer.id));
+    let reading = customers.iter().map(|customer| account(client, customer));
     stream::iter(reading).buffered(hands.max(1)).try_collect().await
 }
 
-async fn account(client: &Client, customer: &str) -> Result<Account, Fault> {
+async fn account(client: &Client, known: &Known) -> Result<Account, Fault> {
+    let customer = known.id.as_str();
     if customer.is_empty() {
         return Ok(Account::default());
     }
+    let called_off = lines_called_off(client, known).await?;
     let mine = json!({"customerId": customer, "limit": LIMIT});
     let attempts = client.must("payment.list_attempts", &mine, None).await?;
-    let mut charges: Vec<Charge> = rows(&attempts)?.iter().map(charge).collect();
+    let kept = |attempt: &&Value| !(called_off.contains(&text(&attempt["subjectId"])) && costs_nothing(attempt));
+    let mut charges: Vec<Charge> = rows(&attempts)?.iter().filter(kept).map(charge).collect();
     charges.sort();
     let listed = client.must("subscription.list_for_customer", &json!({"customerId": customer}), None).await?;
     let mut lines = Vec::new();
     // Newest first, as listed; one whose activation failed was never a line.
-    for line in rows(&listed)?.iter().rev().filter(|line| !line["activatedAt"].is_null()) {
+    let is_left = |line: &&Value| !(called_off.contains(&text(&line["id"])) && line["state"] == "terminated");
+    for line in rows(&listed)?.iter().rev().filter(|line| !line["activatedAt"].is_null()).filter(is_left) {
         let of_line = json!({"aggregateId": line["id"], "eventTypePrefix": "subscription.", "limit": LIMIT});
         let log = client.must("events.list", &of_line, None).await?;
         lines.push(line_account(line, rows(&log["events"])?));
     }
     Ok(Account { charges, lines })
+}
+
+/// The lines of orders that were called off. What is left of one shows as a difference.
+async fn lines_called_off(client: &Client, known: &Known) -> Result<BTreeSet<String>, Fault> {
+    let mut lines = BTreeSet::new();
+    for order in &known.called_off {
+        let order = client.must("order.get", &json!({"orderId": order}), None).await?;
+        lines.extend(order["items"][0]["targetSubscriptionId"].as_str().map(str::to_owned));
+    }
+    Ok(lines)
+}
+
+/// Nothing was taken, or it was paid back.
+fn costs_nothing(attempt: &Value) -> bool {
+    match attempt["status"].as_str() {
+        Some("declined" | "errored") => true,
+        Some("approved") => attempt["refund"]["status"] == "succeeded",
+        _ => false,
+    }
 }
 
 fn rows(value: &Value) -> Result<&[Value], Fault> {

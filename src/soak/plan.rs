@@ -44,6 +44,7 @@ pub fn draw(seed: u64, index: u32, days: u32, catalog: &Catalog) -> Year {
             let expected = year.customer.act(date(day), &step, catalog);
             year.days.entry(day).or_default().push(Planned { step, expected });
         }
+        year.customer.dusk(date(day), catalog);
     }
     year
 }
@@ -99,7 +100,8 @@ impl Dice<'_> {
         if !first_day && !customer.card.pays() {
             steps.push(Step::ReplaceCard { card: Card::Good });
         }
-        steps.push(Step::Join { plan: self.plan(), card });
+        let plan = self.plan();
+        steps.push(if self.thousandths(150) { Step::CallOff { plan, card } } else { Step::Join { plan, card } });
         steps
     }
 
@@ -195,7 +197,7 @@ mod tests {
         let years: Vec<Year> = (0..300).map(|index| draw(3, index, 365, &catalog)).collect();
         let planned = || years.iter().flat_map(|year| year.days.values().flatten());
         let kinds: BTreeSet<&str> = planned().map(|planned| planned.step.name()).collect();
-        assert_eq!(kinds.len(), 12, "{kinds:?}");
+        assert_eq!(kinds.len(), 13, "{kinds:?}");
         let rules: BTreeSet<&Outcome> = planned().map(|planned| &planned.expected).collect();
         assert!(rules.len() >= 9, "{rules:?}");
     }

@@ -73,6 +73,13 @@ pub enum Step {
         plan: String,
         card: Card,
     },
+    /// Orders a line and calls the order off at once, however far it has come. Where it was too late, the line ends and its
+    /// price is paid back: nothing is left of it either way.
+    CallOff {
+        plan: String,
+        /// Of a new customer.
+        card: Card,
+    },
     /// Puts a card on file and has it charged from now on.
     ReplaceCard {
         card: Card,
@@ -107,6 +114,7 @@ impl Step {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Join { .. } => "joins",
+            Self::CallOff { .. } => "orders called off",
             Self::ReplaceCard { .. } => "cards replaced",
             Self::Use { .. } => "usage events",
             Self::TopUp { .. } => "top-ups",

@@ -1,5 +1,8 @@
 use super::*;
+use crate::soak::account::LineAccount;
 use crate::soak::catalog::tests::catalog;
+use crate::soak::price::Move;
+use crate::soak::step::Use;
 
 /// Day 0 is 2027-01-15.
 fn day(days: u64) -> NaiveDate {
@@ -28,6 +31,7 @@ impl Life {
         while self.today < today {
             self.today += 1;
             self.customer.dawn(day(self.today), &self.catalog);
+            self.customer.dusk(day(self.today), &self.catalog);
         }
         self
     }
@@ -53,6 +57,57 @@ impl Life {
         let charges = self.customer.account().charges;
         charges.into_iter().map(|charge| format!("{} {}", charge.amount, charge.status)).collect()
     }
+}
+
+fn moved(id: &str, price: i64, on: u64, notice_days: u32) -> Move {
+    let on_day = u32::try_from(on).unwrap();
+    Move { plan: "S".into(), price_id: id.into(), price, on: day(on), day: on_day, from: day(on), notice_days }
+}
+
+#[test]
+fn a_line_pays_the_new_price_after_its_notice_and_who_comes_pays_it_at_once() {
+    let mut someone = Life::on("S");
+    someone.catalog.moves = vec![moved("S_10", 1_200, 10, 30)];
+    someone.until(10);
+    assert_eq!((someone.line().price, someone.line().pending_from), ("10.00".into(), Some(noon(day(40)))));
+    someone.until(60);
+    assert_eq!(someone.charges(), ["10.00 approved", "10.00 approved", "12.00 approved"]);
+    assert_eq!(someone.line().pending_plan, None);
+    someone.act(&Step::Terminate { by_order: false });
+    someone.act(&Step::Join { plan: "S".into(), card: Card::Good });
+    assert_eq!((someone.line().price, someone.line().pending_plan), ("12.00".into(), None));
+}
+
+#[test]
+fn a_later_move_takes_the_place_of_one_that_is_open() {
+    let mut someone = Life::on("S");
+    someone.catalog.moves = vec![moved("S_5", 1_200, 5, 20), moved("S_8", 900, 8, 30)];
+    someone.until(9);
+    assert_eq!(someone.line().pending_from, Some(noon(day(38))));
+    someone.until(60);
+    assert_eq!(someone.charges(), ["10.00 approved", "10.00 approved", "9.00 approved"]);
+}
+
+#[test]
+fn a_plan_change_leaves_a_move_behind_and_who_comes_by_one_is_told_while_it_is_open() {
+    let mut someone = Life::on("M");
+    // Booked at the price of the day, which is another one when the plan begins.
+    someone.act(&Step::ChangePlan { to: "S".into(), by_order: false });
+    someone.catalog.moves = vec![moved("S_20", 1_200, 20, 20)];
+    someone.until(30);
+    assert_eq!((someone.line().plan, someone.line().price), ("S".into(), "10.00".into()));
+    assert_eq!(someone.line().pending_from, Some(noon(day(50))), "told on the day on which the plan began");
+    someone.until(90);
+    assert_eq!(someone.charges(), ["25.00 approved", "10.00 approved", "12.00 approved", "12.00 approved"]);
+}
+
+#[test]
+fn an_order_that_is_called_off_leaves_nothing_but_the_card() {
+    let mut someone = Life { customer: Customer::default(), catalog: catalog(), today: 0 };
+    assert_eq!(someone.act(&Step::CallOff { plan: "S".into(), card: Card::Declines }), Outcome::Done);
+    assert_eq!(someone.customer.account(), Account::default());
+    let joined = someone.act(&Step::Join { plan: "S".into(), card: Card::Good });
+    assert_eq!(joined, Outcome::refused("the order failed"), "the card on file is the first one");
 }
 
 #[test]
