@@ -232,7 +232,7 @@ pub struct AddVasArgs {
     /// Currency; the operator's own when not given
     #[arg(long)]
     currency: Option<String>,
-    /// What it adds to: data, voice, sms or data_roaming
+    /// What it adds to
     #[arg(long = "type", value_name = "ALLOWANCE", default_value = "data",
         value_parser = ["data", "voice", "sms", "data_roaming"])]
     allowance: String,

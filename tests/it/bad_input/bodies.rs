@@ -68,7 +68,7 @@ const HUGE_NUMBERS: &[&str] = &[
 ];
 
 /// A use of a number that nobody has is a fact that is recorded; plans and prices are called what the caller likes.
-const TAKES_ANY_ID: &[&str] = &["usage.simulate", "catalog.add_offering", "catalog.add_price"];
+const TAKES_ANY_ID: &[&str] = &["usage.simulate", "catalog.add_offering", "catalog.add_price", "catalog.add_vas"];
 
 /// A body of a bad kind for the route.
 pub(super) fn bad(document: &Value, route: &Route, rng: &mut Rng) -> Body {
