@@ -141,9 +141,13 @@ fn reason(error: &smtp::Error) -> MailError {
 
 /// The handshake failed: a certificate that nobody trusts, most of the time. It comes as a lost connection.
 fn is_distrust(error: &smtp::Error) -> bool {
-    let mut causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.any(|cause| {
-        let cause = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        cause.is_some_and(|cause| cause.is::<rustls::Error>())
-    })
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -176,6 +176,16 @@ pub(super) struct Owed {
 }
 
 line_event!(
+    /// The renewal of an overdue line could not be begun again and again; somebody must look. It is tried on, once an hour.
+    RenewalStalled,
+    "subscription.renewal_stalled",
+    {
+        due_since: DateTime<Utc>,
+        tries: i16,
+    }
+);
+
+line_event!(
     /// An overdue line was not charged, since it is blocked for something that a renewal does not lift.
     RenewalSkipped,
     "subscription.renewal_skipped",
