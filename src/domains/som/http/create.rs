@@ -123,7 +123,8 @@ mod tests {
             fault(|b| b["serviceOrderItem"][0]["service"]["id"] = json!("a b")),
             "/serviceOrderItem/0/service/id"
         );
-        assert_eq!(fault(|b| b["relatedParty"] = json!([{"id": "X", "@referredType": "Customer"}])), "/relatedParty");
+        let party = json!([{"id": "X", "@type": "RelatedParty", "@referredType": "Customer"}]);
+        assert_eq!(fault(|b| b["relatedParty"] = party.clone()), "/relatedParty");
         assert_eq!(
             fault(|b| b["serviceOrderItem"][0]["service"]["name"] = json!("x")),
             "/serviceOrderItem/0/service/name"
