@@ -133,8 +133,7 @@ impl Operation<Services> for RetryOrder {
 
 /// Held orders, those that were flagged as stuck, and those that nobody has submitted for as long.
 async fn stranded(services: &Services, cx: &Context) -> Result<Vec<OrderView>> {
-    let query =
-        |state, stuck, limit| ListOrders { customer_id: None, state, stuck, id_prefix: None, limit, offset: 0 };
+    let query = |state, stuck, limit| ListOrders { customer_id: None, state, stuck, id_prefix: None, limit, offset: 0 };
     let mut orders = services.orders.list(cx, query(Some(OrderState::Held), false, ORDERS_MAX)).await?;
     orders.extend(services.orders.list(cx, query(None, true, ORDERS_MAX)).await?);
     let placed = services.orders.list(cx, query(Some(OrderState::Acknowledged), false, PLACED_MAX)).await?;

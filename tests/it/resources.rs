@@ -326,7 +326,8 @@ async fn a_list_of_hundreds_of_thousands_is_not_counted_to_its_end() {
         "set local statement_timeout = 0",
         "alter table crm.interaction set (autovacuum_enabled = off)",
         "insert into crm.interaction (id, customer_id, channel, direction, summary, actor, occurred_at)
-         select 'X-' || n, (select id from crm.customer), 'system', 'internal', 'made for a test', 'test', now()
+         select 'X-' || n, (select id from crm.customer), 'system', 'internal',
+                case when n % 100 = 0 then 'rare' else 'made for a test' end, 'test', now()
          from generate_series(1, 260000) n",
         "analyze crm.interaction",
         // What the planner believes and what is there differ from here on.
@@ -345,9 +346,9 @@ async fn a_list_of_hundreds_of_thousands_is_not_counted_to_its_end() {
     assert!(exact > 200_000, "{exact}");
     let all = total("").await;
     assert!(all > 255_000 && all != exact, "{all} of {exact}");
-    let few = app.number("select count(*) from crm.interaction where id >= 'X-2' and id < 'X-3'").await;
+    let few = app.number("select count(*) from crm.interaction where summary = 'rare'").await;
     assert!((1..200_000).contains(&few), "{few}");
-    assert_eq!(total("&id.gte=X-2&id.lt=X-3").await, few, "a filter that lets fewer through is counted");
+    assert_eq!(total("&reason=rare").await, few, "a filter that lets fewer through is counted");
     let filtered = total(&format!("&reason=made%20for%20a%20test&relatedParty.id={customer}")).await;
     assert!(filtered > 200_000, "{filtered}");
     app.stop().await;
