@@ -113,8 +113,8 @@ pub struct Global {
     /// Address of the server's API [default: that of the context, or port 8000 of this machine]
     #[arg(long, global = true, env = "BSS_URL", hide_env_values = true, value_parser = server_url)]
     pub url: Option<Url>,
-    /// Read the token to call with from this file, or with - from standard input [default: `BSS_API_TOKEN`, or the one in
-    /// `<data dir>/tokens.env`]
+    /// Read the token to call with from this file, or with - from standard input otherwise `BSS_API_TOKEN`, or the one in
+    /// `<data dir>/tokens.env`
     #[arg(long, global = true, value_name = "FILE")]
     pub token_from: Option<PathBuf>,
     /// The token itself. Everybody on a machine can read its command lines: there it is refused.

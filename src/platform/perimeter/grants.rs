@@ -50,7 +50,7 @@ impl Grant {
                 Some((of, What::Scopes)) if of == identity => match scopes(text) {
                     Some(scopes) => grant.scopes = scopes,
                     None => {
-                        faults.push(format!("{variable} must be some of read, write and admin, such as read,write"))
+                        faults.push(format!("{variable} must be some of read, write and admin, such as read,write"));
                     }
                 },
                 Some((of, What::Channels)) if of == identity => match channels(text) {

@@ -4,7 +4,7 @@
 //! says of what version it is and how many rows each table had in the dump's own snapshot. `tar` and `pg_restore` alone can
 //! bring the data back; this room adds the proof that all of it came back.
 //!
-//! A restore fills a fresh database beside the old one ([`load`]) and takes the old one's name at the very end ([`swap`]), so
+//! A restore fills a fresh database beside the old one ([`mod@load`]) and takes the old one's name at the very end ([`mod@swap`]), so
 //! that one that fails has changed nothing. Between the two, the composition root migrates and checks the books.
 //!
 //! Not here: secrets of the installation (`tokens.env`), the mailbox file, what a gateway or a network outside remembers.
