@@ -93,10 +93,12 @@ fn values(cx: &Context, filter: &EventFilter) -> Vec<sea_orm::Value> {
     ]
 }
 
-/// Reads at most `limit` events.
+/// Reads at most `limit` events, by their position.
 ///
-/// With a position to start after, ascending, only events of transactions are given that are older than all under way: whoever
-/// follows the log does not pass over what is still to be committed. Where following begins, `settled` asks for the same.
+/// With a position to start after, ascending, only events of transactions are given that are older than all under way, in the
+/// order of the transactions: a position is given out before its transaction ends, so one that is lower may still appear, but
+/// no lower transaction can. Whoever follows the log so passes over nothing. Where following begins, `settled` asks for the same
+/// order.
 pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Result<Vec<EventView>> {
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Error::invalid("/limit", format!("must be from 1 to {LIMIT_MAX}")));
@@ -105,21 +107,47 @@ pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Re
         Order::Asc => ("asc", ">"),
         Order::Desc => ("desc", "<"),
     };
-    let follows = filter.order == Order::Asc && filter.after.is_some();
-    let settled =
-        if follows || filter.settled { "and transaction_id < pg_snapshot_xmin(pg_current_snapshot())" } else { "" };
+    let follows = filter.settled || filter.order == Order::Asc && filter.after.is_some();
+    let place = match filter.after {
+        Some(after) if follows => transaction_of(db, after).await?,
+        _ => None,
+    };
+    let passed = match place {
+        Some(_) => format!("(transaction_id, id) {beyond} ($14::text::xid8, $12)"),
+        // Also where the event at that position is gone: all that is left came later.
+        None => format!("$14::text is null and ($12::bigint is null or id {beyond} $12)"),
+    };
+    let (settled, by) = if follows {
+        (
+            "transaction_id < pg_snapshot_xmin(pg_current_snapshot())",
+            format!("transaction_id {direction}, id {direction}"),
+        )
+    } else {
+        ("true", format!("id {direction}"))
+    };
     let query = format!(
         "select id as seq, event_id, event_type, aggregate_type, aggregate_id, aggregate_version, occurred_at, recorded_at, actor,
                 channel, service_identity, tenant_id, request_id, trace_id, schema_version, payload
          from audit.domain_event
-         where {CONDITIONS} and ($12::bigint is null or id {beyond} $12) {settled}
-         order by id {direction} limit $13"
+         where {CONDITIONS} and {passed} and {settled}
+         order by {by} limit $13"
     );
     let mut values = values(cx, filter);
     values.push(filter.after.into());
     values.push(i64::from(limit).into());
+    values.push(place.into());
     let statement = sea_orm::Statement::from_sql_and_values(sea_orm::DbBackend::Postgres, query, values);
     Ok(EventView::find_by_statement(statement).all(db.connection()).await?)
+}
+
+/// The transaction of the event at a position, if it is kept still.
+async fn transaction_of(db: &Db, position: i64) -> Result<Option<String>> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        transaction: String,
+    }
+    let query = sql!("select transaction_id::text as transaction from audit.domain_event where id = $1", position);
+    Ok(Row::find_by_statement(query).one(db.connection()).await?.map(|row| row.transaction))
 }
 
 /// A fact about one aggregate, as whoever follows that aggregate reads it.

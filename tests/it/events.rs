@@ -3,6 +3,7 @@
 use bss::platform::clock;
 use bss::platform::context::Context;
 use bss::platform::outbox::{self, Event};
+use sea_orm::ConnectionTrait as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -54,6 +55,41 @@ async fn whoever_begins_to_follow_passes_over_nothing_that_is_still_to_be_commit
     let types: Vec<&str> =
         followed["events"].as_array().expect("events").iter().filter_map(|e| e["eventType"].as_str()).collect();
     assert!(types.contains(&"test.happened"), "{types:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_event_whose_lower_place_shows_later_is_not_passed_over() {
+    let app = TestApp::new().await;
+    app.op("customer.create", json!({"name": "Ada Lovelace", "email": "ada@example.test"})).await.ok();
+    app.settle().await;
+    let start = app.op("events.list", json!({"order": "desc", "limit": 1})).await.ok()["next"].clone();
+    let cx = Context::system("system:test", "request".into(), clock::wall());
+    let begin = async || {
+        let tx = app.platform.db.begin().await.expect("the database is there");
+        tx.execute_unprepared("select pg_current_xact_id()").await.expect("a number of its own");
+        tx
+    };
+    let older = begin().await;
+    let younger = begin().await;
+    // The younger transaction takes the lower place in the log, and ends last.
+    outbox::stage(&younger, &cx, &Happened).await.expect("staged");
+    outbox::stage(&older, &cx, &Happened).await.expect("staged");
+    older.commit().await.expect("committed");
+    let follow = async |after: Value| {
+        let page = app
+            .until("one is settled", async || {
+                let page = app.op("events.list", json!({"after": after, "eventType": "test.happened"})).await.ok();
+                (!seqs(&page).is_empty()).then_some(page)
+            })
+            .await;
+        (seqs(&page), page["next"].clone())
+    };
+    let (first, place) = follow(start).await;
+    younger.commit().await.expect("committed");
+    let (second, _) = follow(place).await;
+    assert_eq!((first.len(), second.len()), (1, 1), "{first:?} {second:?}");
+    assert!(second[0] < first[0], "the lower place shows later: {first:?} {second:?}");
     app.finish().await;
 }
 
