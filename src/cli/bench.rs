@@ -92,12 +92,15 @@ Examples:
     #[command(after_help = "\
 Examples:
   bss bench usage --connections 128 --lines 500
-  bss bench usage --seconds 30 -o json")]
+  bss bench usage --lines 1 --standing 100000 -o json")]
     Usage {
         #[command(flatten)]
         load: LoadArgs,
         #[command(flatten)]
         lines: LinesArgs,
+        /// Lines in service that take part beside them, as scripts/fill-lines.sh makes them
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+        standing: u32,
     },
     /// Find the usage maximum, send three times that, and look five seconds later whether all is as before
     #[command(after_help = "\
@@ -244,7 +247,10 @@ async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
             return overload::measure(target, normal, time.load(connections), lines.count()).await;
         }
         What::Signup { connections, time } => signup::measure(target, time.load(connections)).await?,
-        What::Usage { load, lines } => usage::measure(target, load.load(), lines.count()).await?,
+        What::Usage { load, lines, standing } => {
+            let standing = usize::try_from(standing).unwrap_or(usize::MAX);
+            usage::measure(target, load.load(), lines.count(), standing).await?
+        }
         What::Renewal { lines, standing, .. } => {
             renewal::measure(target, lines.count(), usize::try_from(standing).unwrap_or(usize::MAX)).await?
         }

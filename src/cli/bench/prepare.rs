@@ -139,6 +139,28 @@ pub(super) async fn lines(target: &Target, plan: &'static str, count: usize) -> 
     Ok(made.await?.into_iter().flatten().collect())
 }
 
+/// Numbers of lines that are in service already, at most `count`.
+pub(super) async fn standing(target: &Target, count: usize) -> Result<Vec<String>, Fault> {
+    const PAGE: usize = 1_000;
+    let mut connection = target.connect().await?;
+    let mut numbers = Vec::with_capacity(count);
+    while numbers.len() < count {
+        let (limit, offset) = (PAGE.min(count - numbers.len()), numbers.len());
+        let query = format!("status=active&fields=productSerialNumber&sort=id&limit={limit}&offset={offset}");
+        let path = format!("/tmf-api/productInventory/v4/product?{query}");
+        let request = target.request("GET", &path, b"");
+        let page: Vec<Value> = serde_json::from_slice(connection.send(&request).await?.ok()?)
+            .map_err(|error| Fault::Answer(error.to_string()))?;
+        if page.is_empty() {
+            break;
+        }
+        for product in &page {
+            numbers.push(text(&product["productSerialNumber"])?);
+        }
+    }
+    Ok(numbers)
+}
+
 /// Sees to it that there are numbers and eSIM profiles for `count` lines; the seed has a thousand of each.
 pub(super) async fn stock(connection: &mut Connection, count: u64) -> Result<(), Fault> {
     let wanted = count.min(1_000);

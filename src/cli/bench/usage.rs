@@ -10,8 +10,10 @@ use super::connection::{Connection, Fault, Target};
 use super::load::{self, Load, Report};
 use super::prepare;
 
-pub(super) async fn measure(target: &Target, load: Load, lines: usize) -> Result<Report, Fault> {
-    let usage = Usage::prepare(target, lines).await?;
+/// One sample over `lines` that are signed up for it and up to `standing` others.
+pub(super) async fn measure(target: &Target, load: Load, lines: usize, standing: usize) -> Result<Report, Fault> {
+    let others = prepare::standing(target, standing).await?;
+    let usage = Usage::prepare(target, lines).await?.with(others);
     load.drive("usage", target.meter(), usage.workers(target, load, None).await?).await
 }
 
@@ -27,6 +29,14 @@ impl Usage {
         let mut connection = target.connect().await?;
         let now = connection.op("clock.now", &json!({})).await?["now"].as_str().unwrap_or_default().to_owned();
         Ok(Self { numbers: lines.into_iter().map(|line| line.msisdn).collect(), now })
+    }
+
+    /// The same with more numbers.
+    fn with(mut self, others: Vec<String>) -> Self {
+        if !others.is_empty() {
+            self.numbers = self.numbers.iter().cloned().chain(others).collect();
+        }
+        self
     }
 
     /// One worker per connection; together they send `per_second` events, or without it as many as are answered.
