@@ -13,6 +13,7 @@ mod clock;
 mod connections;
 mod crm;
 mod damage;
+mod data_model;
 mod delivery;
 mod delivery_sets;
 mod demo;
