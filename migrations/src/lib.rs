@@ -42,6 +42,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0065_vas_window", include_str!("../sql/0065_vas_window.sql")),
     ("0066_tmf_refunds", include_str!("../sql/0066_tmf_refunds.sql")),
     ("0070_event_order", include_str!("../sql/0070_event_order.sql")),
+    ("0072_task_payload", include_str!("../sql/0072_task_payload.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -6,6 +6,8 @@ use sea_orm::DbErr;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::platform::telemetry::redact;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The id of a business rule, such as `order.create.no_payment_method`. Constants of this type live in `policy.rs` files.
@@ -97,8 +99,9 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// The id may be anything that a caller wrote in its place: what looks like a card number or an ICCID is not repeated.
     pub fn not_found(entity: &'static str, id: impl ToString) -> Self {
-        Self::NotFound { entity, id: id.to_string() }
+        Self::NotFound { entity, id: redact::digits(&id.to_string()) }
     }
 
     pub fn invalid(pointer: impl Into<String>, message: impl Into<String>) -> Self {

@@ -2,7 +2,8 @@
 //!
 //! Telemetry never decides anything: an exporter that fails is noted and the process goes on.
 
-pub(super) mod redact;
+mod export;
+pub(in crate::platform) mod redact;
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -84,7 +85,7 @@ fn exporter(endpoint: &url::Url, ratio: f64) -> Option<SdkTracerProvider> {
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)));
     Some(
         SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+            .with_batch_exporter(export::Redacting(exporter))
             .with_resource(resource)
             .with_sampler(sampler)
             .build(),

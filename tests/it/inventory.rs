@@ -148,7 +148,6 @@ async fn an_order_gets_both_or_nothing_and_the_same_again() {
     let pool = Pool::of(3, 1).await;
     let first = pool.reserve("ORD-0001", Some("90000002")).await.unwrap();
     assert_eq!((first.msisdn.as_str(), first.substituted), ("90000002", false));
-    assert!(first.activation_code.starts_with("LPA:1$smdp.example.test$"));
     assert_eq!(pool.reserve("ORD-0001", Some("90000002")).await.unwrap(), first);
     let again = pool.reserve("ORD-0001", Some("90000000")).await.unwrap();
     assert_eq!((&again.msisdn, again.substituted), (&first.msisdn, true));
@@ -186,7 +185,7 @@ async fn a_number_lives_from_reservation_to_quarantine_and_back() {
 
     let activation = pool.service.esim_activation(&pool.cx, "SUB-0001").await.unwrap();
     assert_eq!((activation.msisdn.as_str(), activation.iccid.as_str()), (held.msisdn.as_str(), held.iccid.as_str()));
-    assert_eq!(activation.activation_code, held.activation_code);
+    assert!(activation.activation_code.starts_with("LPA:1$smdp.example.test$"), "{}", activation.activation_code);
     assert_eq!(pool.events("inventory.esim.activation_viewed").await.len(), 1);
 
     pool.retire("SUB-0001").await;

@@ -7,6 +7,7 @@ mod support;
 
 mod backup;
 mod bad_input;
+mod canaries;
 mod catalog;
 mod cli;
 mod clock;

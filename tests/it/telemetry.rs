@@ -4,53 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 
 use crate::support::client::Client;
 use crate::support::cluster;
+use crate::support::collector::Collector;
 use crate::support::installation::Installation;
 use crate::support::server::ServerProcess;
 
 /// Batches leave every few seconds, and when the process stops.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Takes exports and answers "thank you"; hands out the path and the body of each.
-async fn collect(listener: TcpListener, exports: mpsc::UnboundedSender<(String, Vec<u8>)>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, exports.clone()));
-    }
-}
-
-async fn serve(mut stream: TcpStream, exports: mpsc::UnboundedSender<(String, Vec<u8>)>) {
-    let mut bytes = Vec::new();
-    loop {
-        let head = loop {
-            if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-                break end + 4;
-            }
-            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-                return;
-            }
-        };
-        let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
-        let path = text.split(' ').nth(1).unwrap_or_default().to_owned();
-        let length =
-            text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
-        while bytes.len() < head + length {
-            if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        let rest = bytes.split_off(head + length);
-        exports.send((path, bytes.split_off(head))).ok();
-        bytes = rest;
-        if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.is_err() {
-            return;
-        }
-    }
-}
 
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
@@ -58,10 +20,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 #[tokio::test]
 async fn spans_reach_a_collector_and_hold_no_secret() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let endpoint = format!("http://{}", listener.local_addr().expect("bound"));
-    let (sender, mut exports) = mpsc::unbounded_channel();
-    tokio::spawn(collect(listener, sender));
+    let Collector { endpoint, mut exports } = Collector::new().await;
 
     let installation = Arc::new(Installation::on(cluster::database().await));
     // Requests are traced from the level info on.

@@ -4,6 +4,7 @@ pub(crate) mod app;
 pub(crate) mod books;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod collector;
 pub(crate) mod driver;
 pub(crate) mod installation;
 pub(crate) mod mail_server;

@@ -88,7 +88,6 @@ impl Service {
             "msisdn": held.msisdn,
             "iccid": held.iccid,
             "imsi": held.imsi,
-            "activationCode": held.activation_code,
             "customerId": order.customer_id,
             "offeringId": order.offering_id,
         });

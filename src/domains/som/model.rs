@@ -340,7 +340,6 @@ mod tests {
             msisdn: "90000123".to_owned().into(),
             iccid: "8965010000000000417".to_owned().into(),
             imsi: "525010000000417".into(),
-            activation_code: "LPA:1$rsp.example$X".into(),
             substituted: false,
         };
         let stored = serde_json::to_string(&Characteristics::of(&held, &"PLAN_M".to_owned().into())).unwrap();

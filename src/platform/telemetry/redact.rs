@@ -119,7 +119,7 @@ fn is_secret(name: &str) -> bool {
 const RUN_MIN: usize = 13;
 
 /// Keeps the last four digits of every long run of digits, also of a card number written in groups.
-fn digits(text: &str) -> String {
+pub(in crate::platform) fn digits(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut run = String::new();
     for c in text.chars().chain(std::iter::once('\0')) {

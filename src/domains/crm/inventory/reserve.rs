@@ -72,11 +72,5 @@ async fn free_number(tx: &Tx, cx: &Context, preference: Option<&Msisdn>) -> Resu
 }
 
 fn reservation(number: Number, profile: Profile, substituted: bool) -> Reservation {
-    Reservation {
-        msisdn: number.msisdn,
-        iccid: profile.iccid,
-        imsi: profile.imsi,
-        activation_code: profile.activation_code,
-        substituted,
-    }
+    Reservation { msisdn: number.msisdn, iccid: profile.iccid, imsi: profile.imsi, substituted }
 }

@@ -222,7 +222,6 @@ pub struct Reservation {
     pub msisdn: Msisdn,
     pub iccid: Iccid,
     pub imsi: String,
-    pub activation_code: String,
     /// The preferred number was not to be had, another one was taken.
     pub substituted: bool,
 }
