@@ -9,9 +9,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::topics::HUBS;
-use crate::platform::context::Context;
 use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiJson, ApiPath};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath};
 use crate::platform::hub::{HubId, Hubs};
 
 /// Where the listener's secret stands in the answer to its registration, and nowhere else.
@@ -47,7 +46,7 @@ pub(super) fn router(hubs: &Hubs) -> Router {
 
 async fn register(
     State(of): State<OfApi>,
-    cx: Context,
+    Administrator(cx): Administrator,
     ApiJson(sent): ApiJson<Subscription>,
 ) -> Result<Response, ApiError> {
     let registered = of.hubs.register(&cx, of.api, &sent.callback, sent.query.as_deref()).await?;
@@ -65,7 +64,11 @@ fn internal(error: impl ToString) -> Error {
     Error::Internal(error.to_string())
 }
 
-async fn unregister(State(of): State<OfApi>, cx: Context, ApiPath(id): ApiPath<HubId>) -> Result<Response, ApiError> {
+async fn unregister(
+    State(of): State<OfApi>,
+    Administrator(cx): Administrator,
+    ApiPath(id): ApiPath<HubId>,
+) -> Result<Response, ApiError> {
     of.hubs.unregister(&cx, of.api, id.as_str()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: one OpenAPI 3.1 document of everything that is served: operations from their registry, TMF routes
-//! from the table in [`tmf`], health and metrics. Every route lists every status that it may answer.
+//! from the table in [`tmf`], health and metrics. Every route lists every status that it may answer, and in
+//! `x-bss-scope` the scope that its caller needs.
 //!
 //! Made once at the start. That it says the truth is held against the running server by `tests/it/openapi.rs`.
 
@@ -14,6 +15,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use crate::operations::Registry;
+use crate::platform::context::Scope;
 use crate::platform::http::error::ErrorBody;
 use crate::platform::http::{ApiError, Reader};
 
@@ -111,8 +113,15 @@ fn platform_routes(draft: &mut Draft) {
     draft.add("get", "/openapi.json", route("platform", "This document", own));
 }
 
+/// A route that everybody with the scope read may call.
 fn route(tag: &str, summary: &str, responses: Value) -> Value {
-    json!({ "tags": [tag], "summary": summary, "parameters": parts::caller_parameters(), "responses": responses })
+    json!({
+        "tags": [tag],
+        "summary": summary,
+        "x-bss-scope": Scope::Read,
+        "parameters": parts::caller_parameters(),
+        "responses": responses,
+    })
 }
 
 fn open_route(summary: &str, responses: Value) -> Value {

@@ -88,10 +88,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     let api_addr = if config.role.serves() {
         let listener = listen(config.api_addr).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
-        let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
-        let document = openapi::document(&app.registry);
-        let inner = app.router().merge(openapi::router(&document));
-        let router = guarded(inner, edge, platform, metrics);
+        let router = api(&app, tokens, platform, metrics);
         let stopping = stop.clone();
         tasks.spawn(connections::serve(listener, router, Bounds::default(), stopping));
         Some(addr)
@@ -101,9 +98,11 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     Ok(Running { app, api_addr, stop, tasks })
 }
 
-/// All routes inside the layer that guards them.
-fn guarded(routes: Router, edge: Arc<Edge>, platform: &Platform, metrics: Metrics) -> Router {
-    routes
+/// Everything that the API serves, inside the layer that guards it: only who shows one of these tokens gets through.
+pub fn api(app: &App, tokens: TokenMap, platform: &Platform, metrics: Metrics) -> Router {
+    let edge = Arc::new(Edge::new(tokens, platform.clock.clone(), platform.ids.clone(), Limits::default()));
+    app.router()
+        .merge(openapi::router(&openapi::document(&app.registry)))
         .merge(metrics.router())
         .merge(health::router(platform.db.clone()))
         .layer(middleware::from_fn_with_state(edge, layers::guard))

@@ -56,6 +56,16 @@ pub enum Audience {
     Hidden,
 }
 
+/// How far an operation reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// What belongs to the tenant of the caller.
+    Tenant,
+    /// Clock, ticks, proofs over whole tables: for identities of the operator itself.
+    Installation,
+}
+
 /// How long an operation may take when it does not wait on purpose.
 pub const TIMEOUT: Duration = Duration::from_millis(4_700);
 
@@ -65,6 +75,7 @@ pub trait Operation<S>: DeserializeOwned + JsonSchema + Send + 'static {
     const NAME: &'static str;
     const EFFECT: Effect;
     const AUDIENCE: Audience = Audience::Operator;
+    const REACH: Reach = Reach::Tenant;
     /// The rules that it can break; what a caller should be ready for.
     const RULES: &'static [Rule] = &[];
     /// Arguments as JSON that would work with the seed and plausible ids.
@@ -82,6 +93,7 @@ pub struct Declared<S> {
     pub name: &'static str,
     pub effect: Effect,
     pub audience: Audience,
+    pub reach: Reach,
     pub rules: &'static [Rule],
     pub example: &'static str,
     pub timeout: Duration,
@@ -118,9 +130,12 @@ impl<S> Declared<S> {
         self.arguments.get("description").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Checks the scope, parses the arguments and runs it.
+    /// Checks the scope and the tenant, parses the arguments and runs it.
     pub async fn run(&self, services: Arc<S>, cx: Context, arguments: Value) -> Result<Value> {
         cx.require(self.scope())?;
+        if self.reach == Reach::Installation {
+            cx.require_operator()?;
+        }
         (self.run)(services, cx, camel_keys(arguments)?).await
     }
 }
@@ -155,6 +170,7 @@ impl<S: Send + Sync + 'static> Registry<S> {
             name: O::NAME,
             effect: O::EFFECT,
             audience: O::AUDIENCE,
+            reach: O::REACH,
             rules: O::RULES,
             example: O::EXAMPLE,
             timeout: O::TIMEOUT,

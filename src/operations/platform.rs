@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::operations::services::Services;
-use crate::operations::{Audience, Effect, Operation, Registry};
+use crate::operations::{Audience, Effect, Operation, Reach, Registry};
 use crate::platform::audit::AuditReport;
 use crate::platform::audit::nightly::{self, FindingView};
 use crate::platform::clock::{ClockState, parse_duration};
@@ -70,6 +70,7 @@ impl Operation<Services> for ClockFreeze {
     const NAME: &'static str = "clock.freeze";
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Hidden;
+    const REACH: Reach = Reach::Installation;
     const EXAMPLE: &'static str = r#"{"at": "2027-01-10T08:00:00Z"}"#;
     type Output = ClockState;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
@@ -86,6 +87,7 @@ impl Operation<Services> for ClockUnfreeze {
     const NAME: &'static str = "clock.unfreeze";
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Hidden;
+    const REACH: Reach = Reach::Installation;
     type Output = ClockState;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.platform.clock.unfreeze(cx).await
@@ -104,6 +106,7 @@ impl Operation<Services> for ClockAdvance {
     const NAME: &'static str = "clock.advance";
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Hidden;
+    const REACH: Reach = Reach::Installation;
     const EXAMPLE: &'static str = r#"{"duration": "30d"}"#;
     type Output = ClockState;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
@@ -266,6 +269,7 @@ pub struct VerifyBooks {}
 impl Operation<Services> for VerifyBooks {
     const NAME: &'static str = "audit.verify";
     const EFFECT: Effect = Effect::Read;
+    const REACH: Reach = Reach::Installation;
     const TIMEOUT: Duration = Duration::from_secs(300);
     type Output = AuditReport;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
@@ -281,6 +285,7 @@ pub struct ListFindings {}
 impl Operation<Services> for ListFindings {
     const NAME: &'static str = "audit.findings";
     const EFFECT: Effect = Effect::Read;
+    const REACH: Reach = Reach::Installation;
     type Output = Vec<FindingView>;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
         nightly::open(&services.platform.db).await
@@ -300,6 +305,7 @@ pub struct QueueDepths {
 impl Operation<Services> for QueueStatus {
     const NAME: &'static str = "queue.status";
     const EFFECT: Effect = Effect::Read;
+    const REACH: Reach = Reach::Installation;
     type Output = QueueDepths;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
         Ok(QueueDepths { consumers: parked::depth(&services.platform.db).await? })
@@ -468,6 +474,7 @@ const ORPHANS: &[(&str, &str)] = &[
 impl Operation<Services> for FindOrphans {
     const NAME: &'static str = "audit.find_orphans";
     const EFFECT: Effect = Effect::Read;
+    const REACH: Reach = Reach::Installation;
     const TIMEOUT: Duration = Duration::from_secs(60);
     type Output = Vec<Orphan>;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
@@ -533,6 +540,7 @@ pub struct Workers {
 impl Operation<Services> for ListWorkers {
     const NAME: &'static str = "worker.list";
     const EFFECT: Effect = Effect::Read;
+    const REACH: Reach = Reach::Installation;
     type Output = Workers;
     async fn run(self, services: &Services, _: &Context) -> Result<Self::Output> {
         let environment = services.platform.config.environment.as_str();
@@ -558,6 +566,7 @@ impl Operation<Services> for RunTick {
     const NAME: &'static str = "worker.tick";
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Admin;
+    const REACH: Reach = Reach::Installation;
     const EXAMPLE: &'static str = r#"{"name": "renewal"}"#;
     const TIMEOUT: Duration = Duration::from_secs(300);
     type Output = TickReport;
@@ -578,6 +587,7 @@ impl Operation<Services> for ResetOperationalData {
     const NAME: &'static str = "admin.reset_operational_data";
     const EFFECT: Effect = Effect::Destructive;
     const AUDIENCE: Audience = Audience::Hidden;
+    const REACH: Reach = Reach::Installation;
     const TIMEOUT: Duration = Duration::from_secs(45);
     type Output = ResetReport;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

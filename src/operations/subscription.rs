@@ -13,7 +13,7 @@ use crate::domains::subscription::port::{
     SubscriptionId, SubscriptionView, TimelineEntry, rule,
 };
 use crate::operations::services::Services;
-use crate::operations::{Audience, Effect, Operation, Registry};
+use crate::operations::{Audience, Effect, Operation, Reach, Registry};
 use crate::platform::context::Context;
 use crate::platform::error::{Result, Rule};
 
@@ -228,6 +228,7 @@ impl Operation<Services> for TickRenewalsNow {
     const NAME: &'static str = "subscription.tick_renewals_now";
     const EFFECT: Effect = Effect::Write;
     const AUDIENCE: Audience = Audience::Admin;
+    const REACH: Reach = Reach::Installation;
     /// It waits on purpose, for as many renewals as are due.
     const TIMEOUT: Duration = Duration::from_mins(1);
     type Output = RenewalReport;

@@ -144,6 +144,18 @@ impl Context {
             message: format!("The identity {} may not do this: it lacks the scope {scope:?}.", self.service_identity),
         })
     }
+
+    /// Passes only for identities of the operator whose installation this is: what concerns all tenants is none of one's.
+    pub fn require_operator(&self) -> Result<()> {
+        if &*self.tenant == DEFAULT_TENANT {
+            return Ok(());
+        }
+        let message = format!(
+            "The identity {} may not do this: it concerns the whole installation, and this identity belongs to the tenant {}.",
+            self.service_identity, self.tenant
+        );
+        Err(Error::Forbidden { code: "FORBIDDEN", message })
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authorisation;
 mod backup;
 mod bad_input;
 mod canaries;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bss::app::compose::App;
 use bss::app::metrics;
 use bss::app::serve::{self, Running};
 use bss::platform::Platform;
@@ -62,6 +63,11 @@ impl TestApp {
         let base = format!("http://{}", running.api_addr.expect("it serves"));
         let client = Client::plain();
         Self { platform, running: Some(running), client, base }
+    }
+
+    /// The joined domains.
+    pub(crate) fn product(&self) -> &App {
+        &self.running.as_ref().expect("it runs").app
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -10,6 +10,7 @@ pub(crate) mod installation;
 pub(crate) mod mail_server;
 pub(crate) mod raw;
 pub(crate) mod routes;
+pub(crate) mod samples;
 pub(crate) mod server;
 pub(crate) mod tmf_gate;
 pub(crate) mod workers;

@@ -21,6 +21,11 @@ impl Route {
         self.operation["security"].as_array().is_some_and(Vec::is_empty)
     }
 
+    /// Method and path.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
     /// The operation's name, for a route under `/ops/v1/`.
     pub(crate) fn operation_name(&self) -> Option<&str> {
         self.path.strip_prefix("/ops/v1/")

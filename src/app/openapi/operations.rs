@@ -56,7 +56,9 @@ fn operation<S>(declared: &Declared<S>, generator: &mut SchemaGenerator) -> Valu
             "content": { "application/json": { "schema": arguments, "example": example } },
         },
         "responses": parts::responses(&[(200, "The result", result)], &errors(declared)),
+        "x-bss-scope": declared.scope(),
         "x-bss-effect": declared.effect,
+        "x-bss-reach": declared.reach,
         "x-bss-audience": declared.audience,
         "x-bss-rules": declared.rules.iter().map(|rule| rule.id()).collect::<Vec<_>>(),
     })

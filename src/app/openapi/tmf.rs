@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Draft, parts};
 use crate::app::topics::HUBS;
+use crate::platform::context::Scope;
 
 /// One official resource.
 struct Resource {
@@ -253,6 +254,7 @@ fn hubs(draft: &mut Draft) {
             json!({
                 "operationId": format!("registerListener{api}"),
                 "tags": [api],
+                "x-bss-scope": Scope::Admin,
                 "x-bss-audience": "admin",
                 "summary": format!("Register a listener for the events of {api}"),
                 "parameters": parts::caller_parameters(),
@@ -266,6 +268,7 @@ fn hubs(draft: &mut Draft) {
             json!({
                 "operationId": format!("unregisterListener{api}"),
                 "tags": [api],
+                "x-bss-scope": Scope::Admin,
                 "x-bss-audience": "admin",
                 "summary": format!("Unregister a listener of {api}"),
                 "parameters": parts::with_parameters(&["Id"]),
@@ -326,13 +329,13 @@ impl Resource {
             (206, "A page of the size asked for; more follow", page),
         ];
         let parameters = parts::with_parameters(&["Fields", "Sort", "Offset", "Limit", "Filter"]);
-        self.route("list", "List or find", parameters, None, parts::responses(&own, parts::READ))
+        self.route("list", "List or find", Scope::Read, parameters, None, parts::responses(&own, parts::READ))
     }
 
     fn retrieve(&self) -> Value {
         let own = [(200, "The resource", self.tagged())];
         let responses = parts::responses(&own, &with(&[404]));
-        self.route("retrieve", "Retrieve", parts::with_parameters(&["Id", "Fields"]), None, responses)
+        self.route("retrieve", "Retrieve", Scope::Read, parts::with_parameters(&["Id", "Fields"]), None, responses)
     }
 
     fn create(&self) -> Value {
@@ -340,19 +343,33 @@ impl Resource {
         created["headers"]["Location"] = parts::reference("headers", "Location");
         let responses = parts::responses(&[(201, "Made", created)], &with(&[404, 409, 413, 415, 422]));
         let body = json!({ "application/json": { "schema": { "$ref": self.reference("_Create") } } });
-        self.route("create", "Create", parts::with_parameters(&["IdempotencyKey"]), Some(body), responses)
+        self.route(
+            "create",
+            "Create",
+            self.write_scope(),
+            parts::with_parameters(&["IdempotencyKey"]),
+            Some(body),
+            responses,
+        )
     }
 
     fn update(&self) -> Value {
         let responses = parts::responses(&[(200, "Changed", self.tagged())], &with(&[404, 409, 412, 413, 415, 422]));
         let patch = json!({ "schema": { "$ref": self.reference("_Update") } });
         let body = json!({ "application/merge-patch+json": patch, "application/json": patch });
-        self.route("patch", "Change", parts::with_parameters(&["Id", "IfMatch"]), Some(body), responses)
+        self.route(
+            "patch",
+            "Change",
+            self.write_scope(),
+            parts::with_parameters(&["Id", "IfMatch"]),
+            Some(body),
+            responses,
+        )
     }
 
     fn delete(&self) -> Value {
         let responses = parts::responses(&[(204, "Gone", json!({}))], &with(&[404, 409, 422]));
-        self.route("delete", "Delete", parts::with_parameters(&["Id"]), None, responses)
+        self.route("delete", "Delete", self.write_scope(), parts::with_parameters(&["Id"]), None, responses)
     }
 
     fn tagged(&self) -> Value {
@@ -361,11 +378,25 @@ impl Resource {
         answer
     }
 
-    fn route(&self, verb: &str, summary: &str, parameters: Vec<Value>, body: Option<Value>, responses: Value) -> Value {
+    /// What is sold is changed by those who administer; everything else by those who write.
+    fn write_scope(&self) -> Scope {
+        if self.api == "TMF620" { Scope::Admin } else { Scope::Write }
+    }
+
+    fn route(
+        &self,
+        verb: &str,
+        summary: &str,
+        scope: Scope,
+        parameters: Vec<Value>,
+        body: Option<Value>,
+        responses: Value,
+    ) -> Value {
         let mut route = json!({
             "operationId": format!("{verb}{}", self.operation_name()),
             "tags": [self.api],
             "summary": format!("{summary}: {}", self.name),
+            "x-bss-scope": scope,
             "parameters": parameters,
         });
         if let Some(content) = body {

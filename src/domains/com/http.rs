@@ -19,10 +19,10 @@ use crate::domains::com::model::Order;
 use crate::domains::com::policy::rule;
 use crate::domains::com::port::{CancelOrder, OrderId};
 use crate::domains::com::store;
-use crate::platform::context::{Context, Scope};
+use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource as answer};
+use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, Writer, resource as answer};
 use crate::platform::tmf::query::{ListQuery, Paging};
 
 const COLLECTION: &str = "/tmf-api/productOrderingManagement/v4/productOrder";
@@ -75,12 +75,11 @@ struct Patch {
 
 async fn patch(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Writer(cx): Writer,
     ApiPath(id): ApiPath<OrderId>,
     headers: HeaderMap,
     ApiJson(body): ApiJson<Patch>,
 ) -> Result<Response, ApiError> {
-    cx.require(Scope::Write)?;
     let expected = answer::if_match(&headers)?;
     let order = service.move_to(&cx, id, body, expected).await?;
     Ok(answer::changed(resource::body(&order), order.version))

@@ -22,10 +22,10 @@ use super::store;
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::crm::port::Msisdn;
 use crate::domains::rating::port::UsageType;
-use crate::platform::context::{Context, Scope};
+use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::{parse_json, read_body};
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, Recorder, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::time;
 
@@ -43,14 +43,13 @@ pub fn router(service: Arc<Service>) -> Router {
         .merge(specification::router(service))
 }
 
-/// The hot path. Product time is read by the batch, once for all its events, so the context is a reader's: a clock read
+/// The hot path. Product time is read by the batch, once for all its events, so the context is a recorder's: a clock read
 /// per event would cost more than the event.
 async fn create(
     State(service): State<Arc<Service>>,
-    Reader(cx): Reader,
+    Recorder(cx): Recorder,
     request: Request,
 ) -> Result<Response, ApiError> {
-    cx.require(Scope::Write)?;
     service.batcher.has_room()?;
     let key = idempotency_key(request.headers())?;
     let bytes = read_body(request).await?;

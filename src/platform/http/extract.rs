@@ -28,10 +28,54 @@ pub struct Reader(pub Context);
 impl<S: Sync> FromRequestParts<S> for Reader {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let cx = caller(parts)?.context(crate::platform::clock::wall(), DEADLINE);
-        cx.require(Scope::Read)?;
-        Ok(Self(cx))
+        unclocked(parts, Scope::Read).map(Self)
     }
+}
+
+/// As [`Reader`], of an identity that may write: for what reads product time itself, once for many.
+#[derive(Debug)]
+pub struct Recorder(pub Context);
+
+impl<S: Sync> FromRequestParts<S> for Recorder {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        unclocked(parts, Scope::Write).map(Self)
+    }
+}
+
+fn unclocked(parts: &Parts, needed: Scope) -> Result<Context, ApiError> {
+    let cx = caller(parts)?.context(crate::platform::clock::wall(), DEADLINE);
+    cx.require(needed)?;
+    Ok(cx)
+}
+
+/// A context for writing: as [`Context`], of an identity that may write. It stands before the other extractors of a handler, so
+/// that who may not is told so before anything that was sent is looked at.
+#[derive(Debug)]
+pub struct Writer(pub Context);
+
+impl<S: Sync> FromRequestParts<S> for Writer {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        permitted(parts, Scope::Write).await.map(Self)
+    }
+}
+
+/// As [`Writer`], of an identity that may administer.
+#[derive(Debug)]
+pub struct Administrator(pub Context);
+
+impl<S: Sync> FromRequestParts<S> for Administrator {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        permitted(parts, Scope::Admin).await.map(Self)
+    }
+}
+
+async fn permitted(parts: &mut Parts, needed: Scope) -> Result<Context, ApiError> {
+    let cx = Context::from_request_parts(parts, &()).await?;
+    cx.require(needed)?;
+    Ok(cx)
 }
 
 /// A context for acting: product time is read here, once.
@@ -58,9 +102,13 @@ pub struct Submission<T> {
 impl<T: DeserializeOwned> Submission<T> {
     /// Reads a request of an identity that may write. `operation` names the route: the same key on another one is another key.
     pub async fn of(operation: &str, request: Request) -> Result<Self, ApiError> {
+        Self::needing(Scope::Write, operation, request).await
+    }
+
+    /// As [`Self::of`], of an identity with another scope.
+    pub async fn needing(scope: Scope, operation: &str, request: Request) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let mut cx = Context::from_request_parts(&mut parts, &()).await?;
-        cx.require(Scope::Write)?;
+        let mut cx = permitted(&mut parts, scope).await?;
         let key = parts.headers.get("idempotency-key").map(|value| value.to_str().unwrap_or_default().to_owned());
         let bytes = read_body(Request::from_parts(parts, body)).await?;
         if let Some(key) = key {

@@ -1,13 +1,11 @@
 //! Bodies that no route may accept: broken as JSON, or broken against the schema of the arguments. For TMF resources the
 //! official definitions say what is broken.
 
-use std::sync::LazyLock;
-
-use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::rng::Rng;
 use crate::support::routes::Route;
+use crate::support::samples;
 use crate::support::tmf_gate::{Api, validate_request};
 
 pub(super) struct Body {
@@ -75,7 +73,7 @@ pub(super) fn bad(document: &Value, route: &Route, rng: &mut Rng) -> Body {
     let base = if route.operation_name().is_some() {
         route.operation["requestBody"]["content"]["application/json"]["example"].clone()
     } else {
-        sample(route)
+        official(route).and_then(|_| samples::request(route)).unwrap_or_else(|| json!({}))
     };
     match rng.below(9) {
         0 => broken(&base, rng),
@@ -267,20 +265,6 @@ fn official(route: &Route) -> Option<(Api, &'static str)> {
     let samples: &[(Api, &str)] =
         &[(Api::Tmf622, "ProductOrder"), (Api::Tmf629, "Customer"), (Api::Tmf635, "Usage"), (Api::Tmf676, "Payment")];
     samples.iter().copied().find(|(api, _)| route.path.starts_with(&format!("{}/", api.base_path())))
-}
-
-/// The body that `docs/TMF.md` shows for the route.
-fn sample(route: &Route) -> Value {
-    static PAGE: LazyLock<&str> = LazyLock::new(|| include_str!("../../../docs/TMF.md"));
-    let method = if route.method == Method::PATCH { "PATCH" } else { "POST" };
-    let Some((api, resource)) = official(route) else { return json!({}) };
-    let head = format!("\n```json {} {method} {resource}\n", format!("{api:?}").to_uppercase());
-    let text = PAGE
-        .split(&head)
-        .nth(1)
-        .and_then(|rest| rest.split("\n```").next())
-        .expect("the page has a sample of every request");
-    serde_json::from_str(text).expect("the sample is JSON")
 }
 
 fn places(value: &Value) -> Vec<String> {

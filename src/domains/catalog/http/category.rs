@@ -12,10 +12,10 @@ use crate::domains::catalog::Service;
 use crate::domains::catalog::model::CategoryChange;
 use crate::domains::catalog::port::CategoryId;
 use crate::domains::catalog::store::category::{self as store, CategoryRow};
-use crate::platform::context::Context;
+use crate::platform::context::Scope;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
 use crate::platform::ids::MalformedId;
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, official, time};
@@ -42,7 +42,7 @@ pub(super) async fn retrieve(
 }
 
 pub(super) async fn create(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
-    let Submission { cx, body: sent } = Submission::of("POST category", request).await?;
+    let Submission { cx, body: sent } = Submission::needing(Scope::Admin, "POST category", request).await?;
     let mut sent = official::created(sent, "TMF620.Category_Create")?;
     sent.shift_remove("@type");
     let row = service.create_category(&cx, read(sent)?).await?;
@@ -51,7 +51,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
 
 pub(super) async fn patch(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Administrator(cx): Administrator,
     ApiPath(id): ApiPath<CategoryId>,
     headers: HeaderMap,
     ApiJson(sent): ApiJson<Value>,

@@ -12,10 +12,10 @@ use crate::domains::catalog::Service;
 use crate::domains::catalog::model::{Lifecycle, NewOffering, OfferingChange, Window};
 use crate::domains::catalog::port::{AllowanceView, OfferingId, SpecificationId};
 use crate::domains::catalog::store::{self, OfferingRow, PriceColumn};
-use crate::platform::context::Context;
+use crate::platform::context::Scope;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, money, official, time};
 
@@ -44,7 +44,7 @@ pub(super) async fn retrieve(
 }
 
 pub(super) async fn create(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
-    let Submission { cx, body: sent } = Submission::of("POST productOffering", request).await?;
+    let Submission { cx, body: sent } = Submission::needing(Scope::Admin, "POST productOffering", request).await?;
     let new = service.read_offering(sent)?;
     let row = service.create_offering(&cx, new).await?;
     Ok(resource::created(body(&row)?, Some(row.version)))
@@ -52,7 +52,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
 
 pub(super) async fn patch(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Administrator(cx): Administrator,
     ApiPath(id): ApiPath<OfferingId>,
     headers: HeaderMap,
     ApiJson(sent): ApiJson<Value>,

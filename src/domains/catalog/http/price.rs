@@ -12,10 +12,10 @@ use crate::domains::catalog::Service;
 use crate::domains::catalog::model::{NewPrice, PriceChange, Window};
 use crate::domains::catalog::port::PriceId;
 use crate::domains::catalog::store::price::{self as store, PriceRow};
-use crate::platform::context::Context;
+use crate::platform::context::Scope;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, money, official, time};
 
@@ -47,7 +47,7 @@ pub(super) async fn retrieve(
 }
 
 pub(super) async fn create(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
-    let Submission { cx, body: sent } = Submission::of("POST productOfferingPrice", request).await?;
+    let Submission { cx, body: sent } = Submission::needing(Scope::Admin, "POST productOfferingPrice", request).await?;
     let new = service.read_price(sent)?;
     let row = service.create_price(&cx, new).await?;
     Ok(resource::created(body(&row)?, Some(row.version)))
@@ -55,7 +55,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
 
 pub(super) async fn patch(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Administrator(cx): Administrator,
     ApiPath(id): ApiPath<PriceId>,
     headers: HeaderMap,
     ApiJson(sent): ApiJson<Value>,

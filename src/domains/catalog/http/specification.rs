@@ -12,10 +12,10 @@ use crate::domains::catalog::Service;
 use crate::domains::catalog::model::SpecificationChange;
 use crate::domains::catalog::port::SpecificationId;
 use crate::domains::catalog::store::specification::{self as store, SpecificationRow};
-use crate::platform::context::Context;
+use crate::platform::context::Scope;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, official, time};
 
@@ -41,7 +41,7 @@ pub(super) async fn retrieve(
 }
 
 pub(super) async fn create(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
-    let Submission { cx, body: sent } = Submission::of("POST productSpecification", request).await?;
+    let Submission { cx, body: sent } = Submission::needing(Scope::Admin, "POST productSpecification", request).await?;
     let mut sent = official::created(sent, "TMF620.ProductSpecification_Create")?;
     sent.shift_remove("@type");
     let row = service.create_specification(&cx, read(sent)?).await?;
@@ -50,7 +50,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
 
 pub(super) async fn patch(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Administrator(cx): Administrator,
     ApiPath(id): ApiPath<SpecificationId>,
     headers: HeaderMap,
     ApiJson(sent): ApiJson<Value>,

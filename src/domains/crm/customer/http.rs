@@ -14,10 +14,9 @@ use super::model::{Customer, Medium};
 use super::store;
 use crate::domains::crm::Service;
 use crate::domains::crm::port::CustomerId;
-use crate::platform::context::{Context, Scope};
 use crate::platform::error::Error;
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, Writer, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{shape, time};
 
@@ -68,12 +67,11 @@ pub(super) fn href_of(id: &CustomerId) -> String {
 
 async fn patch(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Writer(cx): Writer,
     ApiPath(id): ApiPath<CustomerId>,
     headers: HeaderMap,
     ApiJson(sent): ApiJson<Value>,
 ) -> Result<Response, ApiError> {
-    cx.require(Scope::Write)?;
     let expected = resource::if_match(&headers)?;
     let change = body::change(sent)?;
     let customer = service.change_customer(&cx, &id, change, expected).await?;

@@ -15,9 +15,9 @@ use crate::domains::payment::Service;
 use crate::domains::payment::model::Method;
 use crate::domains::payment::port::PaymentMethodId;
 use crate::domains::payment::store::methods;
-use crate::platform::context::{Context, Scope};
+use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, Writer, resource};
 use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{official, time};
 
@@ -54,12 +54,11 @@ async fn retrieve(
 /// Makes a card the preferred one. There is nothing else about a card that somebody could know better than its issuer.
 async fn patch(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Writer(cx): Writer,
     ApiPath(id): ApiPath<PaymentMethodId>,
     headers: HeaderMap,
     ApiJson(sent): ApiJson<Value>,
 ) -> Result<Response, ApiError> {
-    cx.require(Scope::Write)?;
     let expected = resource::if_match(&headers)?;
     let sent = official::patch(sent, "TMF670.PaymentMethod_Update")?;
     if let Some(other) = sent.keys().find(|name| !["isPreferred", "@type"].contains(&name.as_str())) {
@@ -74,10 +73,9 @@ async fn patch(
 
 async fn remove(
     State(service): State<Arc<Service>>,
-    cx: Context,
+    Writer(cx): Writer,
     ApiPath(id): ApiPath<PaymentMethodId>,
 ) -> Result<Response, ApiError> {
-    cx.require(Scope::Write)?;
     service.take_off_file(&cx, &id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
