@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::support::client::Client;
 use crate::support::cluster;
 use crate::support::installation::Installation;
+use crate::support::record;
 use crate::support::server::ServerProcess;
 
 /// Pages of commands that no test runs against a server that it needs afterwards, and why.
@@ -64,13 +65,13 @@ const REFUSED: &[(&str, i32)] = &[
 ];
 
 /// One server with everything that the examples speak of.
-struct Stage {
-    server: ServerProcess,
+pub(super) struct Stage {
+    pub(super) server: ServerProcess,
     config: PathBuf,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let installation = Arc::new(Installation::on(cluster::database().await));
         let server = ServerProcess::start(&installation, &[]).await;
         let config = installation.file("config");
@@ -78,11 +79,10 @@ impl Stage {
     }
 
     /// Runs a command line; what it reads is what a card or a token could be.
-    fn line(&self, line: &str) -> Output {
+    pub(super) fn line(&self, line: &str) -> Output {
         let input = self.server.installation().file("input");
         std::fs::write(&input, "4242424242424242\n").expect("a folder of this test");
-        Command::new(env!("CARGO_BIN_EXE_bss"))
-            .args(&words(line)[1..])
+        record::bss(&words(line)[1..])
             .env_clear()
             .env("BSS_URL", self.server.url())
             .env("BSS_API_TOKEN", "a1".repeat(32))
@@ -107,12 +107,12 @@ impl Stage {
     }
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Splits a line into words as a shell does; single quotes keep theirs together.
-fn words(line: &str) -> Vec<String> {
+pub(super) fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quoted) = (Vec::new(), String::new(), false);
     for letter in line.chars() {
         match letter {
@@ -151,7 +151,7 @@ fn example(line: &str) -> Option<String> {
 }
 
 /// A customer with an active line and a card, and the ids that belong to it, by those of the examples.
-async fn sign_up(client: &Client, email: &str) -> BTreeMap<&'static str, String> {
+pub(super) async fn sign_up(client: &Client, email: &str) -> BTreeMap<&'static str, String> {
     let id = |value: &Value| value.as_str().expect("an id").to_owned();
     let created = client.op("customer.create", json!({"name": "Ada Lovelace", "email": email})).await.ok();
     let customer = id(&created["id"]);
@@ -258,10 +258,12 @@ async fn every_example_of_the_help_does_what_it_says() {
     };
     let (mut wrong, mut ran) = (Vec::new(), 0);
     let mut expected: BTreeMap<&str, i32> = REFUSED.iter().copied().collect();
+    let mut without_json = Vec::new();
     for (path, examples) in pages.iter().filter(|(path, _)| is_run(path)) {
         let is_leaf = !pages.keys().any(|other| other.starts_with(&format!("{path} ")));
         // What follows the log ends with the person who does.
         let examples = examples.iter().filter(|example| is_leaf && !example.contains("--follow"));
+        let mut has_answered_json = !is_leaf || path.starts_with("bss completions") || path == "bss events tail";
         for (number, example) in examples.enumerate() {
             if path.starts_with("bss context ") {
                 for name in ["local", "prod", "stage"] {
@@ -278,6 +280,10 @@ async fn every_example_of_the_help_does_what_it_says() {
             for (sample, real) in &ids {
                 line = line.replace(sample, real);
             }
+            let chooses = [" -o ", " --jq", " --fields", " -q"].iter().any(|option| line.contains(option));
+            if !has_answered_json && !chooses {
+                line.push_str(" -o json");
+            }
             let output = stage.line(&line);
             ran += 1;
             if path == "bss prov fault" {
@@ -290,19 +296,27 @@ async fn every_example_of_the_help_does_what_it_says() {
             if output.status.code() != Some(code) {
                 wrong.push(format!("{example} answers {:?}: {}", output.status.code(), said(&output)));
             }
-            if code == 0
-                && example.ends_with("-o json")
-                && let Err(error) = serde_json::from_slice::<Value>(&output.stdout)
-            {
-                wrong.push(format!("{example} is no JSON: {error}"));
+            if line.ends_with(" -o json") {
+                // A refusal is no answer: nothing stands where the answer would.
+                let parsed = serde_json::from_slice::<Value>(&output.stdout);
+                if code == 0
+                    && let Err(error) = parsed
+                {
+                    wrong.push(format!("{line} is no JSON: {error}"));
+                }
+                has_answered_json = true;
             }
             if output.stdout.contains(&0x1b) || output.stderr.contains(&0x1b) {
                 wrong.push(format!("{example} has escapes without a terminal"));
             }
         }
+        if !has_answered_json {
+            without_json.push(path);
+        }
     }
     println!("{ran} examples ran");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(without_json.is_empty(), "no example of these answered JSON: {without_json:?}");
     assert!(expected.is_empty(), "no example is refused like this any more: {expected:?}");
     let unknown: Vec<_> = NOT_RUN.iter().filter(|(path, _)| !pages.contains_key(*path)).collect();
     assert!(unknown.is_empty(), "there are no such commands: {unknown:?}");
@@ -313,8 +327,7 @@ async fn a_context_leads_to_its_server_and_a_flag_counts_more() {
     let stage = Stage::new().await;
     let url = stage.server.url();
     let run = |arguments: &str, environment: &[(&str, &str)]| {
-        Command::new(env!("CARGO_BIN_EXE_bss"))
-            .args(words(arguments))
+        record::bss(words(arguments))
             .env_clear()
             .env("XDG_CONFIG_HOME", &stage.config)
             .envs(environment.iter().copied())
@@ -469,8 +482,7 @@ async fn doctor_looks_at_everything_in_every_format() {
     let url = cluster::database().await;
     let installation = Installation::on(url.clone());
     let doctor = |arguments: &str| {
-        Command::new(env!("CARGO_BIN_EXE_bss"))
-            .args(words(&format!("doctor {arguments}")))
+        record::bss(words(&format!("doctor {arguments}")))
             .env_clear()
             .env("BSS_DB_URL", &url)
             .env("BSS_DATA_DIR", installation.data_dir())
@@ -507,13 +519,17 @@ async fn doctor_looks_at_everything_in_every_format() {
 }
 
 /// What a command shows on a terminal of so many columns and lines.
-fn on_terminal(stage: &Stage, line: &str, (columns, lines): (u16, u16), environment: &[(&str, &str)]) -> String {
+pub(super) fn on_terminal(
+    stage: &Stage,
+    line: &str,
+    (columns, lines): (u16, u16),
+    environment: &[(&str, &str)],
+) -> String {
     let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let terminal = openpty(Some(&size), None).expect("a terminal");
     let end = || Stdio::from(terminal.slave.try_clone().expect("the same terminal"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
+    let mut command = record::bss(&words(line)[1..]);
     command
-        .args(&words(line)[1..])
         .env_clear()
         .env("BSS_URL", stage.server.url())
         .env("BSS_API_TOKEN", "a1".repeat(32))
