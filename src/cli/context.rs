@@ -108,6 +108,7 @@ pub(super) fn run_in(store: &Store, command: ContextCommand, global: &Global, co
             contexts.current = Some(name.clone());
             store.save(&contexts)?;
             say(console, format!("from now on: {name}"));
+            shown(&name, contexts.get(&name)?, &contexts, &wanted, console)?;
         }
         ContextCommand::Add(args) => {
             let name = args.name.clone();
@@ -117,15 +118,17 @@ pub(super) fn run_in(store: &Store, command: ContextCommand, global: &Global, co
             store.save(&contexts)?;
             let hint = if is_first { format!("; use it with: bss context use {name}") } else { String::new() };
             say(console, format!("{name} is in {}{hint}", store.path().display()));
+            shown(&name, contexts.get(&name)?, &contexts, &wanted, console)?;
         }
         ContextCommand::Remove { name } => {
-            contexts.get(&name)?;
+            let removed = contexts.get(&name)?.clone();
             contexts.contexts.remove(&name);
             if contexts.current.as_ref() == Some(&name) {
                 contexts.current = None;
             }
             store.save(&contexts)?;
             say(console, format!("removed {name}"));
+            shown(&name, &removed, &contexts, &wanted, console)?;
         }
         ContextCommand::Show { name } => {
             let Some(name) = name.or_else(|| contexts.current.clone()) else {
@@ -134,6 +137,15 @@ pub(super) fn run_in(store: &Store, command: ContextCommand, global: &Global, co
             let view = view(&name, contexts.get(&name)?, &contexts);
             console.show(&wanted.text(&view, console.style, render::platform::context)?)?;
         }
+    }
+    Ok(())
+}
+
+/// What became of a context, for programs; people were told beside it.
+fn shown(name: &str, context: &Context, contexts: &Contexts, wanted: &Wanted, console: &mut Console) -> Outcome {
+    if !wanted.is_prose() {
+        let view = view(name, context, contexts);
+        console.show(&wanted.text(&view, console.style, render::platform::context)?)?;
     }
     Ok(())
 }

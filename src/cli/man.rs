@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _};
+use serde_json::json;
 
+use super::Global;
 use super::console::Console;
 use super::error::CliError;
+use super::output::Wanted;
 use super::session::Outcome;
+use crate::render::text;
 
 /// Where to.
 #[derive(Debug, Args)]
@@ -22,12 +26,17 @@ pub struct ManArgs {
     directory: PathBuf,
 }
 
-pub(super) fn run(args: &ManArgs, console: &mut Console) -> Outcome {
+pub(super) fn run(args: &ManArgs, global: &Global, console: &mut Console) -> Outcome {
+    let wanted = Wanted::new(global)?;
     let failed = |error: std::io::Error| CliError::Usage(format!("{}: {error}", args.directory.display()));
     std::fs::create_dir_all(&args.directory).map_err(failed)?;
     clap_mangen::generate_to(super::Cli::command(), &args.directory).map_err(failed)?;
-    console.say(&format!("the pages are in {}\n", args.directory.display()));
-    Ok(())
+    if wanted.is_prose() {
+        console.say(&format!("the pages are in {}\n", args.directory.display()));
+        return Ok(());
+    }
+    let answer = json!({ "directory": args.directory });
+    Ok(console.show(&wanted.text(&answer, console.style, |answer, _| text::field(answer, "directory"))?)?)
 }
 
 #[cfg(test)]

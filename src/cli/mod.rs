@@ -431,7 +431,7 @@ async fn dispatch(global: &Global, command: ClientCommand, console: &mut Console
     let done = |outcome: Outcome| outcome.map(|()| error::exit::OK);
     match command {
         ClientCommand::Completions(args) => return done(completions::run(&args, console)),
-        ClientCommand::Man(args) => return done(man::run(&args, console)),
+        ClientCommand::Man(args) => return done(man::run(&args, global, console)),
         ClientCommand::Context(command) => return done(context::run(command, global, console)),
         ClientCommand::Soak(args) => return soak::run(args, global, console).await,
         _ => {}
