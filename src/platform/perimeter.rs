@@ -77,10 +77,12 @@ impl TokenMap {
         Self::entries(tokens, grants).1
     }
 
-    /// A map of identities that somebody else has settled, such as those of another tenant, for which there are no variables.
-    pub fn of(identities: impl IntoIterator<Item = (String, Identity)>) -> Self {
-        let entries = identities.into_iter().map(|(token, identity)| (hashed(&token), Arc::new(identity)));
-        Self { entries: entries.collect() }
+    /// The same identities, of another tenant: there are no variables that say so.
+    #[must_use]
+    pub fn in_tenant(self, tenant: &str) -> Self {
+        let tenant: Arc<str> = tenant.into();
+        let moved = |identity: &Identity| Arc::new(Identity { tenant: Arc::clone(&tenant), ..identity.clone() });
+        Self { entries: self.entries.iter().map(|(hash, identity)| (*hash, moved(identity))).collect() }
     }
 
     fn entries(tokens: &[(String, String)], grants: &[(String, String)]) -> (Vec<Entry>, Vec<String>) {

@@ -6,17 +6,17 @@ mod tenants;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use bss::app::{metrics, serve};
 use bss::platform::context::{Scope, Scopes};
-use bss::platform::perimeter::{Identity, TokenMap};
+use bss::platform::perimeter::TokenMap;
 use futures::StreamExt as _;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::support::app::TestApp;
+use crate::support::page::is_committed;
 use crate::support::raw::Request;
 use crate::support::routes::{Route, document, routes};
 
@@ -28,7 +28,7 @@ Made from the router, the registry of operations and the answers of a running se
 
 A token names an identity, its tenant and its scopes; nothing else that a caller says counts. The identities `default` and
 `operator_cockpit` have the scopes *read*, *write* and *admin*; every other one (`portal_self_serve`, partners) reads and
-writes. *in* means that the caller reached the handler, 401 that the token is missing or wrong, 403 that the scope is missing.
+writes, unless `BSS_…_API_SCOPES` grants it something else. *in* means that the caller reached the handler, 401 that the token is missing or wrong, 403 that the scope is missing.
 
 The last column is an identity of another tenant with all scopes, that names what belongs to the first one: *not found*,
 *nothing* (lists are empty), *own* (it acts on what is its own), *shared* (the same for every tenant), or 403 where something
@@ -42,8 +42,6 @@ struct Caller {
     token: Option<String>,
     /// None: nobody that is known.
     scopes: Option<Scopes>,
-    /// Whether the configuration names it; the others are for this test.
-    is_configured: bool,
 }
 
 /// What a caller is told.
@@ -68,25 +66,32 @@ fn token(fill: &str) -> String {
     fill.repeat(32)
 }
 
-fn callers() -> Vec<Caller> {
-    let configured =
-        |name, fill, scopes| Caller { name, token: Some(token(fill)), scopes: Some(scopes), is_configured: true };
-    let single = |name, fill, scope| Caller {
-        name,
-        token: Some(token(fill)),
-        scopes: Some(Scopes::of(scope)),
-        is_configured: false,
-    };
+/// The identities that the configuration of this test adds: variable, token or scopes.
+fn configured() -> Vec<(&'static str, String)> {
     vec![
-        Caller { name: "nobody", token: None, scopes: None, is_configured: true },
-        Caller { name: "wrong token", token: Some(token("z9")), scopes: None, is_configured: true },
-        configured("`default`", "a1", Scopes::ALL),
-        configured("`operator_cockpit`", "d4", Scopes::ALL),
-        configured("`portal_self_serve`", "b2", Scopes::READ_WRITE),
-        configured("a partner", "e5", Scopes::READ_WRITE),
-        single("only *read*", "f6", Scope::Read),
-        single("only *write*", "a7", Scope::Write),
-        single("only *admin*", "b8", Scope::Admin),
+        ("BSS_OPERATOR_COCKPIT_API_TOKEN", token("d4")),
+        ("BSS_PARTNER_ACME_API_TOKEN", token("e5")),
+        ("BSS_READER_API_TOKEN", token("f6")),
+        ("BSS_READER_API_SCOPES", "read".to_owned()),
+        ("BSS_WRITER_API_TOKEN", token("a7")),
+        ("BSS_WRITER_API_SCOPES", "write".to_owned()),
+        ("BSS_KEEPER_API_TOKEN", token("b8")),
+        ("BSS_KEEPER_API_SCOPES", "admin".to_owned()),
+    ]
+}
+
+fn callers() -> Vec<Caller> {
+    let known = |name, fill, scopes| Caller { name, token: Some(token(fill)), scopes: Some(scopes) };
+    vec![
+        Caller { name: "nobody", token: None, scopes: None },
+        Caller { name: "wrong token", token: Some(token("z9")), scopes: None },
+        known("`default`", "a1", Scopes::ALL),
+        known("`operator_cockpit`", "d4", Scopes::ALL),
+        known("`portal_self_serve`", "b2", Scopes::READ_WRITE),
+        known("a partner", "e5", Scopes::READ_WRITE),
+        known("only *read*", "f6", Scopes::of(Scope::Read)),
+        known("only *write*", "a7", Scopes::of(Scope::Write)),
+        known("only *admin*", "b8", Scopes::of(Scope::Admin)),
     ]
 }
 
@@ -132,6 +137,11 @@ async fn call(address: &str, route: &Route, caller: &Caller, expected: Told) -> 
     }
 }
 
+/// One token, of the identity `default`.
+fn tokens_of(fill: &str) -> TokenMap {
+    TokenMap::new(&[("BSS_API_TOKEN".to_owned(), token(fill))], &[]).expect("a long token")
+}
+
 /// Serves the same product to other identities; answers the address.
 async fn listen(app: &TestApp, tokens: TokenMap) -> String {
     let router = serve::api(app.product(), tokens, &app.platform, metrics::install());
@@ -141,17 +151,12 @@ async fn listen(app: &TestApp, tokens: TokenMap) -> String {
     address
 }
 
-fn identity(name: &str, tenant: &str, scopes: Scopes) -> Identity {
-    Identity { name: name.into(), tenant: tenant.into(), scopes }
-}
-
 /// A row of the matrix: what each caller was told.
-async fn row(addresses: (&str, &str), route: &Route, callers: &[Caller], wrong: &mut Vec<String>) -> String {
+async fn row(address: &str, route: &Route, callers: &[Caller], wrong: &mut Vec<String>) -> String {
     let scope = declared(route);
     let needs = route.operation["x-bss-scope"].as_str().unwrap_or("open");
     let mut line = format!("| `{}` | {needs} |", route.name());
     for caller in callers {
-        let address = if caller.is_configured { addresses.0 } else { addresses.1 };
         let expected = expected(scope, caller);
         let told = call(address, route, caller, expected).await;
         if told != expected {
@@ -173,25 +178,22 @@ fn is_sensible(route: &Route) -> bool {
 
 #[tokio::test]
 async fn authorisation_matrix_holds() {
-    let more = [("BSS_OPERATOR_COCKPIT_API_TOKEN", token("d4")), ("BSS_PARTNER_ACME_API_TOKEN", token("e5"))];
-    let app = TestApp::with(&more.each_ref().map(|(name, token)| (*name, token.as_str()))).await;
+    let more = configured();
+    let more: Vec<_> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let app = TestApp::with(&more).await;
     let routes = routes(&document(&app).await);
     let callers = callers();
 
-    let crafted = callers.iter().filter(|caller| !caller.is_configured).map(|caller| {
-        let (token, scopes) = (caller.token.clone().expect("it has one"), caller.scopes.expect("it is known"));
-        (token, identity("crafted", "DEFAULT", scopes))
-    });
-    let (configured, crafted) = (app.address(), listen(&app, TokenMap::of(crafted)).await);
+    let address = app.address();
     let unwise: Vec<String> = routes.iter().filter(|route| !is_sensible(route)).map(Route::name).collect();
     assert!(unwise.is_empty(), "it changes something and needs no more than the scope read: {unwise:?}");
 
     let rows: Vec<(String, Vec<String>)> = futures::stream::iter(&routes)
         .map(|route| {
-            let (addresses, callers) = ((&*configured, &*crafted), &callers);
+            let (address, callers) = (&address, &callers);
             async move {
                 let mut wrong = Vec::new();
-                (row(addresses, route, callers, &mut wrong).await, wrong)
+                (row(address, route, callers, &mut wrong).await, wrong)
             }
         })
         .buffered(8)
@@ -207,21 +209,8 @@ async fn authorisation_matrix_holds() {
     for ((row, _), foreign) in rows.iter().zip(&foreign) {
         let _ = writeln!(page, "{row} {foreign} |");
     }
-    is_committed(&page);
+    is_committed("docs/AUTHORISATION.md", &page, "authorisation");
     app.finish().await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "whether the page is written anew is the developer's to choose")]
-fn is_committed(page: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/AUTHORISATION.md");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, page).expect("the page can be written");
-    }
-    let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        committed == page,
-        "docs/AUTHORISATION.md is old; UPDATE_DOCS=1 cargo test --test it authorisation writes it anew"
-    );
 }
 
 #[tokio::test]
@@ -234,7 +223,7 @@ async fn what_is_mounted_is_documented() {
             None => route.name(),
         })
         .collect();
-    let router = serve::api(app.product(), TokenMap::of([]), &app.platform, metrics::install());
+    let router = serve::api(app.product(), tokens_of("a1"), &app.platform, metrics::install());
     let mounted = mounted::routes(&router);
     let unknown: Vec<_> = mounted.difference(&documented).collect();
     assert!(unknown.is_empty(), "mounted, but neither documented nor in the matrix: {unknown:?}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,12 +18,13 @@ use crate::support::client::Client;
 use crate::support::cluster;
 use crate::support::driver::{Driver, Mix, Plan, VISA};
 use crate::support::installation::Installation;
+use crate::support::record;
 use crate::support::server::ServerProcess;
 
 /// Runs `bss` on the database of an installation.
 fn bss(installation: &Installation, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
-    command.args(arguments).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    let mut command = record::bss(arguments);
+    command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
     command.env("BSS_DATA_DIR", installation.data_dir()).env("BSS_KYC_HASH_KEY", "c3".repeat(32));
     if let Some(url) = installation.given_database() {
         command.env("BSS_DB_URL", url);

@@ -5,7 +5,7 @@
 mod columns;
 mod planted;
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::support::cluster;
 use crate::support::collector::Collector;
 use crate::support::installation::Installation;
 use crate::support::raw::Request;
+use crate::support::record;
 use crate::support::server::ServerProcess;
 use planted::{ATTESTATION, CARDS, DOCUMENT, Planted, WRONG_TOKEN};
 
@@ -134,15 +135,22 @@ async fn misplaced(witness: &mut Witness, planted: &Planted) {
 
 /// Runs the hero stories as an operator does; answers what was printed.
 fn heroes(server: &ServerProcess) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_bss"))
-        .args(["scenario", "run-all", concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"), "--tag", "hero", "-o", "json"])
-        .env_clear()
-        .env("BSS_URL", server.url())
-        .env("BSS_API_TOKEN", "a1".repeat(32))
-        .env("BSS_PORTAL_SELF_SERVE_API_TOKEN", "b2".repeat(32))
-        .stdin(Stdio::null())
-        .output()
-        .expect("bss is built");
+    let output = record::bss([
+        "scenario",
+        "run-all",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios"),
+        "--tag",
+        "hero",
+        "-o",
+        "json",
+    ])
+    .env_clear()
+    .env("BSS_URL", server.url())
+    .env("BSS_API_TOKEN", "a1".repeat(32))
+    .env("BSS_PORTAL_SELF_SERVE_API_TOKEN", "b2".repeat(32))
+    .stdin(Stdio::null())
+    .output()
+    .expect("bss is built");
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "a hero story failed: {said}\n{}", server.log_tail());
     said

@@ -464,8 +464,7 @@ async fn the_clock_and_the_reset_go_by_hand() {
 #[test]
 fn doctor_makes_nothing_on_a_machine_that_has_served_nothing_yet() {
     let data_dir = std::env::temp_dir().join(format!("bss-doctor-{}", std::process::id()));
-    let doctor = Command::new(env!("CARGO_BIN_EXE_bss"))
-        .args(["doctor", "-o", "json"])
+    let doctor = record::bss(["doctor", "-o", "json"])
         .env_clear()
         .env("BSS_DATA_DIR", &data_dir)
         .output()

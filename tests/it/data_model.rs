@@ -6,12 +6,12 @@ mod tables;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use crate::support::cluster;
+use crate::support::page::is_committed;
 use meanings::{Meanings, RELATIONS, SCHEMAS};
 use tables::{Column, Table};
 
@@ -142,7 +142,7 @@ fn section(table: &Table, meanings: &Meanings, page: &mut String) {
 async fn data_model_page_is_made_from_the_migrated_database() {
     let tables = tables::read(&pool().await).await;
     let meanings = Meanings::read();
-    meanings.are_true(&tables);
+    meanings::are_true(&tables);
     let there: BTreeSet<&str> = tables.iter().map(Table::schema).collect();
     let explained: BTreeSet<&str> = SCHEMAS.iter().map(|(schema, ..)| *schema).collect();
     assert_eq!(there, explained, "every schema has its owner in SCHEMAS");
@@ -159,18 +159,5 @@ async fn data_model_page_is_made_from_the_migrated_database() {
             section(table, &meanings, &mut page);
         }
     }
-    is_committed(&page);
-}
-
-#[expect(clippy::disallowed_methods, reason = "whether the page is written anew is the developer's to choose")]
-fn is_committed(page: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/DATA_MODEL.md");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, page).expect("the page can be written");
-    }
-    let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        committed == page,
-        "docs/DATA_MODEL.md is old; UPDATE_DOCS=1 cargo test --test it data_model writes it anew"
-    );
+    is_committed("docs/DATA_MODEL.md", &page, "data_model");
 }

@@ -1,7 +1,7 @@
 //! `bss seed --demo` on a running server: made once, through operations, never in production.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::support::cluster;
 use crate::support::installation::Installation;
+use crate::support::record;
 use crate::support::server::ServerProcess;
 
 /// "Seconds": what a debug build may take on a machine with other work.
 const SECONDS: Duration = Duration::from_secs(60);
 
 fn bss(server: &ServerProcess, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bss"))
-        .args(arguments)
+    record::bss(arguments)
         .env_clear()
         .env("BSS_URL", server.url())
         .env("BSS_API_TOKEN", "a1".repeat(32))
@@ -117,8 +117,7 @@ async fn a_demo_that_was_broken_off_says_what_to_do() {
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert!(said(&refused).contains("bss admin reset"), "{}", said(&refused));
     server.stop().await;
-    let away = Command::new(env!("CARGO_BIN_EXE_bss"))
-        .args(["seed", "--demo"])
+    let away = record::bss(["seed", "--demo"])
         .env_clear()
         .env("BSS_URL", "http://127.0.0.1:1")
         .env("HOME", std::env::temp_dir())

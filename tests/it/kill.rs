@@ -3,7 +3,6 @@
 //!
 //! `BSS_TEST_KILLS` says how often (20 by default), `BSS_TEST_SEED` repeats a run's choices.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::support::books;
 use crate::support::client::Client;
 use crate::support::driver::{ALL_CARDS, Driver, Mix, Plan};
 use crate::support::installation::Installation;
+use crate::support::record;
 use crate::support::server::ServerProcess;
 
 /// What is promised after a crash.
@@ -100,8 +100,7 @@ async fn nothing_acknowledged_is_lost_or_doubled_by_kills() {
 
 /// `bss audit verify` says so, too.
 fn verify_by_command(server: &ServerProcess) {
-    let verified = Command::new(env!("CARGO_BIN_EXE_bss"))
-        .args(["audit", "verify"])
+    let verified = record::bss(["audit", "verify"])
         .env_clear()
         .env("BSS_URL", server.url())
         .env("BSS_DATA_DIR", server.installation().data_dir())

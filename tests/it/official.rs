@@ -1,10 +1,10 @@
 //! `src/platform/tmf/official.txt`, what callers may send, is made from the official files and never older than they are.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::support::page::is_committed;
 use crate::support::tmf_gate::Api;
 
 /// The definitions of the bodies that are read with it.
@@ -114,11 +114,5 @@ fn table() -> String {
 
 #[test]
 fn the_table_of_official_bodies_is_made_from_the_official_files() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/platform/tmf/official.txt");
-    let made = table();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, &made).expect("the table can be written");
-    }
-    let committed = std::fs::read_to_string(&file).expect("the table is there");
-    assert!(committed == made, "official.txt is old; UPDATE_DOCS=1 cargo test --test it official:: writes it anew");
+    is_committed("src/platform/tmf/official.txt", &table(), "official::");
 }

@@ -1,20 +1,16 @@
 //! The real binary refuses a bad configuration: exit code 2, all faults at once, no secret repeated, nothing begun.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::support::cluster;
+use crate::support::record;
 
 /// Nobody listens there.
 const AWAY: &str = "postgres://bss:hunter2-the-password@127.0.0.1:1/bss";
 
 fn serve(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
-    command
-        .env_clear()
-        .env("HOME", std::env::temp_dir())
-        .env("BSS_DATA_DIR", "/nonexistent/bss")
-        .arg("serve")
-        .args(arguments);
+    let mut command = record::bss(["serve"]);
+    command.env_clear().env("HOME", std::env::temp_dir()).env("BSS_DATA_DIR", "/nonexistent/bss").args(arguments);
     command.envs(variables.iter().copied()).output().expect("the binary runs")
 }
 

@@ -1,13 +1,14 @@
 //! The stories that come with the product, told by the real command to a real server.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::support::cluster;
 use crate::support::installation::Installation;
+use crate::support::record;
 use crate::support::server::ServerProcess;
 
 /// How often the stories are told on the same data: what one leaves behind must not disturb the next round.
@@ -15,8 +16,7 @@ const ROUNDS: usize = 2;
 
 /// `bss scenario run-all --tag hero -o json` against a server.
 fn run_all(server: &ServerProcess) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bss"))
-        .args(["scenario", "run-all", "--tag", "hero", "-o", "json"])
+    record::bss(["scenario", "run-all", "--tag", "hero", "-o", "json"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"))
         .env_clear()
         .env("BSS_URL", server.url())

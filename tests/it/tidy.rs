@@ -8,6 +8,8 @@ use bss::operations::{Audience, document};
 use bss::platform::{config, perimeter};
 use regex::Regex;
 
+use crate::support::page::is_committed;
+
 /// A source file without its unit tests.
 struct Source {
     /// Such as `domains/com/store.rs`.
@@ -289,7 +291,8 @@ fn every_variable_that_is_named_is_known() {
         is_perimeter || config::VARIABLES.iter().any(|(variable, ..)| *variable == name)
     };
     // Beginnings of names, an outbound secret that is never an identity, and what only tests read.
-    let spoken_of = ["BSS_LOYALTY_API_TOKEN", "BSS_", "BSS_TEST_KILLS", "BSS_TEST_SEED"];
+    let spoken_of =
+        ["BSS_LOYALTY_API_TOKEN", "BSS_", "BSS_TEST_KILLS", "BSS_TEST_SEED", "BSS_TEST_RECORD", "BSS_TEST_RECORDED"];
     let mut wrong = BTreeSet::new();
     for (path, text) in &texts {
         let named = variable.find_iter(text).map(|hit| hit.as_str());
@@ -358,19 +361,7 @@ fn every_operation_is_declared_whole() {
 #[test]
 fn operations_page_is_made_from_the_registry() {
     let page = document::markdown(&compose::registry());
-    let file = top().join("docs/OPERATIONS.md");
-    if updating() {
-        std::fs::write(&file, &page).expect("the page can be written");
-    }
-    let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        committed == page,
-        "docs/OPERATIONS.md is old; UPDATE_DOCS=1 cargo test --test it operations_page writes it anew"
-    );
-}
-
-fn updating() -> bool {
-    std::env::var_os("UPDATE_DOCS").is_some()
+    is_committed("docs/OPERATIONS.md", &page, "operations_page");
 }
 
 /// Every path that the sources route or link to, with `{id}` where a parameter stands.

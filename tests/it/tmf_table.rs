@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bss::app::{compose, openapi};
 
+use crate::support::page::is_committed;
 use crate::support::tmf_gate::{Api, official_paths};
 
 const BEGIN: &str = "<!-- operations: made by tests/it/tmf_table.rs -->\n";
@@ -135,11 +136,7 @@ fn the_table_of_operations_is_made_from_the_official_files_and_our_document() {
     let (before, rest) = page.split_once(BEGIN).expect("the page has the table's beginning");
     let (_, after) = rest.split_once(END).expect("the page has the table's end");
     let made = format!("{before}{BEGIN}\n{}\n{END}{after}", table());
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&file, &made).expect("the page can be written");
-    }
-    let committed = std::fs::read_to_string(&file).expect("the page is there");
-    assert!(committed == made, "docs/TMF.md is old; UPDATE_DOCS=1 cargo test --test it tmf_table:: writes it anew");
+    is_committed("docs/TMF.md", &made, "tmf_table::");
     for (api, resource, ..) in DEVIATIONS {
         let known = Api::ALL.into_iter().any(|one| api_name(one) == *api && official(one).contains_key(*resource));
         assert!(known, "{api} {resource} is not official: its deviation is stale");

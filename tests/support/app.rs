@@ -10,7 +10,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::cluster;
+use super::{cluster, record};
 
 /// How long a test waits for a condition before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -85,7 +85,8 @@ impl TestApp {
     }
 
     pub(crate) async fn send_with(&self, method: Method, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
-        let mut request = self.client.request(method, self.url(path)).header("x-bss-api-token", "a1".repeat(32));
+        let mut request =
+            self.client.request(method.clone(), self.url(path)).header("x-bss-api-token", "a1".repeat(32));
         if !headers.iter().any(|(name, _)| *name == "x-bss-actor") {
             request = request.header("x-bss-actor", "tester");
         }
@@ -97,6 +98,7 @@ impl TestApp {
         }
         let response = request.send().await.expect("the product answers");
         let (status, headers) = (response.status(), response.headers().clone());
+        record::request(method.as_str(), path, status.as_u16());
         let text = response.text().await.expect("the body arrives");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Answer { status, headers, body }

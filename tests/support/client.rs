@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::app::Answer;
+use super::record;
 
 /// Longer than any answer may take, so that a late one is seen as late and not as lost.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -49,6 +50,7 @@ impl Client {
         }
         let response = request.json(arguments).send().await.map_err(|error| error.to_string())?;
         let (status, headers) = (response.status(), response.headers().clone());
+        record::request("POST", &format!("/ops/v1/{name}"), status.as_u16());
         let text = response.text().await.map_err(|error| error.to_string())?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Answer { status, headers, body })

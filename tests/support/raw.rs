@@ -7,6 +7,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::record;
+
 /// Longer than any answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -63,7 +65,9 @@ impl Request {
     /// Sends it on a connection of its own.
     pub(crate) async fn send(&self, address: &str) -> Response {
         let bytes = [self.head(), self.body.clone().unwrap_or_default()].concat();
-        exchange(address, bytes).await
+        let response = exchange(address, bytes).await;
+        record::request(self.method.as_str(), &self.target, response.status);
+        response
     }
 }
 

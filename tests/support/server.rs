@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use nix::unistd::Pid;
 
 use super::client::Client;
 use super::installation::Installation;
+use super::record;
 
 /// How long a server may take until it is ready; a first start makes a cluster, and the machine may be busy.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -65,8 +66,7 @@ impl ServerProcess {
     pub(crate) fn spawn(&mut self, once: &[(&str, &str)]) {
         assert!(self.child.is_none(), "it runs");
         let log = File::options().create(true).append(true).open(&self.log).expect("our folder");
-        let child = Command::new(env!("CARGO_BIN_EXE_bss"))
-            .arg("serve")
+        let child = record::bss(["serve"])
             .env_clear()
             .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bss::platform::context::Scopes;
-use bss::platform::perimeter::TokenMap;
 use regex::Regex;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{example, identity, listen, token};
+use super::{example, listen, token, tokens_of};
 use crate::support::app::TestApp;
 use crate::support::raw::{Request, Response};
 use crate::support::routes::Route;
@@ -267,8 +265,7 @@ fn is_empty(answer: &Value) -> bool {
 
 /// For each route, what an identity of another tenant is told.
 pub(super) async fn look(app: &TestApp, routes: &[Route]) -> Vec<&'static str> {
-    let foreign = identity("partner_other", "OTHER", Scopes::ALL);
-    let address = listen(app, TokenMap::of([(token("c9"), foreign)])).await;
+    let address = listen(app, tokens_of("c9").in_tenant("OTHER")).await;
     let look = Look { app, world: World::new(app).await, address };
     // The first tenant registers listeners for this look, before anything is compared.
     let mut targets = Vec::new();

@@ -228,15 +228,15 @@ impl Meanings {
         let own = self.columns.get(&(table.to_owned(), column.to_owned())).map(String::as_str);
         own.or_else(|| COLUMNS.iter().find(|(name, _)| *name == column).map(|(_, meaning)| *meaning))
     }
+}
 
-    /// Nothing is explained that there is not.
-    pub(super) fn are_true(&self, tables: &[Table]) {
-        for (name, _) in TABLES {
-            assert!(tables.iter().any(|table| table.name == *name), "there is no table {name} to explain");
-        }
-        for (name, _) in COLUMNS {
-            let is_there = tables.iter().any(|table| table.columns.iter().any(|column| column.name == *name));
-            assert!(is_there, "no table has a column {name} to explain");
-        }
+/// Nothing is explained that there is not.
+pub(super) fn are_true(tables: &[Table]) {
+    for (name, _) in TABLES {
+        assert!(tables.iter().any(|table| table.name == *name), "there is no table {name} to explain");
+    }
+    for (name, _) in COLUMNS {
+        let is_there = tables.iter().any(|table| table.columns.iter().any(|column| column.name == *name));
+        assert!(is_there, "no table has a column {name} to explain");
     }
 }
