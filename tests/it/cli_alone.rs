@@ -123,28 +123,31 @@ async fn usage_is_imported_from_a_file() {
     stage.server.stop().await;
 }
 
+/// What a measurement reports. On a busy machine a second may pass without an answer: then the exit code is 1, and it says so.
+fn measured(stage: &Stage, words: &[&str]) -> Vec<Value> {
+    let output = run(words, &stage.variables());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    let reports = report.as_array().cloned().unwrap_or_else(|| vec![report]);
+    assert!(reports.iter().all(|report| report["errors"] == 0), "{words:?}: {reports:?}");
+    reports
+}
+
 #[tokio::test]
 async fn load_is_measured_in_small() {
     let stage = Stage::new().await;
     let short = ["--seconds", "1", "--warmup", "0", "--json"];
-    for (what, more) in [
-        ("read", &["--connections", "2"][..]),
-        ("list", &["--connections", "2"]),
-        ("search", &["--connections", "2", "--customers", "5"]),
-        ("signup", &["--connections", "1"]),
-        ("usage", &["--connections", "2", "--lines", "2"]),
-        ("mixed", &["--readers", "1", "--connections", "2", "--lines", "2"]),
+    for (what, more, reports) in [
+        ("read", &["--connections", "2"][..], 1),
+        ("list", &["--connections", "2", "--customers", "5"], 1),
+        ("signup", &["--connections", "1"], 1),
+        ("usage", &["--connections", "2", "--lines", "2"], 1),
+        ("mixed", &["--readers", "1", "--connections", "2", "--lines", "2"], 4),
+        ("overload", &["--connections", "8", "--lines", "2"], 3),
     ] {
-        let report = stage.json(&[&["bench", what][..], more, &short].concat());
-        assert!(report.is_object() || report.is_array(), "{what}: {report}");
+        assert_eq!(measured(&stage, &[&["bench", what][..], more, &short].concat()).len(), reports, "{what}");
     }
     let report = stage.json(&["bench", "renewal", "--lines", "2", "--json"]);
     assert!(report.is_object(), "{report}");
-    let flood =
-        ["bench", "overload", "--connections", "8", "--lines", "2", "--seconds", "1", "--warmup", "0", "--json"];
-    let output = run(&flood, &stage.variables());
-    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON, whether all was as before or not");
-    assert_eq!(report.as_array().map(Vec::len), Some(3), "before, meanwhile, after: {report}");
     stage.server.stop().await;
 }
 

@@ -28,6 +28,11 @@ const NOT_TYPED: &[(&str, &str)] = &[
     ("useradd", "needs root"),
     ("systemctl", "needs systemd"),
     ("journalctl", "needs systemd"),
+    ("bss backup", "backup runs it, and puts back what it made"),
+    ("bss restore", "backup runs it, and puts back what it made"),
+    ("BSS_DB_URL=", "a database that is not here"),
+    ("BSS_API_ADDR=", "it is the server"),
+    ("tar xf", "needs an archive; backup makes one and puts it back"),
     ("bss context add prod", "names a file of a token that is not here"),
     ("bss subscription renewals --watch", "ends with the person who watches"),
 ];

@@ -45,6 +45,27 @@ async fn a_customer_is_found_and_talked_to() {
 }
 
 #[tokio::test]
+async fn a_number_to_call_is_changed_and_taken_away() {
+    let app = TestApp::new().await;
+    let told = json!({"name": "Grace Hopper", "email": "grace@example.test", "phone": "+6591234567"});
+    let customer = app.op("customer.create", told).await.ok()["id"].clone();
+    let mobile = async || {
+        let view = app.op("customer.get", json!({"customerId": customer})).await.ok();
+        let media = view["contactMedium"].as_array().expect("media").clone();
+        media.into_iter().find(|medium| medium["mediumType"] == "mobile")
+    };
+    let id = mobile().await.expect("a number")["id"].clone();
+    let changed = json!({"customerId": customer, "contactMediumId": id, "value": "+6597654321"});
+    app.op("customer.update_contact_medium", changed).await.ok();
+    let now = mobile().await.expect("a number");
+    assert_eq!(now["value"], "+6597654321", "{now:#}");
+    let gone = json!({"customerId": customer, "contactMediumId": now["id"]});
+    app.op("customer.remove_contact_medium", gone).await.ok();
+    assert_eq!(mobile().await, None);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn the_pools_are_counted_and_filled() {
     let app = TestApp::new().await;
     let count =

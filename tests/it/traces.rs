@@ -93,6 +93,10 @@ async fn an_order_is_one_trace_from_the_request_to_the_active_line() {
     let second = json!({"before": listed[0]["position"], "limit": 1});
     assert_eq!(client.op("trace.list", second).await.ok()[0]["name"], "payment.add_card");
 
+    let services = client.op("trace.services", json!({})).await.ok();
+    let services: Vec<_> = services.as_array().expect("a list").iter().map(|service| &service["name"]).collect();
+    assert!(services.contains(&&json!("api")), "a request began each of them: {services:?}");
+
     let everything = format!("{trace}{listed}{summary}");
     for secret in ["4242424242424242", "a1a1a1a1", "ada@example.test", "Lovelace", "LPA:1$"] {
         assert!(!everything.contains(secret), "{secret} is stored in a trace");

@@ -37,6 +37,9 @@ const SHARED: &[(&str, &str)] = &[
     ("GET /openapi.json", "the document"),
     ("GET /ops/v1", "the registry"),
     ("POST /ops/v1/clock.now", "the product clock"),
+    ("POST /ops/v1/operator.profile", "the installation has one operator's profile"),
+    ("GET /tmf-api/usageManagement/v4/usageSpecification", "the kinds of usage are fixed"),
+    ("GET /tmf-api/usageManagement/v4/usageSpecification/{id}", "the kinds of usage are fixed"),
 ];
 
 const CONSUMPTION: &str = "/queryUsageConsumption";
@@ -74,6 +77,9 @@ impl World {
         let messages = app.op("communication.list", json!({"customerId": customer})).await.ok();
         let cards = app.op("payment.list_methods", json!({"customerId": customer})).await.ok();
         let attempts = app.op("payment.list_attempts", json!({"customerId": customer})).await.ok();
+        let back = json!({"paymentAttemptId": attempts[0]["id"], "reason": "Bought by mistake"});
+        app.op("payment.refund", back).await.ok();
+        app.settle().await;
         let view = app.op("customer.get", json!({"customerId": customer})).await.ok();
         let event = &events["events"][0];
         let media = view["contactMedium"].as_array().expect("there is an address");
@@ -152,7 +158,8 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn send(&self, method: &Method, target: &str, body: Option<&str>) -> Response {
-        let mut request = Request::new(method.clone(), target).header("X-BSS-API-Token", token("c9"));
+        let mut request =
+            Request::new(method.clone(), target).header("X-BSS-API-Token", token("c9")).header("X-BSS-Actor", "tester");
         if let Some(body) = body {
             request = request.header("Content-Type", "application/json").body(body);
         }
