@@ -163,7 +163,8 @@ pub(super) async fn standing(target: &Target, count: usize) -> Result<Vec<String
 
 /// Sees to it that there are numbers and eSIM profiles for `count` lines; the seed has a thousand of each.
 pub(super) async fn stock(connection: &mut Connection, count: u64) -> Result<(), Fault> {
-    let wanted = count.min(1_000);
+    // Some to spare: a number whose order is tried again is free only when it has ended.
+    let wanted = (2 * count).min(1_000);
     let free = |list: Value| list.as_array().map_or(0, |list| list.len() as u64);
     let numbers = free(connection.op("inventory.msisdn.list_available", &json!({ "limit": wanted })).await?);
     if numbers < wanted || count > wanted {
