@@ -73,7 +73,13 @@ impl Planted {
     fn hits(&self, text: &str) -> Vec<(&'static str, usize)> {
         let mut hits: Vec<_> =
             self.texts.iter().filter_map(|(kind, secret)| Some((*kind, text.find(secret.as_str())?))).collect();
-        hits.extend(self.cards.find(text).map(|hit| ("a card number", hit.start())));
+        // Digits among digits, or of a fraction, are none: 0.24000000000000002 is how long something took.
+        let is_number = |hit: &regex::Match<'_>| {
+            let before = text[..hit.start()].chars().next_back();
+            let after = text[hit.end()..].chars().next();
+            !before.is_some_and(|c| c.is_ascii_digit() || c == '.') && !after.is_some_and(|c| c.is_ascii_digit())
+        };
+        hits.extend(self.cards.find_iter(text).find(is_number).map(|hit| ("a card number", hit.start())));
         let is_iccid = |hit: &regex::Match<'_>| self.iccids.contains(hit.as_str());
         hits.extend(self.digits.find_iter(text).find(is_iccid).map(|hit| ("an ICCID", hit.start())));
         // Looking for each of a thousand codes in each text would take minutes.
