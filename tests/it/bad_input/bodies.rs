@@ -261,10 +261,14 @@ fn against_definition(route: &Route, base: Value, rng: &mut Rng) -> Body {
     unknown_field(base, rng)
 }
 
+/// The official definition of a route's body, for the resources of which `docs/TMF.md` shows one.
 fn official(route: &Route) -> Option<(Api, &'static str)> {
     let samples: &[(Api, &str)] =
         &[(Api::Tmf622, "ProductOrder"), (Api::Tmf629, "Customer"), (Api::Tmf635, "Usage"), (Api::Tmf676, "Payment")];
-    samples.iter().copied().find(|(api, _)| route.path.starts_with(&format!("{}/", api.base_path())))
+    let id = route.operation["operationId"].as_str()?;
+    let resource = id.strip_prefix("create").or_else(|| id.strip_prefix("patch"))?;
+    let is_of = |api: Api| route.path.starts_with(&format!("{}/", api.base_path()));
+    samples.iter().copied().find(|(api, name)| *name == resource && is_of(*api))
 }
 
 fn places(value: &Value) -> Vec<String> {
