@@ -50,7 +50,9 @@ begin
         loop
             execute format(
                 'insert into template (tab, columns, line) select %L, %L, to_jsonb(r)::text from %s r
-                 where to_jsonb(r)::text ~ (select string_agg(''\m'' || old || ''\M'', ''|'') from name)', t.tab, t.columns, t.tab);
+                 where to_jsonb(r)::text ~ (select string_agg(''\m'' || old || ''\M'', ''|'') from name)
+                 -- A history is told in its order, wherever on the disk its rows have found room.
+                 order by substring(to_jsonb(r) ->> ''id'' from ''^[0-9]+$'')::numeric', t.tab, t.columns, t.tab);
         end loop;
         insert into name
         select distinct value #>> '{}' from template, jsonb_each(line::jsonb)
