@@ -1,11 +1,13 @@
 //! "Did you mean …?": the nearest of the names that there are.
 
+use strsim::levenshtein;
+
 /// Farther than this, it is another word.
 const DISTANCE_MAX: usize = 4;
 
 /// The name that was probably meant.
 pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let near = names.into_iter().map(|name| (distance(name, typed), name)).min_by_key(|(distance, _)| *distance);
+    let near = names.into_iter().map(|name| (levenshtein(name, typed), name)).min_by_key(|(distance, _)| *distance);
     // Of a short word, hardly a letter may be wrong before it is nothing like it.
     near.filter(|(distance, name)| *distance <= DISTANCE_MAX.min(name.chars().count().div_ceil(2)))
         .map(|(_, name)| name)
@@ -14,21 +16,6 @@ pub(super) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>)
 /// The end of a sentence that says what there is not.
 pub(super) fn did_you_mean<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     nearest(typed, names).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default()
-}
-
-/// How many letters one has to change to get from one name to the other.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
