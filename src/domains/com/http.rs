@@ -22,8 +22,7 @@ use crate::domains::com::store;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, Writer, resource as answer};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, Writer, resource as answer};
 
 const COLLECTION: &str = "/tmf-api/productOrderingManagement/v4/productOrder";
 
@@ -45,9 +44,8 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, orders) = store::page(&service.platform.db, &cx, &query).await?;
     Ok(answer::listed(COLLECTION, &pairs, &query, total, orders.iter().map(resource::body).collect()))
 }

@@ -16,8 +16,8 @@ use crate::domains::subscription::port::{BalanceView, SubscriptionId, Subscripti
 use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{Filter, ListQuery, Op, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
+use crate::platform::tmf::query::{Filter, Op};
 use crate::platform::tmf::time;
 
 const COLLECTION: &str = "/tmf-api/usageConsumption/v4/queryUsageConsumption";
@@ -98,9 +98,8 @@ impl Consumption {
 async fn list(
     State(consumption): State<Arc<Consumption>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     if let Some(key) = query.sort.first() {
         return Err(Error::invalid("sort", format!("{} cannot be sorted by", key.path.join("."))).into());
     }

@@ -25,8 +25,7 @@ use crate::domains::rating::port::UsageType;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::{parse_json, read_body};
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, Recorder, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, Recorder, resource};
 use crate::platform::tmf::time;
 
 const COLLECTION: &str = "/tmf-api/usageManagement/v4/usage";
@@ -81,9 +80,8 @@ async fn retrieve(
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.into_iter().map(|row| service.body(&row.view()?)).collect::<Result<_>>()?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, items))

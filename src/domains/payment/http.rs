@@ -18,10 +18,9 @@ use super::store::listing::{self, Payment, STATUS};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::ids;
 use crate::platform::tmf::money::TmfMoney;
-use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, money, official, time};
 
 const COLLECTION: &str = "/payment/v4/payment";
@@ -48,9 +47,8 @@ fn payments(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, payments) = listing::page(&service.platform.db, &cx, &query).await?;
     let items = payments.iter().map(body_of).collect();
     Ok(resource::listed(COLLECTION, &pairs, &query, total, items))
@@ -166,26 +164,10 @@ fn body_of(payment: &Payment) -> Value {
     }
     body["paymentDate"] = json!(time::format(attempt.attempted_at));
     body["totalAmount"] = amount.clone();
-    body["account"] = json!({
-        "id": payment.account_id,
-        "name": "Prepaid account",
-        "@type": "AccountRef",
-        "@referredType": "PartyAccount",
-    });
-    body["payer"] = json!({
-        "id": attempt.customer_id,
-        "href": format!("/tmf-api/customerManagement/v4/customer/{}", attempt.customer_id),
-        "role": "customer",
-        "@type": "RelatedParty",
-        "@referredType": "Customer",
-    });
-    body["paymentMethod"] = match (&attempt.method_id, &payment.card) {
-        (Some(id), Some(card)) => {
-            let href = format!("/tmf-api/paymentMethod/v4/paymentMethod/{id}");
-            json!({ "id": id, "href": href, "name": card, "@type": "PaymentMethodRef", "@referredType": "TokenizedCard" })
-        }
-        (None, _) | (_, None) => json!({ "name": "none", "@type": "PaymentMethod" }),
-    };
+    body["account"] = account_ref(&payment.account_id);
+    body["payer"] = customer_ref(attempt.customer_id.as_str());
+    body["paymentMethod"] =
+        method_ref(attempt.method_id.as_ref().map(PaymentMethodId::as_str), payment.card.as_deref());
     body["paymentItem"] = json!([{
         "id": "1",
         "totalAmount": amount,
@@ -195,6 +177,33 @@ fn body_of(payment: &Payment) -> Value {
     merge::echo(&mut body, &payment.attributes);
     body["@type"] = json!("Payment");
     body
+}
+
+/// The account that a payment or a refund belongs to.
+fn account_ref(account_id: &str) -> Value {
+    json!({ "id": account_id, "name": "Prepaid account", "@type": "AccountRef", "@referredType": "PartyAccount" })
+}
+
+/// The customer who pays, or gets back what was paid.
+fn customer_ref(customer_id: &str) -> Value {
+    json!({
+        "id": customer_id,
+        "href": format!("/tmf-api/customerManagement/v4/customer/{customer_id}"),
+        "role": "customer",
+        "@type": "RelatedParty",
+        "@referredType": "Customer",
+    })
+}
+
+/// The card that is charged or credited; a charge that found none has none.
+fn method_ref(method_id: Option<&str>, card: Option<&str>) -> Value {
+    match (method_id, card) {
+        (Some(id), Some(card)) => {
+            let href = format!("/tmf-api/paymentMethod/v4/paymentMethod/{id}");
+            json!({ "id": id, "href": href, "name": card, "@type": "PaymentMethodRef", "@referredType": "TokenizedCard" })
+        }
+        (None, _) | (_, None) => json!({ "name": "none", "@type": "PaymentMethod" }),
+    }
 }
 
 fn status(status: AttemptStatus) -> &'static str {

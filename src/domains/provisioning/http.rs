@@ -14,9 +14,7 @@ use crate::domains::provisioning::model::Task;
 use crate::domains::provisioning::port::{TaskId, TaskState};
 use crate::domains::provisioning::store::monitors::{self, STATES};
 use crate::domains::provisioning::{Service, store};
-use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 
 const MONITORS: &str = "/tmf-api/ServiceActivationAndConfiguration/v4/monitor";
 const SERVICES: &str = "/tmf-api/ServiceActivationAndConfiguration/v4/service";
@@ -32,9 +30,8 @@ pub fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, tasks) = monitors::page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(MONITORS, &pairs, &query, total, tasks.iter().map(body).collect()))
 }

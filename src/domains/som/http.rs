@@ -19,10 +19,8 @@ use crate::domains::som::port::{
     ServiceView,
 };
 use crate::domains::som::store::views;
-use crate::platform::error::Error;
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::time;
 
 const SERVICE_ORDERS: &str = "/tmf-api/serviceOrdering/v4/serviceOrder";
@@ -73,9 +71,8 @@ async fn create_order(State(service): State<Arc<Service>>, request: Request) -> 
 async fn list_orders(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, orders) = views::order_page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(SERVICE_ORDERS, &pairs, &query, total, orders.iter().map(order_body).collect()))
 }
@@ -93,9 +90,8 @@ async fn retrieve_order(
 async fn list_services(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, services) = views::service_page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(SERVICES, &pairs, &query, total, services.iter().map(service_body).collect()))
 }

@@ -16,7 +16,7 @@ use crate::platform::http::ApiError;
 use crate::platform::http::layers::Caller;
 use crate::platform::idempotency::IdempotencyRequest;
 use crate::platform::ids::MalformedId;
-use crate::platform::tmf::query;
+use crate::platform::tmf::query::{self, ListQuery, Paging};
 
 /// Largest body that is read. The biggest legitimate one is a product order of a few kilobytes.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -235,6 +235,23 @@ impl<S: Sync> FromRequestParts<S> for ApiQuery {
             Some((name, _)) => Err(ApiError::invalid(name.replace('\0', ""), "NUL characters are not accepted")),
             None => Ok(Self(pairs)),
         }
+    }
+}
+
+/// What a TMF list is asked for: the query, and what it means.
+#[derive(Debug)]
+pub struct ListRequest {
+    /// As they came; the links of the page repeat them.
+    pub pairs: Vec<(String, String)>,
+    pub query: ListQuery,
+}
+
+impl<S: Sync> FromRequestParts<S> for ListRequest {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let ApiQuery(pairs) = ApiQuery::from_request_parts(parts, state).await?;
+        let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
+        Ok(Self { pairs, query })
     }
 }
 

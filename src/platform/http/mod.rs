@@ -11,5 +11,5 @@ pub mod layers;
 pub mod resource;
 
 pub use error::ApiError;
-pub use extract::{Administrator, ApiJson, ApiPath, ApiQuery, Reader, Recorder, Writer};
+pub use extract::{Administrator, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, Recorder, Writer};
 pub use layers::{Caller, Edge, Limits};

@@ -15,17 +15,15 @@ use crate::domains::catalog::store::category::{self as store, CategoryRow};
 use crate::platform::context::Scope;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::ids::MalformedId;
-use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, official, time};
 
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
     Ok(resource::listed(CATEGORIES, &pairs, &query, total, items))

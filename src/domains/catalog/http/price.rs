@@ -15,8 +15,7 @@ use crate::domains::catalog::store::price::{self as store, PriceRow};
 use crate::platform::context::Scope;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::{merge, money, official, time};
 
 /// Ours to give.
@@ -28,9 +27,8 @@ const FIXED: &[&str] = &["priceType", "recurringChargePeriodType", "recurringCha
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
     Ok(resource::listed(PRICES, &pairs, &query, total, items))

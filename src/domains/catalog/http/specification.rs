@@ -13,18 +13,16 @@ use crate::domains::catalog::model::SpecificationChange;
 use crate::domains::catalog::port::SpecificationId;
 use crate::domains::catalog::store::specification::{self as store, SpecificationRow};
 use crate::platform::context::Scope;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::{merge, official, time};
 
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
     Ok(resource::listed(SPECIFICATIONS, &pairs, &query, total, items))

@@ -12,8 +12,7 @@ use super::Service;
 use super::store::{self, Message};
 use crate::domains::crm::port::{MessageId, MessageState, Template};
 use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::time;
 
 const COLLECTION: &str = "/tmf-api/communicationManagement/v4/communicationMessage";
@@ -29,9 +28,8 @@ pub fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, messages) = store::page(&service.platform.db, &cx, &query).await?;
     let items = messages.into_iter().map(|message| service.resource_of(message)).collect();
     Ok(resource::listed(COLLECTION, &pairs, &query, total, items))

@@ -14,10 +14,8 @@ use super::model::{Customer, Medium};
 use super::store;
 use crate::domains::crm::Service;
 use crate::domains::crm::port::CustomerId;
-use crate::platform::error::Error;
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, Writer, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, Writer, resource};
 use crate::platform::tmf::{shape, time};
 
 const COLLECTION: &str = "/tmf-api/customerManagement/v4/customer";
@@ -41,9 +39,8 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, mut query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let mut query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     store::lower_addresses(&mut query);
     let (total, customers) = store::page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, customers.into_iter().map(resource_of).collect()))

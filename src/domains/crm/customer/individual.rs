@@ -15,8 +15,7 @@ use super::store;
 use crate::domains::crm::Service;
 use crate::domains::crm::port::{KycStatus, PartyId};
 use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 
 const COLLECTION: &str = "/tmf-api/party/v4/individual";
 
@@ -31,9 +30,8 @@ pub(in crate::domains::crm) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, mut query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let mut query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     store::lower_addresses(&mut query);
     let (total, persons) = store::individuals(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, persons.into_iter().map(resource_of).collect()))

@@ -17,9 +17,8 @@ use crate::domains::crm::port::{CustomerId, Direction, InteractionId};
 use crate::platform::context::Channel;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::ids::MalformedId;
-use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, official, time};
 
 const COLLECTION: &str = "/tmf-api/partyInteraction/v4/partyInteraction";
@@ -38,9 +37,8 @@ pub(in crate::domains::crm) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, lines) = store::listed(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, lines.iter().map(body).collect()))
 }

@@ -13,8 +13,7 @@ use super::store::{self, ResourceRow, STATUS};
 use crate::domains::crm::Service;
 use crate::domains::crm::port::ResourceId;
 use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::time;
 
 const COLLECTION: &str = "/tmf-api/resourceInventoryManagement/v4/resource";
@@ -30,9 +29,8 @@ pub(in crate::domains::crm) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, rows.iter().map(body).collect()))
 }

@@ -13,8 +13,7 @@ use crate::domains::mediation::port::UsageSpecificationId;
 use crate::domains::mediation::store::specifications;
 use crate::domains::rating::port::UsageType;
 use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 
 const COLLECTION: &str = "/tmf-api/usageManagement/v4/usageSpecification";
 
@@ -44,9 +43,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, kinds) = specifications::page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, kinds.into_iter().map(body).collect()))
 }

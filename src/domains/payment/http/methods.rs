@@ -17,8 +17,7 @@ use crate::domains::payment::port::PaymentMethodId;
 use crate::domains::payment::store::methods;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
-use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, Reader, Writer, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, Writer, resource};
 use crate::platform::tmf::{official, time};
 
 const COLLECTION: &str = "/tmf-api/paymentMethod/v4/paymentMethod";
@@ -34,9 +33,8 @@ pub(in crate::domains::payment) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, found) = methods::page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, found.iter().map(body).collect()))
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use super::{reference, text};
+use super::{account_ref, customer_ref, method_ref, reference, text};
 use crate::domains::payment::Service;
 use crate::domains::payment::policy;
 use crate::domains::payment::port::{AttemptId, RefundId, RefundStatus};
@@ -18,10 +18,9 @@ use crate::domains::payment::store::{attempts, refunds};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::idempotency;
 use crate::platform::tmf::money::TmfMoney;
-use crate::platform::tmf::query::{ListQuery, Paging};
 use crate::platform::tmf::{merge, money, official, time};
 
 const COLLECTION: &str = "/payment/v4/refund";
@@ -43,9 +42,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, refunds) = refund_listing::page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, refunds.iter().map(body_of).collect()))
 }
@@ -171,32 +169,15 @@ fn body_of(refund: &ShownRefund) -> Value {
     body["refundDate"] = json!(time::format(refund.requested_at));
     body["amount"] = amount.clone();
     body["totalAmount"] = amount;
-    body["account"] = json!({
-        "id": refund.account_id,
-        "name": "Prepaid account",
-        "@type": "AccountRef",
-        "@referredType": "PartyAccount",
-    });
-    body["requestor"] = json!({
-        "id": refund.customer_id,
-        "href": format!("/tmf-api/customerManagement/v4/customer/{}", refund.customer_id),
-        "role": "customer",
-        "@type": "RelatedParty",
-        "@referredType": "Customer",
-    });
+    body["account"] = account_ref(&refund.account_id);
+    body["requestor"] = customer_ref(&refund.customer_id);
     body["payment"] = json!({
         "id": refund.attempt_id,
         "href": format!("/payment/v4/payment/{}", refund.attempt_id),
         "@type": "PaymentRef",
         "@referredType": "Payment",
     });
-    body["paymentMethod"] = match (&refund.method_id, &refund.card) {
-        (Some(id), Some(card)) => {
-            let href = format!("/tmf-api/paymentMethod/v4/paymentMethod/{id}");
-            json!({ "id": id, "href": href, "name": card, "@type": "PaymentMethodRef", "@referredType": "TokenizedCard" })
-        }
-        (None, _) | (_, None) => json!({ "name": "none", "@type": "PaymentMethod" }),
-    };
+    body["paymentMethod"] = method_ref(refund.method_id.as_deref(), refund.card.as_deref());
     merge::echo(&mut body, &refund.attributes);
     body["@type"] = json!("Refund");
     body

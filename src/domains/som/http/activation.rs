@@ -13,9 +13,7 @@ use super::service_body;
 use crate::domains::som::Service;
 use crate::domains::som::port::{ServiceId, ServiceView};
 use crate::domains::som::store::views;
-use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 
 const SERVICES: &str = "/tmf-api/ServiceActivationAndConfiguration/v4/service";
 
@@ -29,9 +27,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, services) = views::service_page(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(SERVICES, &pairs, &query, total, services.iter().map(body).collect()))
 }

@@ -13,8 +13,7 @@ use crate::domains::subscription::Service;
 use crate::domains::subscription::port::BucketId;
 use crate::domains::subscription::store::listing::{self, BUCKET_STATUS, BucketRow, USAGE_TYPE};
 use crate::platform::error::Error;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::time;
 
 pub(super) fn router(service: Arc<Service>) -> Router {
@@ -27,9 +26,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = listing::buckets(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(BUCKETS, &pairs, &query, total, rows.iter().map(|row| body(row, cx.now)).collect()))
 }

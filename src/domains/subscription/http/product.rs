@@ -14,8 +14,7 @@ use crate::domains::subscription::Service;
 use crate::domains::subscription::port::SubscriptionId;
 use crate::domains::subscription::store::listing::{self, PRODUCT_STATUS, ProductRow};
 use crate::platform::error::{Error, Result};
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::{money, time};
 
 pub(super) fn router(service: Arc<Service>) -> Router {
@@ -28,9 +27,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = listing::products(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
     Ok(resource::listed(PRODUCTS, &pairs, &query, total, items))

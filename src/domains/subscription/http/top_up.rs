@@ -17,8 +17,7 @@ use crate::domains::subscription::store::listing::{self, TOP_UP_STATUS, TopUpRow
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
-use crate::platform::http::{ApiError, ApiPath, ApiQuery, Reader, resource};
-use crate::platform::tmf::query::{ListQuery, Paging};
+use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 use crate::platform::tmf::{merge, official, time};
 
 const COLLECTION: &str = "/tmf-api/prepayBalanceManagement/v4/topupBalance";
@@ -39,9 +38,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 async fn list(
     State(service): State<Arc<Service>>,
     Reader(cx): Reader,
-    ApiQuery(pairs): ApiQuery,
+    ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
-    let query = ListQuery::parse(&pairs, Paging::default()).map_err(Error::from)?;
     let (total, rows) = listing::top_ups(&service.platform.db, &cx, &query).await?;
     Ok(resource::listed(COLLECTION, &pairs, &query, total, rows.iter().map(body).collect()))
 }
