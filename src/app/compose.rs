@@ -25,6 +25,7 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::Result;
+use crate::platform::http::gates::Gate;
 use crate::platform::hub::{Hubs, Sender};
 use crate::platform::scheduler::{Scheduler, Ticks};
 use crate::platform::{Platform, audit, clock, housekeeping, retention, trace};
@@ -69,10 +70,10 @@ pub struct App {
     consumption: Arc<mediation::Consumption>,
 }
 
-/// Makes the services. Call inside a runtime: mediation starts its batcher.
+/// Makes the services. Call inside a runtime.
 ///
 /// # Errors
-/// When the mail server's configuration cannot be used.
+/// When the mail server's configuration cannot be used, or the system gives usage no thread.
 pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let gateway = Arc::new(MockGateway::new(platform.db.clone(), platform.ids.clone()));
 
@@ -108,7 +109,9 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let som =
         Arc::new(som::Service::new(platform.clone(), catalog.clone(), com.clone(), crm.clone(), provisioning.clone()));
     crm.attach_keepers(vec![com.clone(), som.clone()]);
-    let mediation = Arc::new(mediation::Service::new(platform.clone()));
+    let mediation = mediation::Service::new(platform.clone())
+        .map_err(|source| StartError::Io { what: "the thread of usage", source })?;
+    let mediation = Arc::new(mediation);
     let consumption = Arc::new(mediation::Consumption::new(platform.clone(), subscription.clone()));
 
     let ticks = housekeeping::ticks(&platform.db)
@@ -243,6 +246,11 @@ impl App {
             .merge(self.subscription.handlers())
             .merge(self.mediation.handlers())
             .hub(Sender::new(self.services.platform.clone(), TOPICS))
+    }
+
+    /// The paths that take nothing more while too much waits behind them.
+    pub fn gates(&self) -> Vec<Gate> {
+        vec![mediation::gate(self.mediation.clone())]
     }
 
     /// All routes behind the perimeter.

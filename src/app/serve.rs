@@ -20,6 +20,7 @@ use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
 use crate::platform::http::connections::{self, Bounds};
+use crate::platform::http::gates::Gates;
 use crate::platform::http::{Edge, Limits, health, layers};
 use crate::platform::perimeter::TokenMap;
 use crate::platform::{Platform, clock, partitions, replica, telemetry, trace};
@@ -89,8 +90,8 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         let listener = listen(config.api_addr).await?;
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
         let router = api(&app, tokens, platform, metrics);
-        let stopping = stop.clone();
-        tasks.spawn(connections::serve(listener, router, Bounds::default(), stopping));
+        let gates = Gates::new(app.gates(), platform.ids.clone());
+        tasks.spawn(connections::serve(listener, router, gates, Bounds::default(), stop.clone()));
         Some(addr)
     } else {
         None

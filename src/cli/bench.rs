@@ -4,8 +4,8 @@
 //! does not get. It makes its own customers and lines through operations, and leaves them there.
 
 mod connection;
-mod cpu;
 mod load;
+mod meter;
 mod overload;
 mod prepare;
 mod reading;
@@ -19,8 +19,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use connection::{Fault, Target};
-use cpu::CpuArgs;
 use load::{Excess, Load, Report};
+use meter::MeterArgs;
 
 use super::Global;
 use super::console::Console;
@@ -38,7 +38,7 @@ pub struct BenchArgs {
     #[command(subcommand)]
     what: What,
     #[command(flatten)]
-    cpu: CpuArgs,
+    meter: MeterArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -65,11 +65,11 @@ Examples:
     /// Read by id with nothing else going on, find the usage maximum, and read again at half of it
     #[command(after_help = "\
 Examples:
-  bss bench mixed --readers 4 --connections 128
+  bss bench mixed --readers 32 --connections 128
   bss bench mixed --lines 500 --seconds 30")]
     Mixed {
         /// Connections that read
-        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=512))]
+        #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
         readers: u16,
         #[command(flatten)]
         load: LoadArgs,
@@ -92,6 +92,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   bss bench usage --connections 128 --lines 500
+  bss bench usage --per-second 5000 --seconds 1200 --server-pid 4242
   bss bench usage --lines 1 --standing 100000 -o json")]
     Usage {
         #[command(flatten)]
@@ -101,15 +102,18 @@ Examples:
         /// Lines in service that take part beside them, as scripts/fill-lines.sh makes them
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
         standing: u32,
+        /// Events that are sent in a second; without it as many as are answered
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        per_second: Option<u32>,
     },
     /// Find the usage maximum, send three times that, and look five seconds later whether all is as before
     #[command(after_help = "\
 Examples:
-  bss bench overload --connections 1500 --seconds 60
-  bss bench overload --lines 500 --json")]
+  bss bench overload --seconds 60
+  bss bench overload --connections 1500 --lines 500 --json")]
     Overload {
-        /// Connections that the flood comes over
-        #[arg(long, default_value_t = 1500, value_parser = clap::value_parser!(u16).range(1..=8192))]
+        /// Connections that the flood comes over: three times as many as find the maximum, unless said otherwise
+        #[arg(long, default_value_t = 3 * NORMAL_CONNECTIONS, value_parser = clap::value_parser!(u16).range(1..=8192))]
         connections: u16,
         #[command(flatten)]
         time: TimeArgs,
@@ -210,7 +214,7 @@ pub(super) async fn run(
     let format = if args.what.wants_json() { Format::Json } else { global.output };
     let wanted = Wanted::new(&Global { output: format, ..global.clone() })?;
     let token = server.token.as_ref().map_or("", Token::reveal);
-    let measured = match Target::new(server.url.as_str(), token, args.cpu.meter()) {
+    let measured = match Target::new(server.url.as_str(), token, args.meter.meter()) {
         Ok(target) => measure(args.what, &target).await,
         Err(fault) => Err(fault),
     };
@@ -247,9 +251,9 @@ async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
             return overload::measure(target, normal, time.load(connections), lines.count()).await;
         }
         What::Signup { connections, time } => signup::measure(target, time.load(connections)).await?,
-        What::Usage { load, lines, standing } => {
+        What::Usage { load, lines, standing, per_second } => {
             let standing = usize::try_from(standing).unwrap_or(usize::MAX);
-            usage::measure(target, load.load(), lines.count(), standing).await?
+            usage::measure(target, load.load(), lines.count(), standing, per_second.map(f64::from)).await?
         }
         What::Renewal { lines, standing, .. } => {
             renewal::measure(target, lines.count(), usize::try_from(standing).unwrap_or(usize::MAX)).await?

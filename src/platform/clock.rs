@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Datelike as _, SubsecRound as _, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
+use sqlx::{FromRow, PgConnection};
 
 use crate::platform::context::Context;
 use crate::platform::db::{Db, execute, sql};
@@ -55,7 +56,7 @@ pub enum Mode {
     Frozen,
 }
 
-#[derive(Debug, Clone, Default, FromQueryResult)]
+#[derive(Debug, Clone, Default, FromQueryResult, FromRow)]
 struct Row {
     offset_ms: i64,
     frozen_at: Option<DateTime<Utc>>,
@@ -97,6 +98,14 @@ impl Clock {
             // Shared with whoever asks at the same time, never kept: an advance that was answered is seen by all.
             Some(control) => Ok(control.reads.ask(()).await?.unwrap_or_default().now()),
         }
+    }
+
+    /// As [`Self::now`], over the connection of a unit of work that asks for nobody else.
+    pub async fn now_over(&self, connection: &mut PgConnection) -> Result<DateTime<Utc>> {
+        if self.control.is_none() {
+            return Ok(wall());
+        }
+        Ok(sqlx::query_as(READ).fetch_optional(connection).await?.unwrap_or_else(Row::default).now())
     }
 
     pub async fn state(&self) -> Result<ClockState> {
@@ -200,10 +209,10 @@ fn beyond(pointer: &str) -> Error {
     Error::invalid(pointer, "takes product time out of the years 1 to 9999")
 }
 
+const READ: &str = "select offset_ms, frozen_at from platform.product_clock";
+
 async fn read(connection: &impl ConnectionTrait) -> Result<Row> {
-    let row =
-        Row::find_by_statement(sql!("select offset_ms, frozen_at from platform.product_clock")).one(connection).await?;
-    Ok(row.unwrap_or_default())
+    Ok(Row::find_by_statement(sql!(READ)).one(connection).await?.unwrap_or_default())
 }
 
 /// Reads `45s`, `15m`, `2h` or `30d`: an integer and one unit, nothing compound, never negative.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::routing::get;
+use axum::http::Method;
+use axum::routing::{get, post};
 use bss::platform::http::connections::{self, Bounds};
+use bss::platform::http::gates::{Gate, Gates};
+use bss::platform::ids::Ids;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -40,9 +43,11 @@ impl Server {
         let routes = Router::new()
             .route("/small", get(async || "small"))
             .route("/slow", get(async || tokio::time::sleep(SHORT).await))
-            .route("/large", get(async || "x".repeat(LARGE)));
+            .route("/large", get(async || "x".repeat(LARGE)))
+            .route("/full", post(async || "room"));
+        let gates = Gates::new(vec![Gate::new(Method::POST, "/full", || true)], Ids::default());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(connections::serve(listener, routes, bounds, stop.clone()));
+        let task = tokio::spawn(connections::serve(listener, routes, gates, bounds, stop.clone()));
         Self { address, stop, task }
     }
 
@@ -141,4 +146,18 @@ async fn the_server_says_where_it_listens_when_any_port_would_do() {
     let ready = Client::plain().get(format!("{said}/health/ready")).send().await.expect("it answers where it says");
     assert_eq!(ready.status(), 200, "{said}");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_full_is_refused_before_its_body_is_read_and_the_connection_goes_on() {
+    let server = Server::start(Bounds::default()).await;
+    let mut stream = server.send("POST /full HTTP/1.1\r\nHost: bss\r\nContent-Length: 4\r\n\r\n").await;
+    let mut answer = vec![0; 32 * 1024];
+    let length = stream.read(&mut answer).await.expect("it answers what has not sent its body yet");
+    let answer = String::from_utf8_lossy(&answer[..length]).to_ascii_lowercase();
+    assert!(answer.starts_with("http/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
+    assert!(server.ask("/small").await.ends_with("small"), "another path has room");
+    let refused = server.send("POST /full HTTP/1.1\r\nHost: bss\r\nContent-Length: 4\r\n\r\nbodyGET /small HTTP/1.1\r\nHost: bss\r\nConnection: close\r\n\r\n").await;
+    let both = rest(refused).await;
+    assert!(both.contains(" 503 ") && both.ends_with("small"), "the connection serves what comes next: {both}");
 }

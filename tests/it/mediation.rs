@@ -27,7 +27,7 @@ impl Usage {
     }
 
     fn on(platform: Platform) -> Self {
-        let service = Arc::new(Service::new(platform.clone()));
+        let service = Arc::new(Service::new(platform.clone()).expect("the system gives a thread"));
         Self { platform, service }
     }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::cpu::Meter;
+use super::meter::Meter;
 
 /// Why a step did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]

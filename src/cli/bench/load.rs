@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, Fault, Target};
-use super::cpu::{Meter, Spent};
+use super::meter::{Meter, Resident, Spent};
 
 /// How much load, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,9 @@ pub(super) trait Worker: Send + 'static {
 
 /// Ten minutes; what takes longer counts as that.
 const LATENCY_MAX_US: u64 = 600_000_000;
+
+/// How often the server's memory is read.
+const MEMORY_EVERY: Duration = Duration::from_secs(1);
 
 /// Latencies in microseconds.
 type Latencies = Histogram<u64>;
@@ -107,12 +110,20 @@ impl Load {
         }
         tokio::time::sleep_until(begin.into()).await;
         let before = meter.map(Meter::read);
+        let mut resident = None;
         let mut total = Tally::new(self.excess);
-        while let Some(tally) = running.join_next().await {
-            total.add(tally.map_err(|error| Fault::Answer(format!("a worker ended: {error}")))?);
+        let mut look = tokio::time::interval(MEMORY_EVERY);
+        loop {
+            tokio::select! {
+                tally = running.join_next() => match tally {
+                    Some(tally) => total.add(tally.map_err(|error| Fault::Answer(format!("a worker ended: {error}")))?),
+                    None => break,
+                },
+                _ = look.tick() => resident = Resident::and(resident, meter.and_then(Meter::resident)),
+            }
         }
-        let spent = before.zip(meter).map(|(before, meter)| meter.read().since(before));
-        Ok(Report::of(what, self.connections, self.measured, total, spent))
+        let cost = before.zip(meter).map(|(before, meter)| Cost { spent: meter.read().since(before), resident });
+        Ok(Report::of(what, self.connections, self.measured, total, cost))
     }
 }
 
@@ -136,6 +147,14 @@ async fn work<W: Worker>(mut worker: W, begin: Instant, end: Instant, excess: Ex
     }
 }
 
+/// What a load cost the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) spent: Spent,
+    /// None where only the end was seen.
+    pub(super) resident: Option<Resident>,
+}
+
 /// What a load saw.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -150,12 +169,12 @@ pub(super) struct Report {
     /// Where that was asked for: requests refused because there were too many, and the 99th percentile of those answers in
     /// milliseconds.
     refused: Option<(u64, f64)>,
-    spent: Option<Spent>,
+    cost: Option<Cost>,
 }
 
 impl Report {
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a benchmark")]
-    fn of(what: &'static str, connections: usize, measured: Duration, tally: Tally, spent: Option<Spent>) -> Self {
+    fn of(what: &'static str, connections: usize, measured: Duration, tally: Tally, cost: Option<Cost>) -> Self {
         let ms = |micros: u64| micros as f64 / 1000.0;
         let l = &tally.latencies;
         Self {
@@ -169,7 +188,7 @@ impl Report {
                 .map(|[a, b, c]| [a, b, c, ms(l.max())]),
             refused: (tally.excess == Excess::Refused)
                 .then(|| (tally.refused.len(), ms(tally.refused.value_at_quantile(0.99)))),
-            spent,
+            cost,
         }
     }
 
@@ -190,7 +209,7 @@ impl Report {
             first_error: None,
             latencies_ms: None,
             refused: None,
-            spent,
+            cost: spent.map(|spent| Cost { spent, resident: None }),
         }
     }
 
@@ -202,8 +221,15 @@ impl Report {
     /// Microseconds of processor time per success: the server's and the database's.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     fn cpu_us(&self) -> Option<[f64; 2]> {
-        let Spent { server, database } = self.spent?;
+        let Spent { server, database } = self.cost?.spent;
         Some([server, database].map(|spent| spent.as_secs_f64() * 1e6 / self.succeeded.max(1) as f64))
+    }
+
+    /// The server's resident memory in MiB: at the first reading, the most, and at the last one.
+    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
+    fn resident_mib(&self) -> Option<[f64; 3]> {
+        let Resident { first, most, last } = self.cost?.resident?;
+        Some([first, most, last].map(|kib| kib as f64 / 1024.0))
     }
 
     pub(super) const fn exit_code(&self) -> u8 {
@@ -227,6 +253,9 @@ impl Report {
         }
         if let Some([server, database]) = self.cpu_us() {
             report["cpuMicrosecondsEach"] = json!({ "server": server, "database": database });
+        }
+        if let Some([first, most, last]) = self.resident_mib() {
+            report["residentMib"] = json!({ "first": first, "most": most, "last": last });
         }
         if let Some(error) = &self.first_error {
             report["firstError"] = json!(error);
@@ -252,6 +281,9 @@ impl Report {
         }
         if let Some([server, database]) = self.cpu_us() {
             text.push_str(&format!("cpu each: server {server:.0} us, database {database:.0} us\n"));
+        }
+        if let Some([first, most, last]) = self.resident_mib() {
+            text.push_str(&format!("resident: first {first:.0} MiB, most {most:.0} MiB, last {last:.0} MiB\n"));
         }
         if let Some(error) = &self.first_error {
             text.push_str(&format!("first error: {error}\n"));

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::connection::{Connection, Fault, Target};
-use super::cpu;
 use super::load::Report;
+use super::meter;
 use super::prepare::{self, Line};
 
 /// Longest wait for the last renewal.
@@ -20,7 +20,7 @@ pub(super) async fn measure(target: &Target, count: usize, standing: usize) -> R
     let mut connection = target.connect().await?;
     connection.op("clock.advance", &json!({ "duration": "30d" })).await?;
     connection.op("clock.advance", &json!({ "duration": "1m" })).await?;
-    let before = target.meter().map(cpu::Meter::read);
+    let before = target.meter().map(meter::Meter::read);
     let started = Instant::now();
     while !tick(&mut connection).await? && started.elapsed() < PATIENCE {}
     while is_busy(&connection.op("queue.status", &json!({})).await?) && started.elapsed() < PATIENCE {

@@ -11,10 +11,16 @@ use super::load::{self, Load, Report};
 use super::prepare;
 
 /// One sample over `lines` that are signed up for it and up to `standing` others.
-pub(super) async fn measure(target: &Target, load: Load, lines: usize, standing: usize) -> Result<Report, Fault> {
+pub(super) async fn measure(
+    target: &Target,
+    load: Load,
+    lines: usize,
+    standing: usize,
+    per_second: Option<f64>,
+) -> Result<Report, Fault> {
     let others = prepare::standing(target, standing).await?;
     let usage = Usage::prepare(target, lines).await?.with(others);
-    load.drive("usage", target.meter(), usage.workers(target, load, None).await?).await
+    load.drive("usage", target.meter(), usage.workers(target, load, per_second).await?).await
 }
 
 /// Lines that are used, by one run of the bench.

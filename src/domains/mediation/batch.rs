@@ -97,9 +97,9 @@ pub(super) async fn run(
     jobs: &[Job],
     contention: Contention,
 ) -> Result<Vec<Outcome>> {
-    let now = platform.clock.now().await?;
     let recorded_at = wall();
-    let mut tx = platform.db.work_pool().begin_with(BEGIN).await?;
+    let mut tx = platform.db.usage_pool().begin_with(BEGIN).await?;
+    let now = platform.clock.now_over(&mut tx).await?;
     let mut batch = Batch::open(&mut tx, jobs, contention, now).await?;
     batch.claim(&mut tx, recorded_at).await?;
     batch.read_balances(&mut tx).await?;

@@ -5,16 +5,22 @@
 //! nobody takes turns. When there are more, a line has a lane of its own, so that two batches do not fight for it. A lane takes what waits, runs it as one batch, answers, and takes what has gathered meanwhile. What could not be done
 //! there (the line is held by somebody else, the batch failed) is finished beside the lane, so that neighbours never wait
 //! for it. Every queue is bounded: when one is full the answer is "unavailable", at once.
+//!
+//! All of it runs on a thread of its own. Where thousands of requests are turned away, a batch does not take its turn behind
+//! each of them at every step; and where a batch is worked out, no reader waits until that is done.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::batch::{self, Job, Outcome};
 use super::model::NewUsage;
@@ -32,9 +38,9 @@ const LANES: usize = 2;
 /// Events that wait, over all lanes, those of imports included.
 const QUEUE_MAX: usize = 4096;
 
-/// Online events that are in work or wait. Twice as many as a server of two cores needs to be busy; whoever comes beyond
-/// that would only make all of them wait longer, and is told at once to come again.
-const ONLINE_MAX: usize = 256;
+/// Online events that are in work or wait: as many as keep a server of two cores busy. Whoever comes beyond that would only
+/// make all of them wait longer, and is told at once to come again.
+const ONLINE_MAX: usize = 128;
 
 /// Up to so many callers are served by the first lane alone.
 const FEW: usize = 48;
@@ -79,26 +85,36 @@ pub(super) struct Batcher {
 }
 
 impl Batcher {
-    /// Starts the lanes. Call inside a runtime.
-    pub(super) fn start(platform: &Platform) -> Self {
+    /// Starts the lanes on their thread. Call inside the runtime of the callers.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn start(platform: &Platform) -> io::Result<Self> {
+        let tasks = TaskTracker::new();
         let engine = Arc::new(Engine {
             platform: platform.clone(),
             strangers: Strangers::default(),
             repairs: Arc::new(Semaphore::new(REPAIRS_MAX)),
+            tasks: tasks.clone(),
+            callers: Handle::current(),
         });
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let lanes = (0..LANES).map(|_| {
             let (entrance, queue) = mpsc::channel(QUEUE_MAX / LANES);
             let company = Arc::new(AtomicUsize::new(0));
             let lane = Lane { engine: Arc::clone(&engine), queue, minted: Vec::new(), company: Arc::clone(&company) };
-            tokio::spawn(lane.run());
+            tasks.spawn_on(lane.run(), runtime.handle());
             Entrance { queue: entrance, company }
         });
-        Self { lanes: lanes.collect(), online: Semaphore::new(ONLINE_MAX) }
+        let lanes = lanes.collect();
+        tasks.close();
+        std::thread::Builder::new().name("usage".to_owned()).spawn(move || runtime.block_on(tasks.wait()))?;
+        Ok(Self { lanes, online: Semaphore::new(ONLINE_MAX) })
     }
 
-    /// Refuses a caller whom [`Self::submit_online`] would refuse, before anything is read of what it sends.
-    pub(super) fn has_room(&self) -> Result<()> {
-        if self.online.available_permits() == 0 { Err(shed()) } else { Ok(()) }
+    /// Whether [`Self::submit_online`] would refuse whoever comes now.
+    pub(super) fn is_full(&self) -> bool {
+        self.online.available_permits() == 0
     }
 
     /// As [`Self::submit`], for a caller on the line: with too many before it, it is refused at once.
@@ -134,8 +150,13 @@ fn hash(msisdn: &str) -> usize {
 }
 
 fn shed() -> Error {
-    metrics::counter!("bss_usage_shed_total").increment(1);
+    count_shed();
     Error::unavailable("Too much usage waits; try again shortly")
+}
+
+/// Notes that an event was turned away.
+pub(super) fn count_shed() {
+    metrics::counter!("bss_usage_shed_total").increment(1);
 }
 
 fn pending() -> Error {
@@ -195,7 +216,7 @@ impl Lane {
     async fn mint(&mut self, count: usize) -> Result<()> {
         if self.minted.len() < count {
             let block = i64::try_from(MINT_BLOCK.max(count)).unwrap_or(i64::MAX);
-            let mut connection = self.engine.platform.db.work_pool().acquire().await?;
+            let mut connection = self.engine.platform.db.usage_pool().acquire().await?;
             self.minted = store::mint(&mut connection, block).await?;
             // Taken from the end: the lowest first.
             self.minted.reverse();
@@ -218,6 +239,10 @@ struct Engine {
     platform: Platform,
     strangers: Strangers,
     repairs: Arc<Semaphore>,
+    /// The lanes, and what is finished beside them: the thread ends after the last.
+    tasks: TaskTracker,
+    /// Where the callers wait.
+    callers: Handle,
 }
 
 impl Engine {
@@ -228,8 +253,7 @@ impl Engine {
             Ok(outcomes) => self.deliver(jobs, outcomes),
             Err(error) => {
                 tracing::warn!(events = jobs.len(), error = cause(&error), "usage batch failed, run again");
-                let engine = Arc::clone(self);
-                tokio::spawn(async move { engine.repair(jobs).await });
+                self.tasks.spawn(Arc::clone(self).repair(jobs));
             }
         }
     }
@@ -243,19 +267,25 @@ impl Engine {
     /// Hands out the answers; events of held lines go on beside the lane, each line for itself.
     fn deliver(self: &Arc<Self>, jobs: Vec<Job>, outcomes: Vec<Outcome>) {
         let mut held: Vec<Vec<Job>> = Vec::new();
+        let mut answered = Vec::with_capacity(jobs.len());
         for (job, outcome) in jobs.into_iter().zip(outcomes) {
             match outcome {
-                // A caller who has gone does not want the answer any more.
-                Outcome::Answered(answer) => drop(job.reply.send(answer)),
+                Outcome::Answered(answer) => answered.push((job.reply, answer)),
                 Outcome::Busy => match held.iter_mut().find(|line| line[0].number() == job.number()) {
                     Some(line) => line.push(job),
                     None => held.push(vec![job]),
                 },
             }
         }
+        // Once across the threads for all of them, instead of once for each.
+        self.callers.spawn(async move {
+            for (reply, answer) in answered {
+                // A caller who has gone does not want the answer any more.
+                let _ = reply.send(answer);
+            }
+        });
         for line in held {
-            let engine = Arc::clone(self);
-            tokio::spawn(async move { engine.wait_for_line(line).await });
+            self.tasks.spawn(Arc::clone(self).wait_for_line(line));
         }
     }
 

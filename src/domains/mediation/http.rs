@@ -6,7 +6,7 @@ mod specification;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -15,16 +15,17 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Service;
 use super::model::{Draft, Pointers};
 use super::port::{Mediation as _, NewUsage, UsageId, UsageState, UsageView};
 use super::store;
+use super::{Service, batcher};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::crm::port::Msisdn;
 use crate::domains::rating::port::UsageType;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::{parse_json, read_body};
+use crate::platform::http::gates::Gate;
 use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, Recorder, resource};
 use crate::platform::tmf::time;
 
@@ -42,6 +43,17 @@ pub fn router(service: Arc<Service>) -> Router {
         .merge(specification::router(service))
 }
 
+/// Shut while as many events wait as may.
+pub fn gate(service: Arc<Service>) -> Gate {
+    Gate::new(Method::POST, COLLECTION, move || {
+        let is_full = service.batcher.is_full();
+        if is_full {
+            batcher::count_shed();
+        }
+        is_full
+    })
+}
+
 /// The hot path. Product time is read by the batch, once for all its events, so the context is a recorder's: a clock read
 /// per event would cost more than the event.
 async fn create(
@@ -49,7 +61,6 @@ async fn create(
     Recorder(cx): Recorder,
     request: Request,
 ) -> Result<Response, ApiError> {
-    service.batcher.has_room()?;
     let key = idempotency_key(request.headers())?;
     let bytes = read_body(request).await?;
     let usage = match parse_json::<CreateBody>(&bytes) {

@@ -40,7 +40,7 @@ use crate::platform::scheduler::Ticks;
 pub use audit::CHECKS;
 use batcher::Batcher;
 pub use consumption::Consumption;
-pub use http::router;
+pub use http::{gate, router};
 use model::NewUsage;
 use port::{Mediation, Recorded, UsageExplanation, UsageFilter, UsageId, UsageView};
 use store::UsageRow;
@@ -59,12 +59,15 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the batcher's lanes: call inside a runtime. They end with the service.
-    pub fn new(platform: Platform) -> Self {
-        let batcher = Batcher::start(&platform);
+    /// Starts the batcher's lanes, which end with the service. Call inside a runtime.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(platform: Platform) -> std::io::Result<Self> {
+        let batcher = Batcher::start(&platform)?;
         let db = platform.db.clone();
         let by_id = ById::by_id(move |tenant, ids| store::usages(db.clone(), tenant, ids));
-        Self { platform, batcher, by_id }
+        Ok(Self { platform, batcher, by_id })
     }
 
     pub fn handlers(self: &Arc<Self>) -> Handlers {

@@ -120,13 +120,14 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// How the connections are shared out: single statements, reads by key, units of work. A unit of work may ask a single
-    /// statement while it holds its own connection; never the other way round, so they cannot wait for each other.
-    fn shares(&self) -> [u32; 3] {
+    /// How the connections are shared out: single statements, reads by key, usage, units of work. A unit of work may ask a
+    /// single statement while it holds its own connection; never the other way round, so they cannot wait for each other.
+    fn shares(&self) -> [u32; 4] {
         // One of the first is the listener's for good.
         let single = (self.connections_max / 3).max(2);
         let keyed = (self.connections_max / 6).max(1);
-        [single, keyed, self.connections_max.saturating_sub(single + keyed).max(1)]
+        let usage = (self.connections_max / 6).max(1);
+        [single, keyed, usage, self.connections_max.saturating_sub(single + keyed + usage).max(1)]
     }
 }
 
@@ -139,6 +140,7 @@ const STATEMENTS_MAX: usize = 256;
 pub struct Db {
     connection: DatabaseConnection,
     keyed: DatabaseConnection,
+    usage: sqlx::PgPool,
     work: DatabaseConnection,
     wake: Wake,
     subscribers: Arc<Subscribers>,
@@ -169,7 +171,7 @@ impl Db {
         // it, and choose scans while the tables are small.
         let by_key = options.clone().options([("plan_cache_mode", "force_generic_plan"), ("enable_seqscan", "off")]);
         let pool = |connections: u32, options: PgConnectOptions| {
-            let pool = PgPoolOptions::new()
+            PgPoolOptions::new()
                 .max_connections(connections)
                 .min_connections(0)
                 .acquire_timeout(config.acquire_timeout)
@@ -177,14 +179,15 @@ impl Db {
                 // A ping per acquire would cost a round trip on every hot path; a dead connection answers with an error
                 // that is classified as an outage, and the caller's retry gets a fresh one.
                 .test_before_acquire(false)
-                .connect_lazy_with(options);
-            SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+                .connect_lazy_with(options)
         };
-        let [single, keyed, work] = config.shares();
+        let orm = SqlxPostgresConnector::from_sqlx_postgres_pool;
+        let [single, keyed, usage, work] = config.shares();
         Ok(Self {
-            connection: pool(single, options),
-            keyed: pool(keyed, by_key.clone()),
-            work: pool(work, by_key),
+            connection: orm(pool(single, options)),
+            keyed: orm(pool(keyed, by_key.clone())),
+            usage: pool(usage, by_key.clone()),
+            work: orm(pool(work, by_key)),
             wake: Wake::default(),
             subscribers: Arc::new(subscribers),
             counts: Arc::default(),
@@ -212,9 +215,10 @@ impl Db {
         self.keyed.get_postgres_connection_pool()
     }
 
-    /// The pool of [`Db::begin`] for the usage batcher, which speaks sqlx.
-    pub fn work_pool(&self) -> &sqlx::PgPool {
-        self.work.get_postgres_connection_pool()
+    /// For units of work that find their rows by key, of the usage batcher alone: a connection belongs to the runtime that
+    /// made it, and the batcher has one of its own.
+    pub const fn usage_pool(&self) -> &sqlx::PgPool {
+        &self.usage
     }
 
     /// Connections that are open now.
@@ -223,7 +227,8 @@ impl Db {
     }
 
     fn pools(&self) -> impl Iterator<Item = &sqlx::PgPool> {
-        [&self.connection, &self.keyed, &self.work].into_iter().map(DatabaseConnection::get_postgres_connection_pool)
+        let orm = [&self.connection, &self.keyed, &self.work];
+        orm.into_iter().map(DatabaseConnection::get_postgres_connection_pool).chain([&self.usage])
     }
 
     /// Begins a unit of work, whose statements find their rows by key, too. Dropped without [`Tx::commit`], it rolls back.

@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use crate::platform::http::gates::Gates;
+
 /// How long to wait when no connection can be taken, as with no file descriptor left: others end meanwhile.
 const BACKOFF: Duration = Duration::from_millis(200);
 
@@ -46,11 +48,11 @@ impl Default for Bounds {
     }
 }
 
-/// Serves `routes` on all connections of the listener until `stop`; then no new ones are taken, what is asked on the others
-/// is answered, and they end.
-pub async fn serve(listener: TcpListener, routes: Router, bounds: Bounds, stop: CancellationToken) {
+/// Serves `routes` on all connections of the listener until `stop`, but for what `gates` turn away; then no new ones are
+/// taken, what is asked on the others is answered, and they end.
+pub async fn serve(listener: TcpListener, routes: Router, gates: Gates, bounds: Bounds, stop: CancellationToken) {
     // Made ready once: all connections share it, and a copy of it is the copy of a pointer.
-    let routes = routes.with_state(());
+    let (routes, gates) = (routes.with_state(()), Arc::new(gates));
     let (places, open) = (Arc::new(Semaphore::new(bounds.connections_max)), TaskTracker::new());
     let next = async || {
         if places.available_permits() == 0 {
@@ -61,7 +63,7 @@ pub async fn serve(listener: TcpListener, routes: Router, bounds: Bounds, stop: 
         (place, stream, caller)
     };
     while let Some((place, stream, caller)) = stop.run_until_cancelled(next()).await {
-        open.spawn(connection(stream, caller, routes.clone(), bounds, place, stop.clone()));
+        open.spawn(connection(stream, caller, routes.clone(), Arc::clone(&gates), bounds, place, stop.clone()));
     }
     // Who connects from here on is told so at once, instead of waiting for a process that ends.
     drop(listener);
@@ -88,14 +90,21 @@ async fn connection(
     stream: TcpStream,
     caller: SocketAddr,
     routes: Router,
+    gates: Arc<Gates>,
     bounds: Bounds,
     place: OwnedSemaphorePermit,
     stop: CancellationToken,
 ) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let refusal = gates.refuse(&request);
         request.extensions_mut().insert(ConnectInfo(caller));
         let mut routes = routes.clone();
-        async move { Ok::<_, Infallible>(routes.call(request).await.unwrap_or_else(|never| match never {})) }
+        async move {
+            let Some(refusal) = refusal else {
+                return Ok::<_, Infallible>(routes.call(request).await.unwrap_or_else(|never| match never {}));
+            };
+            Ok(refusal)
+        }
     });
     let io = TokioIo::new(Stalling { stream, timeout: bounds.stall_timeout, stalled: None });
     let mut http = http1::Builder::new();

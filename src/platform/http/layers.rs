@@ -192,7 +192,7 @@ async fn traced(edge: &Edge, caller: Arc<Caller>, mut request: Request, next: Ne
     response
 }
 
-fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
+pub(super) fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
     let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
     match given.filter(|id| !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic())) {
         Some(id) => id.into(),
@@ -200,7 +200,7 @@ fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
     }
 }
 
-fn render_error(mut response: Response, request_id: &str) -> Response {
+pub(super) fn render_error(mut response: Response, request_id: &str) -> Response {
     let status = response.status();
     let (mut body, cause) = match response.extensions_mut().remove::<Report>() {
         Some(report) => (report.body, report.cause),

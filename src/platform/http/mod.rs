@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod connections;
 pub mod error;
 pub mod extract;
+pub mod gates;
 pub mod health;
 pub mod layers;
 pub mod resource;

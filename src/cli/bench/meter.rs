@@ -1,4 +1,4 @@
-//! What the server and its database cost in processor time, from Linux's `/proc`.
+//! What the server and its database cost, from Linux's `/proc`: the processor time of both, the server's memory.
 //!
 //! Latency and rate depend on what else the machine does; processor time per request hardly does.
 
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-/// Where the processor time is counted.
+/// Which processes are looked at.
 #[derive(Debug, Clone, Copy, Args)]
-pub(super) struct CpuArgs {
-    /// Process id of `bss serve`: its processor time per request is told, and that of the database which it started
+pub(super) struct MeterArgs {
+    /// Process id of `bss serve`: its memory is told, its processor time per request, and that of the database which it started
     #[arg(long, global = true)]
     server_pid: Option<u32>,
     /// Process id of the first process of the database, where another one started it
@@ -19,13 +19,13 @@ pub(super) struct CpuArgs {
     database_pid: Option<u32>,
 }
 
-impl CpuArgs {
+impl MeterArgs {
     pub(super) fn meter(self) -> Option<Meter> {
         self.server_pid.map(|server| Meter { server, database: self.database_pid })
     }
 }
 
-/// A server whose processor time can be read.
+/// A server whose processor time and memory can be read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Meter {
     server: u32,
@@ -45,6 +45,23 @@ impl Spent {
             server: self.server.saturating_sub(before.server),
             database: self.database.saturating_sub(before.database),
         }
+    }
+}
+
+/// The server's resident memory while a load ran, in KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Resident {
+    pub(super) first: u64,
+    pub(super) most: u64,
+    pub(super) last: u64,
+}
+
+impl Resident {
+    /// One more reading; those that could not be taken are left out.
+    pub(super) fn and(so_far: Option<Self>, reading: Option<u64>) -> Option<Self> {
+        let Some(now) = reading else { return so_far };
+        let Self { first, most, .. } = so_far.unwrap_or(Self { first: now, most: now, last: now });
+        Some(Self { first, most: most.max(now), last: now })
     }
 }
 
@@ -88,6 +105,11 @@ impl Meter {
         self.of(&processes.collect())
     }
 
+    /// The server's resident memory in KiB, while it lives.
+    pub(super) fn resident(self) -> Option<u64> {
+        resident_kib(&fs::read_to_string(format!("/proc/{}/status", self.server)).ok()?)
+    }
+
     /// The server's own time, and that of the database's first process with its children, ended ones included.
     fn of(self, processes: &HashMap<u32, Process>) -> Spent {
         let first = |(pid, process): (&u32, &Process)| match self.database {
@@ -103,6 +125,10 @@ impl Meter {
             database: database.unwrap_or_default(),
         }
     }
+}
+
+fn resident_kib(status: &str) -> Option<u64> {
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -134,5 +160,14 @@ mod tests {
         let [server, own, named] = [500, 350, 7].map(Duration::from_millis);
         assert_eq!(spent(None), Spent { server, database: own });
         assert_eq!(spent(Some(9)), Spent { server, database: named });
+    }
+
+    #[test]
+    fn memory_is_read_and_its_peak_kept() {
+        assert_eq!(resident_kib("Name:\tbss\nVmRSS:\t   48128 kB\nThreads:\t4\n"), Some(48_128));
+        assert_eq!(resident_kib("Name:\tbss\n"), None);
+        let readings = [None, Some(40), Some(90), None, Some(60)];
+        let seen = readings.into_iter().fold(None, Resident::and);
+        assert_eq!(seen, Some(Resident { first: 40, most: 90, last: 60 }));
     }
 }
