@@ -4,20 +4,20 @@ use serde_json::Value;
 
 use super::page::Page;
 use super::table::{Column, table};
-use super::{Style, generic, text};
+use super::{Style, generic, text, words};
 
 const REPLICAS: &[Column] = &[
     Column::field("REPLICA", "bootId"),
     Column::field("VERSION", "version"),
     Column::field("ROLE", "role"),
-    Column::time("STARTED", "startedAt"),
+    Column::second("STARTED", "startedAt"),
     Column::field("ALIVE", "alive"),
 ];
 
 const TICKS: &[Column] = &[
     Column::field("TICK", "name"),
-    Column::time("STARTED", "lastStartedAt"),
-    Column::time("FINISHED", "lastFinishedAt"),
+    Column::second("STARTED", "lastStartedAt"),
+    Column::second("FINISHED", "lastFinishedAt"),
     Column::field("REPORT", "lastReport"),
     Column::field("ERROR", "lastError"),
 ];
@@ -68,11 +68,11 @@ pub(crate) fn findings(answer: &Value, style: Style) -> String {
 
 /// The product clock.
 pub(crate) fn clock(clock: &Value, style: Style) -> String {
-    Page::new(style, &[&text::field(clock, "now")], "")
+    Page::new(style, &[&words::second(clock, "now")], "")
         .facts(&[
             ("mode", text::field(clock, "mode")),
             ("offset", offset(clock)),
-            ("frozen at", text::time(clock, "frozenAt")),
+            ("frozen at", words::second(clock, "frozenAt")),
         ])
         .finish()
 }
@@ -111,13 +111,13 @@ mod tests {
     fn a_frozen_clock_says_so() {
         let answer = json!({"mode": "frozen", "now": "2026-05-04T09:00:00Z", "offsetSeconds": 0, "frozenAt": "2026-05-04T09:00:00Z"});
         assert_snapshot!(clock(&answer, Style::default()), @"
-        2026-05-04T09:00:00Z
+        2026-05-04 09:00:00Z
           mode       frozen
-          frozen at  2026-05-04T09:00:00Z
+          frozen at  2026-05-04 09:00:00Z
         ");
         let advanced = json!({"mode": "wall", "now": "2026-05-04T09:00:00Z", "offsetSeconds": 86400, "frozenAt": null});
         assert_snapshot!(clock(&advanced, Style::default()), @"
-        2026-05-04T09:00:00Z
+        2026-05-04 09:00:00Z
           mode    wall
           offset  86400 s
         ");
@@ -135,11 +135,11 @@ mod tests {
         assert_snapshot!(workers(&answer, Style::default()), @r#"
         Replicas
           REPLICA  VERSION  ROLE  STARTED               ALIVE
-          0196-a   0.1.0    all   2026-05-04T08:00:00Z  yes
+          0196-a   0.1.0    all   2026-05-04 08:00:00Z  yes
 
         Ticks
           TICK     STARTED               FINISHED              REPORT         ERROR
-          renewal  2026-05-04T09:00:00Z  2026-05-04T09:00:01Z  {"renewed":3}  -
+          renewal  2026-05-04 09:00:00Z  2026-05-04 09:00:01Z  {"renewed":3}  -
         "#);
     }
 }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{Style, styled, text};
+use super::{Style, styled, text, words};
 
 /// Space between two columns.
 const GAP: &str = "  ";
@@ -24,7 +24,8 @@ pub(crate) struct Column {
 #[derive(Clone, Copy)]
 enum Source {
     Field(&'static str),
-    Time(&'static str),
+    Minute(&'static str),
+    Second(&'static str),
     State(&'static str),
     Money(&'static str, &'static str),
     Quantity(&'static str, &'static str),
@@ -46,9 +47,14 @@ impl Column {
         Self { right: true, ..Self::new(heading, Source::Field(path)) }
     }
 
-    /// An instant.
-    pub(crate) const fn time(heading: &'static str, path: &'static str) -> Self {
-        Self::new(heading, Source::Time(path))
+    /// An instant to the minute.
+    pub(crate) const fn minute(heading: &'static str, path: &'static str) -> Self {
+        Self::new(heading, Source::Minute(path))
+    }
+
+    /// An instant to the second, where many fall into one minute.
+    pub(crate) const fn second(heading: &'static str, path: &'static str) -> Self {
+        Self::new(heading, Source::Second(path))
     }
 
     /// A state, with a sign where it asks for somebody.
@@ -74,7 +80,8 @@ impl Column {
     fn text(&self, view: &Value) -> String {
         let text = match self.source {
             Source::Field(path) => text::field(view, path),
-            Source::Time(path) => text::time(view, path),
+            Source::Minute(path) => words::minute(view, path),
+            Source::Second(path) => words::second(view, path),
             Source::State(path) => {
                 let state = text::field(view, path);
                 if styled::asks_for_somebody(&state) { format!("⚠ {state}") } else { state }
@@ -207,7 +214,7 @@ mod tests {
     const COLUMNS: &[Column] = &[
         Column::field("ID", "id"),
         Column::money("PRICE", "amount", "currency"),
-        Column::time("SINCE", "since"),
+        Column::minute("SINCE", "since"),
         Column::computed("FLAG", |view| if view["on"] == true { "on".into() } else { String::new() }),
     ];
 
@@ -218,9 +225,9 @@ mod tests {
             json!({"id": "PLAN_LONGER", "amount": "125.00", "currency": "SGD"}),
         ];
         assert_snapshot!(table(Style::default(), COLUMNS, &rows), @"
-        ID                PRICE  SINCE                 FLAG
-        PLAN_S         9.00 SGD  2026-01-01T00:00:00Z  on
-        PLAN_LONGER  125.00 SGD  -                     -
+        ID                PRICE  SINCE              FLAG
+        PLAN_S         9.00 SGD  2026-01-01 00:00Z  on
+        PLAN_LONGER  125.00 SGD  -                  -
         ");
     }
 
@@ -248,7 +255,7 @@ mod tests {
         assert_snapshot!(table(Style { colour: false, width: Some(40) }, COLUMNS, &rows), @"
         ID     CUST-0a1b2c3d4e5f
         PRICE  125.00 SGD
-        SINCE  2026-01-01T00:00:00Z
+        SINCE  2026-01-01 00:00Z
         FLAG   -
 
         ID     CUST-0a1b2c3d4e60
@@ -275,7 +282,7 @@ mod tests {
         for width in 28..120 {
             let text = table(Style { colour: false, width: Some(width) }, COLUMNS, &rows);
             assert!(text.lines().all(|line| text::width(line) <= usize::from(width)), "{width}\n{text}");
-            for whole in ["CUST-0a1b2c3d4e5f", "125.00 SGD", "2026-01-01T00:00:00Z"] {
+            for whole in ["CUST-0a1b2c3d4e5f", "125.00 SGD", "2026-01-01", "00:00Z"] {
                 assert!(text.contains(whole), "{width}\n{text}");
             }
         }
