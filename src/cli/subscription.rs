@@ -34,16 +34,13 @@ Examples:
         #[arg(long)]
         show_esim: bool,
     },
-    /// List the lines of a customer
+    /// List lines: those of a customer, or the newest
     #[command(after_help = "\
 Examples:
   bss subscription list --customer CUST-0a1b2c3d4e5f
-  bss subscription list --customer CUST-0a1b2c3d4e5f --fields id,msisdn,state")]
-    List {
-        /// Customer id
-        #[arg(long)]
-        customer: String,
-    },
+  bss subscription list --customer CUST-0a1b2c3d4e5f --fields id,msisdn,state
+  bss subscription list --state blocked --limit 100")]
+    List(ListArgs),
     /// Show what is left of each allowance
     #[command(after_help = "\
 Examples:
@@ -246,6 +243,23 @@ pub struct MigrateArgs {
     gate: Gate,
 }
 
+/// Which lines.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Customer id: all lines of theirs
+    #[arg(long)]
+    customer: Option<String>,
+    /// State
+    #[arg(long, conflicts_with = "customer", value_parser = ["pending", "active", "blocked", "terminated"])]
+    state: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    limit: u32,
+    /// How many to leave out
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
+}
+
 pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         SubscriptionCommand::Show { line, show_esim } => {
@@ -257,8 +271,16 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             }
             session.show(&line, |line, style| render::subscription::card(line, &aside, style)).await
         }
-        SubscriptionCommand::List { customer } => {
-            let lines = session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?;
+        SubscriptionCommand::List(args) => {
+            let lines = match args.customer {
+                Some(customer) => {
+                    session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?
+                }
+                None => {
+                    let page = json!({"state": args.state, "limit": args.limit, "offset": args.offset});
+                    session.call(op::SUBSCRIPTION_LIST, page).await?
+                }
+            };
             session.show(&lines, render::subscription::list).await
         }
         SubscriptionCommand::Balance { line } => {
