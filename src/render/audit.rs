@@ -12,13 +12,16 @@ const EVENTS: &[Column] = &[
     Column::second("WHEN", "occurredAt"),
     Column::field("TYPE", "eventType"),
     Column::field("ABOUT", "aggregateId"),
-    Column::field("ACTOR", "actor"),
-    Column::field("CHANNEL", "channel"),
-    Column::field("IDENTITY", "serviceIdentity"),
+    Column::field("ACTOR", "actor").gives_way(),
+    Column::field("CHANNEL", "channel").gives_way(),
+    Column::field("IDENTITY", "serviceIdentity").gives_way(),
 ];
 
-const CHECKS: &[Column] =
-    &[Column::field("CHECK", "name"), Column::computed("RESULT", result), Column::field("WHAT", "description")];
+const CHECKS: &[Column] = &[
+    Column::field("CHECK", "name"),
+    Column::computed("RESULT", result),
+    Column::field("WHAT", "description").gives_way(),
+];
 
 const OFFENDERS: &[Column] = &[Column::field("OFFENDER", "id"), Column::field("DETAIL", "detail")];
 

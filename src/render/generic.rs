@@ -32,7 +32,7 @@ pub(crate) fn columns(table: &select::Table, is_list: bool, style: Style) -> Str
     if is_list {
         let dashes = |cells: Vec<String>| cells.into_iter().map(|text| if text.is_empty() { "-".into() } else { text });
         let rows = table.rows.iter().map(|row| dashes(cells(row)).collect()).collect();
-        return table::grid(style, table.columns.clone(), &[], rows);
+        return table::grid(style, table.columns.clone(), rows);
     }
     let facts = table.rows.iter().flat_map(|row| table.columns.iter().map(String::as_str).zip(cells(row)));
     Page::bare(style).facts(&facts.collect::<Vec<_>>()).finish()
@@ -56,7 +56,7 @@ fn list(items: &[Value], style: Style) -> String {
         text => text,
     };
     let cells = items.iter().map(|item| names.iter().map(|name| cell(item, name)).collect()).collect();
-    table::grid(style, names.iter().map(|name| heading(name)).collect(), &[], cells)
+    table::grid(style, names.iter().map(|name| heading(name)).collect(), cells)
 }
 
 /// The members that at least one item has, in the order they first appear.

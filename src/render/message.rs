@@ -10,7 +10,7 @@ const LIST: &[Column] = &[
     Column::field("ID", "id"),
     Column::minute("REQUESTED", "requestedAt"),
     Column::field("KIND", "template"),
-    Column::field("CUSTOMER", "customerId"),
+    Column::field("CUSTOMER", "customerId").gives_way(),
     Column::field("STATE", "state"),
     Column::field("SUBJECT", "subject"),
 ];

@@ -12,7 +12,7 @@ const TASKS: &[Column] = &[
     Column::state("STATE", "state"),
     Column::computed("ATTEMPTS", attempts),
     Column::field("SERVICE", "serviceId"),
-    Column::second("COMPLETED", "completedAt"),
+    Column::minute("COMPLETED", "completedAt"),
     Column::field("LAST ERROR", "lastError"),
 ];
 

@@ -27,7 +27,7 @@ const HISTORY: &[Column] = &[
     Column::field("FROM", "fromState"),
     Column::field("TO", "toState"),
     Column::field("BLOCKED FOR", "blockReasons"),
-    Column::field("BY", "changedBy"),
+    Column::field("BY", "changedBy").gives_way(),
     Column::field("REASON", "reason"),
 ];
 

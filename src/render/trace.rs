@@ -21,8 +21,8 @@ const GAP: &str = "  ";
 const LIST: &[Column] = &[
     Column::field("TRACE", "traceId"),
     Column::second("STARTED", "startedAt"),
-    Column::computed("TOOK", |trace| milliseconds(trace["tookMs"].as_f64().unwrap_or_default())),
-    Column::number("SEGMENTS", "segmentCount"),
+    Column::computed("TOOK", |trace| milliseconds(trace["tookMs"].as_f64().unwrap_or_default())).gives_way(),
+    Column::number("SEGMENTS", "segmentCount").gives_way(),
     Column::computed("RESULT", |trace| if trace["failed"] == true { "failed".into() } else { "ok".into() }),
     Column::field("NAME", "name"),
 ];

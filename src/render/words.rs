@@ -55,6 +55,12 @@ pub(crate) fn second(view: &Value, path: &str) -> String {
     value(text::at(view, path))
 }
 
+/// How far an instant that was said here is from UTC: `+08:00`. None for one in UTC, and for what is no instant.
+pub(crate) fn offset(said: &str) -> Option<&str> {
+    let zone = said.get(said.len().checked_sub(6)?..)?;
+    (zone.starts_with(['+', '-']) && zone.as_bytes()[3] == b':').then_some(zone)
+}
+
 /// Any value in one line; an instant to the second.
 pub(crate) fn value(value: &Value) -> String {
     let instant = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
