@@ -13,6 +13,7 @@ use crate::app::topics::TOPICS;
 use crate::domains::crm::port::Mailer;
 use crate::domains::provisioning::port::Network;
 use crate::domains::{catalog, com, crm, mediation, payment, provisioning, som, subscription};
+use crate::integrations::esim::EsimProfiles;
 use crate::integrations::mailbox::Mailbox;
 use crate::integrations::mock_gateway::MockGateway;
 use crate::integrations::network_http::NetworkHttp;
@@ -186,7 +187,7 @@ fn mailer(platform: &Platform) -> std::result::Result<Arc<dyn Mailer>, StartErro
 /// The network that the configuration names.
 fn network(platform: &Platform) -> Arc<dyn Network> {
     let config = &platform.config.network;
-    match &config.http {
+    let network: Arc<dyn Network> = match &config.http {
         Some(NetworkAddress { url, secret }) => {
             let network = NetworkHttp::new(url, secret.clone());
             Arc::new(network.expect("the configuration was checked, and this machine can make an HTTP client"))
@@ -195,7 +196,8 @@ fn network(platform: &Platform) -> Arc<dyn Network> {
             let faults = Arc::new(provisioning::StoredFaultRules(platform.db.clone()));
             Arc::new(NetworkSim::new(faults, config.realistic_latency, config.seed))
         }
-    }
+    };
+    Arc::new(EsimProfiles::new(config.esim, network))
 }
 
 /// Every operation of the product.

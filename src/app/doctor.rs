@@ -47,8 +47,10 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
         Err(error) => return vec![Finding::of("configuration", Err(error.to_string()))],
     };
     adjust(&mut config);
-    let mut findings =
-        vec![Finding::of("configuration", Ok(format!("{:?}, role {}", config.environment, config.role.as_str())))];
+    let mut findings = vec![Finding::of(
+        "configuration",
+        Ok(format!("{}, role {}", config.environment.as_str(), config.role.as_str())),
+    )];
     findings.push(Finding::of("data directory", data_directory(&config)));
     match open::open(config, environment, Prepare::Nothing).await {
         // A machine on which nothing was served yet is not broken.
@@ -145,7 +147,12 @@ async fn database_clock(platform: &Platform) -> Result<String, String> {
 async fn clock_state(platform: &Platform) -> Result<String, String> {
     let state = platform.clock.state().await.map_err(|error| error.to_string())?;
     let drift = (state.now - clock::wall()).num_seconds();
-    Ok(format!("product time {} ({:?}, {drift} s from the wall clock)", state.now.to_rfc3339(), state.mode))
+    let mode = match state.mode {
+        clock::Mode::Wall => "goes on",
+        clock::Mode::Frozen => "frozen",
+    };
+    let now = state.now.with_timezone(&platform.config.profile.time_zone).format("%Y-%m-%d %H:%M:%S%:z");
+    Ok(format!("product time {now} ({mode}, {drift} s from the wall clock)"))
 }
 
 async fn queue(platform: &Platform) -> Result<String, String> {

@@ -280,13 +280,13 @@ pub(super) async fn run(command: AdminCommand, session: &mut Session<'_>) -> Out
         AdminCommand::Catalog(command) => run_catalog(command, session).await,
         AdminCommand::Listeners => {
             let listeners = session.call(op::HUB_LIST, json!({})).await?;
-            session.show(&listeners, render::generic::any)
+            session.show(&listeners, render::generic::any).await
         }
         AdminCommand::Reset { gate } => {
             let consequence = "All customers, lines, orders, payments and usage are deleted. This is not taken back.";
             session.confirm_with_word(gate, consequence, "reset")?;
             let report = session.call(op::ADMIN_RESET_OPERATIONAL_DATA, json!({})).await?;
-            session.show(&report, render::generic::any)
+            session.show(&report, render::generic::any).await
         }
     }
 }
@@ -301,7 +301,7 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
                 "voiceMinutes": args.voice_min, "smsCount": args.sms_count, "dataRoamingMb": args.data_roaming_mb,
             });
             let plan = session.call(op::CATALOG_ADD_OFFERING, plan).await?;
-            session.show_here(plan, render::catalog::offering).await
+            session.show(&plan, render::catalog::offering).await
         }
         AdminCatalogCommand::SetPrice(args) => {
             let id = || format!("PRICE_{}_{}", args.offering, args.valid_from.timestamp());
@@ -311,12 +311,12 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
                 "retireCurrent": args.retire_current,
             });
             let price = session.call(op::CATALOG_ADD_PRICE, price).await?;
-            session.show(&price, render::generic::object)
+            session.show(&price, render::generic::object).await
         }
         AdminCatalogCommand::WindowOffering { plan, id, valid_from, valid_to } => {
             let window = windowed(json!({"offeringId": plan.or(id)}), valid_from, valid_to);
             let plan = session.call_exactly(op::CATALOG_WINDOW_OFFERING, window).await?;
-            session.show_here(plan, render::catalog::offering).await
+            session.show(&plan, render::catalog::offering).await
         }
         AdminCatalogCommand::AddVas(args) => {
             let vas = json!({
@@ -325,23 +325,23 @@ async fn run_catalog(command: AdminCatalogCommand, session: &mut Session<'_>) ->
                 "expiryHours": args.expiry_hours, "validFrom": args.valid_from, "validTo": args.valid_to,
             });
             let vas = session.call(op::CATALOG_ADD_VAS, vas).await?;
-            session.show_here(vas, render::catalog::vas).await
+            session.show(&vas, render::catalog::vas).await
         }
         AdminCatalogCommand::WindowVas { vas, valid_from, valid_to } => {
             let window = windowed(json!({"vasOfferingId": vas}), valid_from, valid_to);
             let vas = session.call_exactly(op::CATALOG_WINDOW_VAS, window).await?;
-            session.show_here(vas, render::catalog::vas).await
+            session.show(&vas, render::catalog::vas).await
         }
         AdminCatalogCommand::MigratePrice(args) => super::subscription::migrate_price(args, session).await,
         AdminCatalogCommand::RetireOffering { plan, gate } => {
             session.confirm(gate, &format!("Retiring {plan} is final: nobody can order it again."))?;
             let plan = session.call(op::CATALOG_RETIRE_OFFERING, json!({"offeringId": plan})).await?;
-            session.show_here(plan, render::catalog::offering).await
+            session.show(&plan, render::catalog::offering).await
         }
         AdminCatalogCommand::RetirePrice { price, at, gate } => {
             session.confirm(gate, &format!("Ending {price} is final: nobody is sold at it again."))?;
             let price = session.call(op::CATALOG_RETIRE_PRICE, json!({"priceId": price, "at": at})).await?;
-            session.show(&price, render::generic::object)
+            session.show(&price, render::generic::object).await
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn run(command: AuditCommand, session: &mut Session<'_>) -> Out
         AuditCommand::Verify => verify(session).await,
         AuditCommand::Findings => {
             let findings = session.call(op::AUDIT_FINDINGS, json!({})).await?;
-            session.show(&findings, render::audit::findings)
+            session.show(&findings, render::audit::findings).await
         }
         AuditCommand::Events(args) => {
             // How many there are has no limit.
@@ -69,17 +69,17 @@ pub(super) async fn run(command: AuditCommand, session: &mut Session<'_>) -> Out
             });
             if args.count {
                 let count = session.call(op::AUDIT_COUNT_BY_IDENTITY, filter).await?;
-                return session.show(&count, render::generic::object);
+                return session.show(&count, render::generic::object).await;
             }
             let events = session.call(op::AUDIT_EVENTS_BY_IDENTITY, filter).await?;
-            session.show(&events, render::audit::events)
+            session.show(&events, render::audit::events).await
         }
     }
 }
 
 async fn verify(session: &mut Session<'_>) -> Outcome {
     let report = session.call_within(VERIFY_TIMEOUT, op::AUDIT_VERIFY, json!({})).await?;
-    session.show(&report, render::audit::verification)?;
+    session.show(&report, render::audit::verification).await?;
     // Anything but a plain yes is a no.
     if report["ok"] == true {
         return Ok(());

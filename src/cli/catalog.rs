@@ -48,20 +48,20 @@ pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> O
     match command {
         CatalogCommand::List { all: true, .. } => {
             let offerings = session.call(op::CATALOG_LIST_OFFERINGS, json!({})).await?;
-            session.show(&offerings, render::catalog::offerings)
+            session.show(&offerings, render::catalog::offerings).await
         }
         CatalogCommand::List { at, .. } => on_sale(at, session).await,
         CatalogCommand::Show { offering } => {
             let offering = session.call(op::CATALOG_GET_OFFERING, json!({"offeringId": offering})).await?;
-            session.show_here(offering, render::catalog::offering).await
+            session.show(&offering, render::catalog::offering).await
         }
         CatalogCommand::Vas { vas: Some(vas) } => {
             let vas = session.call(op::CATALOG_GET_VAS, json!({"vasOfferingId": vas})).await?;
-            session.show_here(vas, render::catalog::vas).await
+            session.show(&vas, render::catalog::vas).await
         }
         CatalogCommand::Vas { vas: None } => {
             let vas = session.call(op::CATALOG_LIST_VAS, json!({})).await?;
-            session.show(&vas, render::catalog::vas_list)
+            session.show(&vas, render::catalog::vas_list).await
         }
     }
 }
@@ -70,5 +70,5 @@ pub(super) async fn run(command: CatalogCommand, session: &mut Session<'_>) -> O
 pub(super) async fn on_sale(at: Option<DateTime<Utc>>, session: &mut Session<'_>) -> Outcome {
     let offerings = session.call(op::CATALOG_LIST_ACTIVE_OFFERINGS, json!({"at": at})).await?;
     let profile = if session.draws() { session.profile().await } else { Value::Null };
-    session.show(&offerings, |offerings, style| render::catalog::plans(offerings, &profile, style))
+    session.show(&offerings, |offerings, style| render::catalog::plans(offerings, &profile, style)).await
 }

@@ -46,5 +46,5 @@ pub(super) async fn run(command: ClockCommand, session: &mut Session<'_>) -> Out
         ClockCommand::Advance { duration } => (op::CLOCK_ADVANCE, json!({"duration": duration})),
     };
     let clock = session.call(operation, arguments).await?;
-    session.show(&clock, render::platform::clock)
+    session.show(&clock, render::platform::clock).await
 }

@@ -46,7 +46,7 @@ const SOURCES: &[Source] = &[
     Source { value: "MESSAGE", operation: op::COMMUNICATION_LIST, id: "id", about: "template" },
     Source { value: "EVENT", operation: op::QUEUE_PARKED, id: "eventId", about: "consumer" },
     Source { value: "TICK", operation: op::WORKER_LIST, id: "name", about: "lastFinishedAt" },
-    Source { value: "LINE", operation: op::ORDER_LIST, id: "targetSubscriptionId", about: "" },
+    Source { value: "LINE", operation: op::SUBSCRIPTION_LIST, id: "id", about: "state" },
 ];
 
 /// The command with its completers.
@@ -59,7 +59,9 @@ fn completed(command: Command) -> Command {
 }
 
 fn with_candidates(argument: Arg) -> Arg {
-    let value = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
+    let named = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+    // What has no name of its own is shown as its option is called.
+    let value = named.unwrap_or_else(|| argument.get_id().as_str().to_uppercase());
     let source = SOURCES.iter().find(|source| source.value == value.as_str());
     match (source, value.as_str(), argument.get_id().as_str()) {
         (Some(source), ..) => argument.add(ArgValueCompleter::new(move |typed: &OsStr| ids(source, typed))),
@@ -75,7 +77,6 @@ fn ids(source: &'static Source, typed: &OsStr) -> Vec<CompletionCandidate> {
     let answer = answer.unwrap_or_default();
     let lists: Vec<&Value> = match source.value {
         "TICK" => text::rows(&answer["ticks"]).iter().collect(),
-        "LINE" => text::rows(&answer).iter().flat_map(|order| text::rows(&order["items"])).collect(),
         _ => text::rows(&answer).iter().collect(),
     };
     let found =
@@ -88,10 +89,9 @@ fn arguments(source: &Source, typed: &OsStr) -> Value {
     let typed = typed.to_str().filter(|typed| !typed.is_empty());
     match source.value {
         "NUMBER" => json!({"prefix": typed, "limit": CANDIDATES_MAX}),
-        "CUSTOMER" | "ORDER" => json!({"idPrefix": typed, "limit": CANDIDATES_MAX}),
         "OFFERING" | "PLAN" | "VAS" | "TICK" => json!({}),
-        "MESSAGE" | "EVENT" => json!({"limit": 100}),
-        _ => json!({"limit": CANDIDATES_MAX}),
+        "EVENT" => json!({"limit": 100}),
+        _ => json!({"idPrefix": typed, "limit": CANDIDATES_MAX}),
     }
 }
 

@@ -254,12 +254,12 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
         CustomerCommand::List(args) => {
             let filter = json!({"name": args.name, "status": args.status, "limit": args.limit, "offset": args.offset});
             let customers = session.call(op::CUSTOMER_LIST, filter).await?;
-            session.show(&customers, render::customer::list)
+            session.show(&customers, render::customer::list).await
         }
         CustomerCommand::Show { who } => show(&who, session).await,
         CustomerCommand::Find { by } => {
             let customer = find(&by, session).await?;
-            session.show_here(customer, render::customer::page).await
+            session.show(&customer, render::customer::page).await
         }
         CustomerCommand::Kyc(args) => attest(args, session).await,
         CustomerCommand::AddContact(args) => {
@@ -267,24 +267,24 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
                                 "value": args.value, "isPrimary": args.primary});
             let answer = session.call(op::CUSTOMER_ADD_CONTACT_MEDIUM, medium).await?;
             session.note(&format!("added to {}", args.customer_id));
-            session.show(&answer, customer_or_part)
+            session.show(&answer, customer_or_part).await
         }
         CustomerCommand::ChangeContact { customer_id, medium, value, primary } => {
             let change = json!({"customerId": customer_id, "contactMediumId": medium, "value": value,
                                 "makePrimary": primary});
             let medium = session.call(op::CUSTOMER_UPDATE_CONTACT_MEDIUM, change).await?;
-            session.show(&medium, render::generic::object)
+            session.show(&medium, render::generic::object).await
         }
         CustomerCommand::RemoveContact { customer_id, medium, gate } => {
             session.confirm(gate, &format!("{customer_id} is not reached by {medium} any more."))?;
             let medium = json!({"customerId": customer_id, "contactMediumId": medium});
             let medium = session.call(op::CUSTOMER_REMOVE_CONTACT_MEDIUM, medium).await?;
-            session.show(&medium, render::generic::object)
+            session.show(&medium, render::generic::object).await
         }
         CustomerCommand::Note { customer_id, summary, direction, body } => {
             let note = json!({"customerId": customer_id, "summary": summary, "direction": direction, "body": body});
             let note = session.call(op::INTERACTION_LOG, note).await?;
-            session.show(&note, render::generic::object)
+            session.show(&note, render::generic::object).await
         }
         CustomerCommand::Close { customer_id, reason, gate } => {
             session.confirm(
@@ -293,7 +293,7 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
             )?;
             let customer =
                 session.call(op::CUSTOMER_CLOSE, json!({"customerId": customer_id, "reason": reason})).await?;
-            session.show_here(customer, render::customer::page).await
+            session.show(&customer, render::customer::page).await
         }
     }
 }
@@ -310,7 +310,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
         let method = session.call(op::PAYMENT_ADD_CARD, json!({"customerId": id, "cardNumber": number})).await?;
         customer["paymentMethods"] = json!([method]);
     }
-    session.show_here(customer, render::customer::page).await
+    session.show(&customer, render::customer::page).await
 }
 
 async fn show(who: &str, session: &mut Session<'_>) -> Outcome {
@@ -327,7 +327,7 @@ async fn show(who: &str, session: &mut Session<'_>) -> Outcome {
     customer["paymentMethods"] = methods;
     customer["orders"] = orders;
     customer["interactions"] = interactions;
-    session.show_here(customer, render::customer::page).await
+    session.show(&customer, render::customer::page).await
 }
 
 /// The customer that an id, an e-mail address or a number names.
@@ -370,7 +370,7 @@ async fn attest(args: KycArgs, session: &mut Session<'_>) -> Outcome {
         "documentNumber": document_number, "dateOfBirth": args.date_of_birth, "nationality": args.nationality,
     });
     let customer = session.call(op::CUSTOMER_ATTEST_KYC, attestation).await?;
-    session.show(&customer, customer_or_part)
+    session.show(&customer, customer_or_part).await
 }
 
 /// The page when the answer is the whole customer, else what it holds.

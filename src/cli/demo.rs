@@ -45,7 +45,7 @@ pub(super) async fn run(global: &Global, production: bool, console: &mut Console
         }
     }
     let cast = cast(&people, session).await?;
-    session.show(&cast, render::demo::cast)?;
+    session.show(&cast, render::demo::cast).await?;
     if session.draws() {
         let next = render::demo::next(&cast);
         session.console.say(&next);

@@ -124,7 +124,7 @@ pub(super) async fn run(command: EventsCommand, session: &mut Session<'_>) -> Ou
             arguments["after"] = json!(args.after);
             arguments["limit"] = json!(args.limit);
             let events = session.call(op::EVENTS_LIST, arguments).await?;
-            session.show(&events, render::audit::events)
+            session.show(&events, render::audit::events).await
         }
         EventsCommand::Tail(args) => tail(&args, session).await,
     }
@@ -146,17 +146,17 @@ async fn tail(args: &TailArgs, session: &mut Session<'_>) -> Outcome {
         let lines = |events: &Value, style| {
             text::rows(events).iter().map(|event| render::audit::event_line(event, style)).collect()
         };
-        return session.show(&last.into(), lines);
+        return session.show(&last.into(), lines).await;
     }
     let mut left = args.count;
-    print(&last, &mut left, session)?;
+    print(&last, &mut left, session).await?;
     let mut place = last.last().and_then(|event| event["seq"].as_i64()).unwrap_or_default();
     // Follows until interrupted: that is what was asked for.
     while left != Some(0) {
         match next(&args.filter, place, session).await {
             Ok(page) => {
                 let events = text::rows(&page["events"]);
-                print(events, &mut left, session)?;
+                print(events, &mut left, session).await?;
                 place = place_behind(&page).unwrap_or(place);
                 if events.is_empty() {
                     tokio::time::sleep(POLL).await;
@@ -188,12 +188,12 @@ fn place_behind(page: &Value) -> Option<i64> {
 }
 
 /// Prints events one by one, as a stream, until `left` is used up.
-fn print(events: &[Value], left: &mut Option<usize>, session: &mut Session<'_>) -> Outcome {
+async fn print(events: &[Value], left: &mut Option<usize>, session: &mut Session<'_>) -> Outcome {
     for event in events {
         if *left == Some(0) {
             break;
         }
-        session.stream(event, render::audit::event_line)?;
+        session.stream(event, render::audit::event_line).await?;
         *left = left.map(|left| left - 1);
     }
     Ok(())

@@ -162,15 +162,15 @@ pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) ->
         InventoryCommand::Esim(EsimCommand::List { state, offset, limit }) => {
             let filter = json!({"state": state, "limit": limit, "offset": offset});
             let profiles = session.call(op::INVENTORY_ESIM_LIST, filter).await?;
-            session.show(&profiles, render::inventory::esims)
+            session.show(&profiles, render::inventory::esims).await
         }
         InventoryCommand::Esim(EsimCommand::Add { count }) => {
             let added = session.call(op::INVENTORY_ESIM_ADD_BATCH, json!({"count": count})).await?;
-            session.show(&added, render::generic::any)
+            session.show(&added, render::generic::any).await
         }
         InventoryCommand::Esim(EsimCommand::Show { iccid }) => {
             let profile = session.call(op::INVENTORY_ESIM_GET, json!({"iccid": iccid})).await?;
-            session.show_here(profile, render::inventory::esim).await
+            session.show(&profile, render::inventory::esim).await
         }
         InventoryCommand::Esim(EsimCommand::Qr(args)) => subscription::activation(args, session).await,
         InventoryCommand::Esim(EsimCommand::Activation { iccid, show_full }) => {
@@ -193,26 +193,26 @@ async fn msisdn(command: MsisdnCommand, session: &mut Session<'_>) -> Outcome {
             let filter =
                 json!({"status": args.state, "prefix": args.prefix, "limit": args.limit, "offset": args.offset});
             let numbers = session.call(op::INVENTORY_MSISDN_LIST, filter).await?;
-            session.show(&numbers, render::inventory::msisdns)
+            session.show(&numbers, render::inventory::msisdns).await
         }
         MsisdnCommand::Show { msisdn } => {
             let number = session.call(op::INVENTORY_MSISDN_GET, json!({"msisdn": msisdn})).await?;
-            session.show_here(number, render::inventory::msisdn).await
+            session.show(&number, render::inventory::msisdn).await
         }
         MsisdnCommand::Count { prefix } => {
             let counts = session.call(op::INVENTORY_MSISDN_COUNT, json!({"prefix": prefix})).await?;
-            session.show(&counts, render::inventory::pool)
+            session.show(&counts, render::inventory::pool).await
         }
         MsisdnCommand::Release { msisdn, reason, gate } => {
             session.confirm(gate, &format!("Releasing {msisdn} is final: the order that holds it will fail."))?;
             let release = json!({"msisdn": msisdn, "reason": reason});
             let number = session.call(op::INVENTORY_MSISDN_RELEASE, release).await?;
-            session.show_here(number, render::inventory::msisdn).await
+            session.show(&number, render::inventory::msisdn).await
         }
         MsisdnCommand::AddRange { prefix, count } => {
             let range = json!({"prefix": prefix, "count": count});
             let added = session.call(op::INVENTORY_MSISDN_ADD_RANGE, range).await?;
-            session.show(&added, render::generic::any)
+            session.show(&added, render::generic::any).await
         }
     }
 }

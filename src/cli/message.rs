@@ -111,19 +111,19 @@ pub(super) async fn run(command: MessageCommand, session: &mut Session<'_>) -> O
             let filter = json!({"customerId": args.customer, "subscriptionId": args.subscription,
                                 "template": args.template, "state": args.state, "limit": args.limit});
             let messages = session.call(op::COMMUNICATION_LIST, filter).await?;
-            session.show(&messages, render::message::list)
+            session.show(&messages, render::message::list).await
         }
         MessageCommand::Show { message } => {
             let message = session.call(op::COMMUNICATION_GET, json!({"messageId": message})).await?;
-            session.show(&message, render::message::page)
+            session.show(&message, render::message::page).await
         }
         MessageCommand::Resend { message } => {
             let message = session.call(op::COMMUNICATION_RESEND, json!({"messageId": message})).await?;
-            session.show(&message, render::message::page)
+            session.show(&message, render::message::page).await
         }
         MessageCommand::Preferences { customer } => {
             let all = session.call(op::COMMUNICATION_LIST_PREFERENCES, json!({"customerId": customer})).await?;
-            session.show(&all, render::message::preferences)
+            session.show(&all, render::message::preferences).await
         }
         MessageCommand::OptOut(args) => prefer(args, false, session).await,
         MessageCommand::OptIn(args) => prefer(args, true, session).await,
@@ -133,5 +133,5 @@ pub(super) async fn run(command: MessageCommand, session: &mut Session<'_>) -> O
 async fn prefer(args: PreferenceArgs, wanted: bool, session: &mut Session<'_>) -> Outcome {
     let preference = json!({"customerId": args.customer, "template": args.template, "wanted": wanted});
     let all = session.call(op::COMMUNICATION_SET_PREFERENCE, preference).await?;
-    session.show(&all, render::message::preferences)
+    session.show(&all, render::message::preferences).await
 }

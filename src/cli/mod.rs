@@ -113,8 +113,7 @@ pub struct Global {
     /// Address of the server's API [default: that of the context, or port 8000 of this machine]
     #[arg(long, global = true, env = "BSS_URL", hide_env_values = true, value_parser = server_url)]
     pub url: Option<Url>,
-    /// Read the token to call with from this file, or with - from standard input otherwise `BSS_API_TOKEN`, or the one in
-    /// `<data dir>/tokens.env`
+    /// File with the token to call with, - for standard input; else `BSS_API_TOKEN`, or the one in `<data dir>/tokens.env`
     #[arg(long, global = true, value_name = "FILE")]
     pub token_from: Option<PathBuf>,
     /// The token itself. Everybody on a machine can read its command lines: there it is refused.
@@ -123,8 +122,9 @@ pub struct Global {
     /// Context to use, instead of the one in use; see bss context
     #[arg(long, global = true, env = "BSS_CONTEXT", hide_env_values = true, value_name = "NAME")]
     pub context: Option<String>,
-    /// How answers are printed
-    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    /// How answers are printed: table, wide, json, yaml, jsonl or csv
+    // Explained in docs/CLI.md: with the values explained here, every page of help would be twice as long.
+    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT", hide_possible_values = true)]
     pub output: Format,
     /// Only these fields, by their names in the JSON: id,price.amount
     #[arg(long, global = true, value_name = "A,B.C", value_delimiter = ',')]

@@ -62,7 +62,7 @@ pub(super) async fn run(args: OpArgs, session: &mut Session<'_>) -> Outcome {
     if let Some(name) = &args.describe {
         let registry = session.client.operations().await?;
         let operation = find(name, &registry)?.clone();
-        return session.show(&operation, render::operation::page);
+        return session.show(&operation, render::operation::page).await;
     }
     match &args.name {
         Some(name) => call(name, &args, session).await,
@@ -74,7 +74,7 @@ async fn list(all: bool, session: &mut Session<'_>) -> Outcome {
     let registry = session.client.operations().await?;
     let shown = text::rows(&registry).iter().filter(|operation| all || operation["hidden"] != true).cloned();
     let shown: Value = shown.collect();
-    session.show(&shown, render::operation::list)
+    session.show(&shown, render::operation::list).await
 }
 
 async fn call(name: &str, args: &OpArgs, session: &mut Session<'_>) -> Outcome {
@@ -102,7 +102,7 @@ async fn call(name: &str, args: &OpArgs, session: &mut Session<'_>) -> Outcome {
         }
     }
     let answer = session.call_by_name(name, arguments.into(), TIMEOUT).await?;
-    session.show(&answer, render::generic::any)
+    session.show(&answer, render::generic::any).await
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, CliError> {

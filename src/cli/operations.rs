@@ -148,6 +148,7 @@ operations! {
     SUBSCRIPTION_GET_BALANCE: Read = "subscription.get_balance";
     SUBSCRIPTION_GET_ESIM_ACTIVATION: Write = "subscription.get_esim_activation";
     SUBSCRIPTION_HISTORY: Read = "subscription.history";
+    SUBSCRIPTION_LIST: Read = "subscription.list";
     SUBSCRIPTION_LIST_FOR_CUSTOMER: Read = "subscription.list_for_customer";
     SUBSCRIPTION_MIGRATE_TO_NEW_PRICE: Destructive = "subscription.migrate_to_new_price";
     SUBSCRIPTION_PAY_NOW: Write = "subscription.pay_now";

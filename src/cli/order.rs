@@ -250,16 +250,16 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
             let filter = json!({"customerId": args.customer, "state": args.state.map(OrderState::name),
                                 "limit": args.limit, "offset": args.offset});
             let orders = session.call(op::ORDER_LIST, filter).await?;
-            session.show(&orders, render::order::list)
+            session.show(&orders, render::order::list).await
         }
         OrderCommand::Submit { order, gate } => {
             session.confirm_in_production(gate, &format!("Submitting {order} charges its customer."))?;
             let order = session.call(op::ORDER_SUBMIT, json!({"orderId": order})).await?;
-            session.show_here(order, render::order::page).await
+            session.show(&order, render::order::page).await
         }
         OrderCommand::Hold { order, reason } => {
             let order = session.call(op::ORDER_HOLD, json!({"orderId": order, "reason": reason})).await?;
-            session.show_here(order, render::order::page).await
+            session.show(&order, render::order::page).await
         }
         OrderCommand::Cancel { order, gate } => {
             session.confirm(
@@ -267,19 +267,19 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
                 &format!("Cancelling {order} is final: number and eSIM go back, a charge is refunded."),
             )?;
             let order = session.call(op::ORDER_CANCEL, json!({"orderId": order})).await?;
-            session.show_here(order, render::order::page).await
+            session.show(&order, render::order::page).await
         }
         OrderCommand::Triage { order } => {
             let triage = session.call(op::ORDER_TRIAGE, json!({"orderId": order})).await?;
-            session.show(&triage, render::order::triage)
+            session.show(&triage, render::order::triage).await
         }
         OrderCommand::Retry { order } => {
             let triage = session.call(op::ORDER_RETRY, json!({"orderId": order})).await?;
-            session.show(&triage, render::order::triage)
+            session.show(&triage, render::order::triage).await
         }
         OrderCommand::Wait { order, state, patience } => {
             let order = wait(&order, state, patience, session).await?;
-            session.show_here(order, render::order::page).await
+            session.show(&order, render::order::page).await
         }
     }
 }
@@ -297,7 +297,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
     if !args.no_submit && !args.no_wait {
         order = wait(&id, OrderState::Completed, args.patience, session).await?;
     }
-    session.show_here(order, render::order::page).await
+    session.show(&order, render::order::page).await
 }
 
 /// Places the order and waits for its end.
@@ -306,7 +306,7 @@ async fn place(operation: Operation, basket: Value, patience: Patience, session:
     let id = text::field(&order, "id");
     session.note(&format!("created {id}, {}", text::field(&order, "state")));
     let order = wait(&id, OrderState::Completed, patience, session).await?;
-    session.show_here(order, render::order::page).await
+    session.show(&order, render::order::page).await
 }
 
 /// Waits in pieces that the server accepts, until the order is there or the patience is used up.
@@ -341,7 +341,7 @@ async fn show(id: &str, session: &mut Session<'_>) -> Outcome {
     let answer = session.call(op::SERVICE_ORDER_LIST_FOR_ORDER, json!({"orderId": id})).await?;
     let with_tasks = text::rows(&answer).iter().map(|service_order| with_tasks(service_order, session));
     order["serviceOrders"] = try_join_all(with_tasks).await?.into();
-    session.show_here(order, render::order::page).await
+    session.show(&order, render::order::page).await
 }
 
 async fn with_tasks(service_order: &Value, session: &Session<'_>) -> Result<Value, CliError> {

@@ -54,6 +54,12 @@ impl Wanted {
         self.format == Format::Table && self.fields.is_none() && self.filter.is_none()
     }
 
+    /// Is it drawn for a person? Only there are instants those of the operator's time zone.
+    pub(crate) fn is_drawn(&self) -> bool {
+        let drawn = matches!(self.format, Format::Table | Format::Wide);
+        drawn && self.filter.is_none() && !(self.quiet && self.is_prose())
+    }
+
     /// The answer as the reader wants it; `text` is how the command words it for people.
     pub(crate) fn text(
         &self,
@@ -95,7 +101,7 @@ impl Wanted {
             _ if self.filter.is_some() => self.text(thing, style, text),
             Format::Table | Format::Wide if self.fields.is_some() => {
                 let values = self.table(thing)?.rows.into_iter().flatten();
-                Ok(values.map(|value| render::text::scalar(&value)).collect::<Vec<_>>().join("  ") + "\n")
+                Ok(values.map(|value| render::words::value(&value)).collect::<Vec<_>>().join("  ") + "\n")
             }
             Format::Table | Format::Wide => Ok(text(thing, style)),
             Format::Json | Format::Jsonl => {

@@ -159,20 +159,20 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             let card = json!({"customerId": args.customer, "cardNumber": number, "expMonth": args.exp_month,
                               "expYear": args.exp_year});
             let method = session.call(op::PAYMENT_ADD_CARD, card).await?;
-            session.show(&method, render::payment::method)
+            session.show(&method, render::payment::method).await
         }
         PaymentCommand::ListMethods { customer } => {
             let methods = session.call(op::PAYMENT_LIST_METHODS, json!({"customerId": customer})).await?;
-            session.show(&methods, render::payment::methods)
+            session.show(&methods, render::payment::methods).await
         }
         PaymentCommand::SetDefault { method } => {
             let method = session.call(op::PAYMENT_SET_DEFAULT_METHOD, json!({"paymentMethodId": method})).await?;
-            session.show(&method, render::payment::method)
+            session.show(&method, render::payment::method).await
         }
         PaymentCommand::RemoveMethod { method, gate } => {
             session.confirm(gate, &format!("Removing {method} is final: it will not be charged again."))?;
             let removed = session.call(op::PAYMENT_REMOVE_METHOD, json!({"paymentMethodId": method})).await?;
-            session.show(&removed, render::payment::method)
+            session.show(&removed, render::payment::method).await
         }
         PaymentCommand::History { customer, limit } => {
             let (methods, attempts) = try_join(
@@ -181,24 +181,23 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             )
             .await?;
             let history = json!({"customerId": customer, "paymentMethods": methods, "attempts": attempts});
-            let history = session.local(history).await;
-            session.show(&history, |history, style| render::payment::history(history, &customer, style))
+            session.show(&history, |history, style| render::payment::history(history, &customer, style)).await
         }
         PaymentCommand::Attempts(AttemptsArgs { attempt: Some(id), .. }) => {
             let attempt = session.call(op::PAYMENT_GET_ATTEMPT, json!({"paymentAttemptId": id})).await?;
-            session.show_here(attempt, render::payment::attempt).await
+            session.show(&attempt, render::payment::attempt).await
         }
         PaymentCommand::Attempts(args) => {
             let filter = json!({"customerId": args.customer, "subjectId": args.subject, "status": args.status,
                                 "limit": args.limit, "offset": args.offset});
             let attempts = session.call(op::PAYMENT_LIST_ATTEMPTS, filter).await?;
-            session.show(&attempts, render::payment::attempts)
+            session.show(&attempts, render::payment::attempts).await
         }
         PaymentCommand::Refund { attempt, reason, gate } => {
             session.confirm(gate, &format!("Refunding {attempt} gives the whole amount back to the card."))?;
             let refund = json!({"paymentAttemptId": attempt, "reason": reason});
             let attempt = session.call(op::PAYMENT_REFUND, refund).await?;
-            session.show_here(attempt, render::payment::attempt).await
+            session.show(&attempt, render::payment::attempt).await
         }
     }
 }

@@ -173,29 +173,29 @@ pub(super) async fn run(command: ProvCommand, session: &mut Session<'_>) -> Outc
             let filter = json!({"serviceId": args.service, "serviceOrderId": args.service_order, "state": args.state,
                                 "limit": args.limit, "offset": args.offset});
             let tasks = session.call(op::PROVISIONING_LIST_TASKS, filter).await?;
-            session.show(&tasks, render::provisioning::tasks)
+            session.show(&tasks, render::provisioning::tasks).await
         }
         ProvCommand::Show { task } => {
             let task = session.call(op::PROVISIONING_GET_TASK, json!({"taskId": task})).await?;
-            session.show(&task, render::provisioning::task)
+            session.show(&task, render::provisioning::task).await
         }
         ProvCommand::Resolve { task, note } => {
             let task = session.call(op::PROVISIONING_RESOLVE_STUCK, json!({"taskId": task, "note": note})).await?;
-            session.show(&task, render::provisioning::task)
+            session.show(&task, render::provisioning::task).await
         }
         ProvCommand::Retry { task } => {
             let task = session.call(op::PROVISIONING_RETRY_FAILED, json!({"taskId": task})).await?;
-            session.show(&task, render::provisioning::task)
+            session.show(&task, render::provisioning::task).await
         }
         ProvCommand::Abandon { task, note, gate } => {
             session.confirm(gate, &format!("Giving up {task} is final: the network will not be told."))?;
             let task = session.call(op::PROVISIONING_ABANDON, json!({"taskId": task, "note": note})).await?;
-            session.show(&task, render::provisioning::task)
+            session.show(&task, render::provisioning::task).await
         }
         ProvCommand::Fault(args) => fault(args, session).await,
         ProvCommand::Faults => {
             let faults = session.call(op::PROVISIONING_LIST_FAULT_INJECTIONS, json!({})).await?;
-            session.show(&faults, render::provisioning::faults)
+            session.show(&faults, render::provisioning::faults).await
         }
     }
 }
@@ -209,5 +209,5 @@ async fn fault(args: FaultArgs, session: &mut Session<'_>) -> Result<(), CliErro
     let rule = json!({"taskType": args.task_type, "faultType": fault, "enabled": !args.disable,
                       "probability": args.probability, "attempts": args.attempts});
     let rule = session.call(op::PROVISIONING_SET_FAULT_INJECTION, rule).await?;
-    session.show(&rule, render::provisioning::faults)
+    session.show(&rule, render::provisioning::faults).await
 }

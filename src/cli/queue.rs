@@ -91,36 +91,36 @@ pub(super) async fn run(command: QueueCommand, session: &mut Session<'_>) -> Out
     match command {
         QueueCommand::Status => {
             let status = session.call(op::QUEUE_STATUS, json!({})).await?;
-            session.show(&status, render::queue::status)
+            session.show(&status, render::queue::status).await
         }
         QueueCommand::Parked { consumer, limit } => {
             let parked = session.call(op::QUEUE_PARKED, json!({"consumer": consumer, "limit": limit})).await?;
-            session.show(&parked, render::queue::parked)
+            session.show(&parked, render::queue::parked).await
         }
         QueueCommand::Show(which) => {
             let filter = json!({"eventId": which.event, "consumer": which.consumer});
             let deliveries = session.call(op::QUEUE_SHOW, filter).await?;
-            session.show(&deliveries, render::queue::entry)
+            session.show(&deliveries, render::queue::entry).await
         }
         QueueCommand::Replay(which) => {
             let filter = json!({"eventId": which.event, "consumer": which.consumer});
             let replayed = session.call(op::QUEUE_REPLAY, filter).await?;
-            session.show(&replayed, render::generic::object)
+            session.show(&replayed, render::generic::object).await
         }
         QueueCommand::ReplayAll { consumer, limit } => {
             let replayed = session.call(op::QUEUE_REPLAY_ALL, json!({"consumer": consumer, "limit": limit})).await?;
-            session.show(&replayed, render::generic::object)
+            session.show(&replayed, render::generic::object).await
         }
         QueueCommand::Orphans => {
             let orphans = session.call(op::AUDIT_FIND_ORPHANS, json!({})).await?;
-            session.show(&orphans, render::queue::orphans)
+            session.show(&orphans, render::queue::orphans).await
         }
         QueueCommand::Discard { event, consumer, reason, gate } => {
             session
                 .confirm(gate, &format!("Discarding {event} for {consumer} is final: its effect will never happen."))?;
             let discard = json!({"eventId": event, "consumer": consumer, "reason": reason});
             let discarded = session.call(op::QUEUE_DISCARD, discard).await?;
-            session.show(&discarded, render::generic::object)
+            session.show(&discarded, render::generic::object).await
         }
     }
 }

@@ -60,18 +60,18 @@ pub(super) async fn run(command: RatingCommand, session: &mut Session<'_>) -> Ou
     match command {
         RatingCommand::Explain { usage } => {
             let explanation = session.call(op::RATING_EXPLAIN, json!({"usageId": usage})).await?;
-            session.show(&explanation, render::usage::explanation)
+            session.show(&explanation, render::usage::explanation).await
         }
         RatingCommand::Tariff { offering } => {
             let tariff = session.call(op::RATING_TARIFF, json!({"offeringId": offering})).await?;
-            session.show(&tariff, render::usage::tariff)
+            session.show(&tariff, render::usage::tariff).await
         }
         RatingCommand::Test(args) => {
             let used = used(args.kind, args.quantity)?;
             let event = json!({"offeringId": args.offering, "eventType": used.event_type, "quantity": used.quantity,
                                "unit": used.unit, "roamingIndicator": args.roaming});
             let tested = session.call(op::RATING_TEST, event).await?;
-            session.show(&tested, render::generic::object)
+            session.show(&tested, render::generic::object).await
         }
     }
 }

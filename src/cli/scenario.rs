@@ -100,10 +100,10 @@ struct PortalToken {
 
 pub(super) async fn run(command: ScenarioCommand, global: &Global, session: &mut Session<'_>) -> Outcome {
     match command {
-        ScenarioCommand::List(args) => list(&args.directory, session),
+        ScenarioCommand::List(args) => list(&args.directory, session).await,
         ScenarioCommand::Validate(args) => {
             let operations = caller(session.target, None)?.operations().await.ok();
-            validate(&args.files, operations.as_ref(), session)
+            validate(&args.files, operations.as_ref(), session).await
         }
         ScenarioCommand::Run(args) => {
             allow(global, args.gate, session)?;
@@ -135,27 +135,29 @@ fn caller(target: &Target, portal_token: Option<String>) -> Result<OpsClient, Cl
         .map_err(|error| CliError::Failed(format!("cannot set up HTTP: {error}")))
 }
 
-fn list(directory: &Path, session: &mut Session<'_>) -> Outcome {
+async fn list(directory: &Path, session: &mut Session<'_>) -> Outcome {
     let listed = read_directory(directory)?;
     let data = Value::Array(listed.iter().map(listed_as_data).collect());
-    session.show(&data, |_, style| report::listing(&listed, paint(style)))
+    session.show(&data, |_, style| report::listing(&listed, paint(style))).await
 }
 
-fn validate(files: &[PathBuf], operations: Option<&Operations>, session: &mut Session<'_>) -> Outcome {
+async fn validate(files: &[PathBuf], operations: Option<&Operations>, session: &mut Session<'_>) -> Outcome {
     let checked: Vec<(&PathBuf, Option<Invalid>)> =
         files.iter().map(|file| (file, suite::validate(file, operations).err())).collect();
     let rows = checked.iter().map(|(file, invalid)| {
         json!({ "file": file, "ok": invalid.is_none(), "faults": invalid.as_ref().map(faults).unwrap_or_default() })
     });
     let data = json!({ "operationsChecked": operations.is_some(), "files": rows.collect::<Vec<_>>() });
-    session.show(&data, |_, style| {
-        let paint = paint(style);
-        let lines = checked.iter().map(|(file, invalid)| match invalid {
-            None => format!("{} {}\n", paint.green("✓"), file.display()),
-            Some(invalid) => format!("{} {invalid}\n", paint.red("✗")),
-        });
-        lines.collect()
-    })?;
+    session
+        .show(&data, |_, style| {
+            let paint = paint(style);
+            let lines = checked.iter().map(|(file, invalid)| match invalid {
+                None => format!("{} {}\n", paint.green("✓"), file.display()),
+                Some(invalid) => format!("{} {invalid}\n", paint.red("✗")),
+            });
+            lines.collect()
+        })
+        .await?;
     if operations.is_none() {
         session.note("no server answers: whether the operations exist was not checked");
     }
@@ -168,11 +170,11 @@ fn validate(files: &[PathBuf], operations: Option<&Operations>, session: &mut Se
 async fn run_one(file: &Path, caller: &OpsClient, session: &mut Session<'_>) -> Outcome {
     let scenario = match load::load(file) {
         Ok(scenario) => scenario,
-        Err(invalid) => return refuse(&invalid, session),
+        Err(invalid) => return refuse(&invalid, session).await,
     };
     let operations = caller.operations().await.map_err(|error| unavailable(error, caller))?;
     let report = runner::run(caller, &scenario, &operations, &stoppable()).await;
-    session.show(&data(&report)?, |_, style| report::scenario(&report, paint(style)))?;
+    session.show(&data(&report)?, |_, style| report::scenario(&report, paint(style))).await?;
     match report.status {
         Status::Passed | Status::Skipped => Ok(()),
         Status::Failed | Status::Invalid => Err(CliError::Failed(format!("the scenario {} failed", report.name))),
@@ -202,7 +204,9 @@ async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session:
         session.note("no scenario matches");
     }
     let told_already = session.wanted.is_prose();
-    session.show(&data(&report)?, |_, _| if told_already { summary(&report, paint) } else { whole(&report, paint) })?;
+    session
+        .show(&data(&report)?, |_, _| if told_already { summary(&report, paint) } else { whole(&report, paint) })
+        .await?;
     match (report.failed, report.invalid) {
         (0, 0) => Ok(()),
         (0, invalid) => Err(CliError::Usage(format!("{invalid} files are no valid scenario"))),
@@ -220,9 +224,9 @@ fn summary(report: &SuiteReport, paint: Paint) -> String {
 }
 
 /// An invalid file: programs get the report that they would have got, people get the reasons.
-fn refuse(invalid: &Invalid, session: &mut Session<'_>) -> Outcome {
+async fn refuse(invalid: &Invalid, session: &mut Session<'_>) -> Outcome {
     if !session.wanted.is_prose() {
-        session.show(&data(&ScenarioReport::invalid(invalid))?, |_, _| String::new())?;
+        session.show(&data(&ScenarioReport::invalid(invalid))?, |_, _| String::new()).await?;
     }
     Err(CliError::Usage(invalid.to_string()))
 }

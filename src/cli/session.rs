@@ -1,5 +1,6 @@
 //! What every command works with: the client, the console, and how the reader wants the answer.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -103,11 +104,11 @@ impl<'a> Session<'a> {
     }
 
     /// The answer with its instants in the operator's time zone, where a person reads it. Programs get what the server said.
-    pub(crate) async fn local(&self, answer: Value) -> Value {
-        if !self.draws() {
-            return answer;
+    pub(crate) async fn local<'b>(&self, answer: &'b Value) -> Cow<'b, Value> {
+        if !self.wanted.is_drawn() || !render::words::says_when(answer) {
+            return Cow::Borrowed(answer);
         }
-        render::words::localised(answer, &self.profile().await)
+        Cow::Owned(render::words::localised(answer.clone(), &self.profile().await))
     }
 
     /// How the operator writes dates and prices; null where it cannot be had. Asked for once.
@@ -122,24 +123,21 @@ impl<'a> Session<'a> {
         self.wanted.is_prose() && !self.quiet
     }
 
-    /// Prints an answer: as data when asked so, else as `text` reads it. Quiet leaves only ids.
-    pub(crate) fn show(&mut self, answer: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
-        let output = self.wanted.text(answer, self.console.style, text)?;
+    /// Prints an answer: as data when asked so, else as `text` reads it, with its instants where the operator is. Quiet
+    /// leaves only ids.
+    pub(crate) async fn show(&mut self, answer: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
+        let answer = self.local(answer).await;
+        let output = self.wanted.text(&answer, self.console.style, text)?;
         if output.is_empty() {
             self.note("nothing found");
         }
         Ok(self.console.show(&output)?)
     }
 
-    /// As [`Self::show`], with the instants of the answer in the operator's time zone where a person reads them.
-    pub(crate) async fn show_here(&mut self, answer: Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
-        let answer = self.local(answer).await;
-        self.show(&answer, text)
-    }
-
     /// Prints one thing of a stream, at once.
-    pub(crate) fn stream(&mut self, thing: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
-        let output = self.wanted.streamed(thing, self.console.style, text)?;
+    pub(crate) async fn stream(&mut self, thing: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
+        let thing = self.local(thing).await;
+        let output = self.wanted.streamed(&thing, self.console.style, text)?;
         Ok(self.console.print(&output)?)
     }
 

@@ -80,19 +80,19 @@ pub(super) async fn run(command: SomCommand, session: &mut Session<'_>) -> Outco
         SomCommand::Service(ServiceCommand::List { subscription }) => {
             let filter = json!({"subscriptionId": subscription});
             let services = session.call(op::SERVICE_LIST_FOR_SUBSCRIPTION, filter).await?;
-            session.show(&services, render::service::list)
+            session.show(&services, render::service::list).await
         }
         SomCommand::Service(ServiceCommand::Unconfirmed { wanted }) => {
             let services = session.call(op::SERVICE_LIST_UNCONFIRMED, json!({"wanted": wanted})).await?;
-            session.show(&services, render::service::list)
+            session.show(&services, render::service::list).await
         }
         SomCommand::Service(ServiceCommand::Show { service }) | SomCommand::ServiceShow { service } => {
             let service = session.call(op::SERVICE_GET, json!({"serviceId": service})).await?;
-            session.show(&service, render::generic::object)
+            session.show(&service, render::generic::object).await
         }
         SomCommand::SoShow { service_order } => {
             let service_order = session.call(op::SERVICE_ORDER_GET, json!({"serviceOrderId": service_order})).await?;
-            session.show(&service_order, render::generic::object)
+            session.show(&service_order, render::generic::object).await
         }
     }
 }

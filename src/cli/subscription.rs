@@ -34,16 +34,13 @@ Examples:
         #[arg(long)]
         show_esim: bool,
     },
-    /// List the lines of a customer
+    /// List lines: those of a customer, or the newest
     #[command(after_help = "\
 Examples:
   bss subscription list --customer CUST-0a1b2c3d4e5f
-  bss subscription list --customer CUST-0a1b2c3d4e5f --fields id,msisdn,state")]
-    List {
-        /// Customer id
-        #[arg(long)]
-        customer: String,
-    },
+  bss subscription list --customer CUST-0a1b2c3d4e5f --fields id,msisdn,state
+  bss subscription list --state blocked --limit 100")]
+    List(ListArgs),
     /// Show what is left of each allowance
     #[command(after_help = "\
 Examples:
@@ -246,6 +243,23 @@ pub struct MigrateArgs {
     gate: Gate,
 }
 
+/// Which lines.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Customer id: all lines of theirs
+    #[arg(long)]
+    customer: Option<String>,
+    /// State
+    #[arg(long, conflicts_with = "customer", value_parser = ["pending", "active", "blocked", "terminated"])]
+    state: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    limit: u32,
+    /// How many to leave out
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
+}
+
 pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         SubscriptionCommand::Show { line, show_esim } => {
@@ -255,16 +269,23 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
                 let wish = json!({"subscriptionId": line["id"]});
                 line["esimActivation"] = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, wish).await?;
             }
-            let line = session.local(line).await;
-            session.show(&line, |line, style| render::subscription::card(line, &aside, style))
+            session.show(&line, |line, style| render::subscription::card(line, &aside, style)).await
         }
-        SubscriptionCommand::List { customer } => {
-            let lines = session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?;
-            session.show(&lines, render::subscription::list)
+        SubscriptionCommand::List(args) => {
+            let lines = match args.customer {
+                Some(customer) => {
+                    session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?
+                }
+                None => {
+                    let page = json!({"state": args.state, "limit": args.limit, "offset": args.offset});
+                    session.call(op::SUBSCRIPTION_LIST, page).await?
+                }
+            };
+            session.show(&lines, render::subscription::list).await
         }
         SubscriptionCommand::Balance { line } => {
             let balances = session.call(op::SUBSCRIPTION_GET_BALANCE, json!({"subscriptionId": line})).await?;
-            session.show(&balances, |balances, style| render::subscription::balance_card(balances, &line, style))
+            session.show(&balances, |balances, style| render::subscription::balance_card(balances, &line, style)).await
         }
         SubscriptionCommand::Vas { line, vas, gate } => buy(&line, &vas, gate, session).await,
         SubscriptionCommand::Pay { line, gate } => pay(&line, gate, session).await,
@@ -272,23 +293,23 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
         SubscriptionCommand::Block { line, reason, note } => {
             let block = json!({"subscriptionId": line, "reason": reason, "note": note});
             let line = session.call(op::SUBSCRIPTION_BLOCK, block).await?;
-            session.show_here(line, render::subscription::page).await
+            session.show(&line, render::subscription::page).await
         }
         SubscriptionCommand::Unblock { line, reason, note } => {
             let unblock = json!({"subscriptionId": line, "reason": reason, "note": note});
             let line = session.call(op::SUBSCRIPTION_UNBLOCK, unblock).await?;
-            session.show_here(line, render::subscription::page).await
+            session.show(&line, render::subscription::page).await
         }
         SubscriptionCommand::Renewals { watch } => renewals(watch, session).await,
         SubscriptionCommand::ChangePlan { line, plan } => {
             let change = json!({"subscriptionId": line, "newOfferingId": plan});
             let line = session.call(op::SUBSCRIPTION_SCHEDULE_PLAN_CHANGE, change).await?;
-            session.show_here(line, render::subscription::page).await
+            session.show(&line, render::subscription::page).await
         }
         SubscriptionCommand::KeepPlan { line } => {
             let cancel = json!({"subscriptionId": line});
             let line = session.call(op::SUBSCRIPTION_CANCEL_PENDING_PLAN_CHANGE, cancel).await?;
-            session.show_here(line, render::subscription::page).await
+            session.show(&line, render::subscription::page).await
         }
         SubscriptionCommand::MigratePrice(args) => migrate_price(args, session).await,
         SubscriptionCommand::Terminate { line, reason, gate } => {
@@ -298,17 +319,16 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             )?;
             let end = json!({"subscriptionId": line, "reason": reason});
             let line = session.call(op::SUBSCRIPTION_TERMINATE, end).await?;
-            session.show_here(line, render::subscription::page).await
+            session.show(&line, render::subscription::page).await
         }
         SubscriptionCommand::Timeline { line, limit } => {
             let timeline =
                 session.call(op::SUBSCRIPTION_TIMELINE, json!({"subscriptionId": line, "limit": limit})).await?;
-            let timeline = session.local(timeline).await;
-            session.show(&timeline, |timeline, style| render::subscription::timeline(timeline, &line, style))
+            session.show(&timeline, |timeline, style| render::subscription::timeline(timeline, &line, style)).await
         }
         SubscriptionCommand::History { line } => {
             let history = session.call(op::SUBSCRIPTION_HISTORY, json!({"subscriptionId": line})).await?;
-            session.show(&history, render::subscription::history)
+            session.show(&history, render::subscription::history).await
         }
         SubscriptionCommand::Esim(args) => activation(args, session).await,
     }
@@ -325,7 +345,7 @@ async fn aside(line: &Value, session: &Session<'_>) -> render::subscription::Asi
         session.aside(op::SUBSCRIPTION_TIMELINE, json!({"subscriptionId": line["id"]})),
         session.aside(op::CLOCK_NOW, json!({})),
     );
-    let timeline = session.local(timeline).await;
+    let timeline = session.local(&timeline).await.into_owned();
     let now = clock["now"].as_str().and_then(|now| now.parse().ok());
     render::subscription::Aside { customer, offering, timeline, now }
 }
@@ -333,7 +353,9 @@ async fn aside(line: &Value, session: &Session<'_>) -> render::subscription::Asi
 /// What a phone needs to download the profile of a line.
 pub(super) async fn activation(args: ActivationArgs, session: &mut Session<'_>) -> Outcome {
     let activation = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, json!({"subscriptionId": args.line})).await?;
-    session.show(&activation, |activation, style| render::subscription::activation(activation, args.show_full, style))
+    session
+        .show(&activation, |activation, style| render::subscription::activation(activation, args.show_full, style))
+        .await
 }
 
 /// Tells every customer of the plan and books the new price.
@@ -347,7 +369,7 @@ pub(super) async fn migrate_price(args: MigrateArgs, session: &mut Session<'_>) 
         "noticeDays": notice_days, "initiatedBy": initiated_by,
     });
     let answer = session.call_within(MIGRATION_TIMEOUT, op::SUBSCRIPTION_MIGRATE_TO_NEW_PRICE, migration).await?;
-    session.show(&answer, render::subscription::migration)
+    session.show(&answer, render::subscription::migration).await
 }
 
 async fn find(line: &str, session: &Session<'_>) -> Result<Value, CliError> {
@@ -367,7 +389,7 @@ async fn buy(line: &str, vas: &str, gate: Gate, session: &mut Session<'_>) -> Ou
     }
     let purchase = json!({"subscriptionId": line, "vasOfferingId": vas});
     let line = session.call(op::SUBSCRIPTION_PURCHASE_VAS, purchase).await?;
-    session.show_here(line, render::subscription::page).await
+    session.show(&line, render::subscription::page).await
 }
 
 async fn pay(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
@@ -380,7 +402,7 @@ async fn pay(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
         )?;
     }
     let line = session.call(op::SUBSCRIPTION_PAY_NOW, json!({"subscriptionId": line})).await?;
-    session.show(&line, render::subscription::page)
+    session.show(&line, render::subscription::page).await
 }
 
 async fn renew(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
@@ -396,7 +418,7 @@ async fn renew(line: &str, gate: Gate, session: &mut Session<'_>) -> Outcome {
         )?;
     }
     let line = session.call(op::SUBSCRIPTION_RENEW_NOW, json!({"subscriptionId": line})).await?;
-    session.show_here(line, render::subscription::page).await
+    session.show(&line, render::subscription::page).await
 }
 
 async fn renewals(watch: bool, session: &mut Session<'_>) -> Outcome {
@@ -404,7 +426,7 @@ async fn renewals(watch: bool, session: &mut Session<'_>) -> Outcome {
     loop {
         let progress = session.call(op::SUBSCRIPTION_RENEWAL_PROGRESS, json!({})).await?;
         if !watch || progress["due"] == 0 && progress["underWay"] == 0 {
-            return session.show(&progress, render::generic::object);
+            return session.show(&progress, render::generic::object).await;
         }
         if progress != told {
             session.note(&format!("{} due, {} under way", progress["due"], progress["underWay"]));

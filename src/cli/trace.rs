@@ -85,20 +85,22 @@ pub(super) async fn run(command: TraceCommand, session: &mut Session<'_>) -> Out
         TraceCommand::Get { trace, drawing } => draw(&trace, &drawing, session).await,
         TraceCommand::Services => {
             let services = session.call(op::TRACE_SERVICES, json!({})).await?;
-            session.show(&services, render::trace::services)
+            session.show(&services, render::trace::services).await
         }
         TraceCommand::List { failed, before, limit } => {
             let filter = json!({"failed": failed, "before": before, "limit": limit});
             let traces = session.call(op::TRACE_LIST, filter).await?;
-            session.show(&traces, render::trace::list)
+            session.show(&traces, render::trace::list).await
         }
     }
 }
 
 async fn draw(trace: &str, drawing: &Drawing, session: &mut Session<'_>) -> Outcome {
     let trace: Value = session.call(op::TRACE_GET, json!({"traceId": trace})).await?;
-    session.show(&trace, |trace, style| {
-        let style = Style { width: drawing.width.or(style.width), ..style };
-        render::trace::swimlanes(trace, drawing.service.as_deref(), style)
-    })
+    session
+        .show(&trace, |trace, style| {
+            let style = Style { width: drawing.width.or(style.width), ..style };
+            render::trace::swimlanes(trace, drawing.service.as_deref(), style)
+        })
+        .await
 }

@@ -133,18 +133,18 @@ pub(super) async fn run(command: UsageCommand, session: &mut Session<'_>) -> Out
                 "eventTime": args.event_time, "roamingIndicator": args.roaming, "externalId": args.external_id,
             });
             let usage = session.call(op::USAGE_SIMULATE, event).await?;
-            session.show(&usage, render::usage::page)
+            session.show(&usage, render::usage::page).await
         }
         UsageCommand::Import(args) => usage_import::run(args, session).await,
         UsageCommand::Show { usage } => {
             let usage = session.call(op::USAGE_GET, json!({"usageId": usage})).await?;
-            session.show(&usage, render::usage::page)
+            session.show(&usage, render::usage::page).await
         }
         UsageCommand::History(args) => {
             let filter = json!({"subscriptionId": args.subscription, "msisdn": args.msisdn, "eventType": args.kind,
                                 "since": args.since, "limit": args.limit});
             let usage = session.call(op::USAGE_HISTORY, filter).await?;
-            session.show(&usage, render::usage::history)
+            session.show(&usage, render::usage::history).await
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn run(args: ImportArgs, session: &mut Session<'_>) -> Outcome 
         session.console.say("\n");
     }
     let report = import.finish(begun_with, started.elapsed())?;
-    session.show(&report, render::generic::object)
+    session.show(&report, render::generic::object).await
 }
 
 fn rate(records: u64, elapsed: Duration) -> u64 {

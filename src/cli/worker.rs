@@ -37,11 +37,11 @@ pub(super) async fn run(command: WorkerCommand, session: &mut Session<'_>) -> Ou
     match command {
         WorkerCommand::List => {
             let workers = session.call(op::WORKER_LIST, json!({})).await?;
-            session.show(&workers, render::platform::workers)
+            session.show(&workers, render::platform::workers).await
         }
         WorkerCommand::Tick { name } => {
             let report = session.call_within(TICK_TIMEOUT, op::WORKER_TICK, json!({"name": name})).await?;
-            session.show(&report, render::platform::report)
+            session.show(&report, render::platform::report).await
         }
     }
 }

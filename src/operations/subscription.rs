@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::domains::catalog::port::{OfferingId, PriceId, VasId};
 use crate::domains::crm::port::{CustomerId, EsimActivation, Msisdn};
 use crate::domains::subscription::port::{
-    BalanceView, HoldReason, MigratePrice, PriceMigrationView, RenewalProgress, RenewalReport, StateChangeView,
-    SubscriptionId, SubscriptionView, TimelineEntry, rule,
+    BalanceView, HoldReason, ListLines, MigratePrice, PriceMigrationView, RenewalProgress, RenewalReport,
+    StateChangeView, SubscriptionId, SubscriptionView, TimelineEntry, rule,
 };
 use crate::operations::services::Services;
 use crate::operations::{Audience, Effect, Operation, Reach, Registry};
@@ -22,6 +22,7 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
     registry
         .with::<Get>()
         .with::<ListForCustomer>()
+        .with::<ListLines>()
         .with::<FindByMsisdn>()
         .with::<GetBalance>()
         .with::<History>()
@@ -73,6 +74,16 @@ impl Operation<Services> for ListForCustomer {
     type Output = Vec<SubscriptionView>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.subscriptions.lines_of(cx, &self.customer_id).await
+    }
+}
+
+impl Operation<Services> for ListLines {
+    const NAME: &'static str = "subscription.list";
+    const EFFECT: Effect = Effect::Read;
+    const EXAMPLE: &'static str = r#"{"state": "blocked"}"#;
+    type Output = Vec<SubscriptionView>;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.subscriptions.lines(cx, self).await
     }
 }
 

@@ -167,6 +167,7 @@ async fn look_into(services: &Services, cx: &Context, order: &OrderView) -> Resu
             service_id: None,
             service_order_id: Some(service_order.id.to_string()),
             state: None,
+            id_prefix: None,
             limit: TASKS_MAX,
             offset: 0,
         };
@@ -203,6 +204,7 @@ async fn unsettled_charges(
                 customer_id: Some(order.customer_id.clone()),
                 subject_id: Some(line.clone()),
                 status: Some(AttemptStatus::Pending),
+                id_prefix: None,
                 limit: 10,
                 offset: 0,
             };

@@ -142,10 +142,33 @@ pub struct NetworkAddress {
     pub secret: Secret,
 }
 
+/// Who prepares eSIM profiles for download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EsimProvider {
+    /// Whoever is the network: by default the simulator.
+    Sim,
+    Onbglobal,
+    EsimAccess,
+}
+
+impl EsimProvider {
+    pub const ALL: [Self; 3] = [Self::Sim, Self::Onbglobal, Self::EsimAccess];
+
+    /// As `BSS_ESIM_PROVIDER` names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Onbglobal => "onbglobal",
+            Self::EsimAccess => "esim_access",
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct NetworkConfig {
     /// None: the simulator.
     pub http: Option<NetworkAddress>,
+    pub esim: EsimProvider,
     pub realistic_latency: bool,
     pub seed: Option<u64>,
 }

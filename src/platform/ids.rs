@@ -143,6 +143,34 @@ pub async fn next(connection: &impl ConnectionTrait, sequence: &str, prefix: &st
     minted.map(|m| m.id).ok_or_else(|| Error::Internal(format!("sequence {sequence} gave nothing")))
 }
 
+/// What is listed of ids that begin as somebody has typed them: the condition, and in which order.
+///
+/// The condition has the bounds of what begins so, which the index of the ids finds in any collation (ids are letters, digits
+/// and dashes, and behind a prefix none is greater than a row of `z`). Its order is that of the same index, the greatest id
+/// first; numbered ids thus come newest first, as the list does without a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begins {
+    /// A conjunct: begins with `and`.
+    pub condition: String,
+    pub order_by: String,
+}
+
+impl Begins {
+    /// `column` begins with the text in the parameter `place` (`$7`), which is `prefix`; without one the order is `otherwise`.
+    pub fn with(column: &str, place: &str, prefix: Option<&str>, otherwise: &str) -> Self {
+        match prefix {
+            Some(_) => Self {
+                condition: format!(
+                    "and {column} between {place} and {place} || repeat('z', 32) and starts_with({column}, {place})"
+                ),
+                order_by: format!("{column} desc"),
+            },
+            // The parameter has a type, but nothing to say.
+            None => Self { condition: format!("and {place}::text is null"), order_by: otherwise.to_owned() },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,27 +5,30 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::table::{Column, table};
-use super::{Style, text};
+use super::{Style, text, words};
 
 const EVENTS: &[Column] = &[
     Column::number("SEQ", "seq"),
-    Column::time("WHEN", "occurredAt"),
+    Column::second("WHEN", "occurredAt"),
     Column::field("TYPE", "eventType"),
     Column::field("ABOUT", "aggregateId"),
-    Column::field("ACTOR", "actor"),
-    Column::field("CHANNEL", "channel"),
-    Column::field("IDENTITY", "serviceIdentity"),
+    Column::field("ACTOR", "actor").gives_way(),
+    Column::field("CHANNEL", "channel").gives_way(),
+    Column::field("IDENTITY", "serviceIdentity").gives_way(),
 ];
 
-const CHECKS: &[Column] =
-    &[Column::field("CHECK", "name"), Column::computed("RESULT", result), Column::field("WHAT", "description")];
+const CHECKS: &[Column] = &[
+    Column::field("CHECK", "name"),
+    Column::computed("RESULT", result),
+    Column::field("WHAT", "description").gives_way(),
+];
 
 const OFFENDERS: &[Column] = &[Column::field("OFFENDER", "id"), Column::field("DETAIL", "detail")];
 
 const FINDINGS: &[Column] = &[
     Column::field("CHECK", "check"),
     Column::field("OFFENDER", "offenderId"),
-    Column::time("SINCE", "foundAt"),
+    Column::minute("SINCE", "foundAt"),
     Column::field("DETAIL", "detail"),
 ];
 
@@ -44,7 +47,7 @@ pub(crate) fn event_line(event: &Value, style: Style) -> String {
     let kind = text::field(event, "eventType");
     format!(
         "{}  {}  {}  {}  {}\n",
-        text::time(event, "occurredAt"),
+        words::second(event, "occurredAt"),
         style.strong(&kind),
         text::field(event, "aggregateId"),
         text::field(event, "actor"),
@@ -110,8 +113,8 @@ mod tests {
         }]});
         assert_snapshot!(events(&answer, Style::default()), @"
         SEQ  WHEN                  TYPE                  ABOUT     ACTOR                  CHANNEL  IDENTITY
-         17  2026-05-11T09:00:02Z  subscription.renewed  SUB-0042  system:renewal_worker  system   default
+         17  2026-05-11 09:00:02Z  subscription.renewed  SUB-0042  system:renewal_worker  system   default
         ");
-        assert_snapshot!(event_line(&answer["events"][0], Style::default()), @r#"2026-05-11T09:00:02Z  subscription.renewed  SUB-0042  system:renewal_worker  {"periodIndex":2}"#);
+        assert_snapshot!(event_line(&answer["events"][0], Style::default()), @r#"2026-05-11 09:00:02Z  subscription.renewed  SUB-0042  system:renewal_worker  {"periodIndex":2}"#);
     }
 }

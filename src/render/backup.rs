@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::page::Page;
-use super::{Style, audit, text};
+use super::{Style, audit, text, words};
 
 /// What was written.
 pub(crate) fn taken(answer: &Value, style: Style) -> String {
@@ -32,7 +32,7 @@ pub(crate) fn restored(answer: &Value, style: Style) -> String {
 
 fn contents(answer: &Value) -> Vec<(&'static str, String)> {
     vec![
-        ("taken at", text::field(answer, "takenAt")),
+        ("taken at", words::second(answer, "takenAt")),
         ("database", text::field(answer, "database")),
         ("rows", text::field(answer, "rowsTotal")),
         ("tables", answer["rows"].as_object().map(serde_json::Map::len).unwrap_or_default().to_string()),
@@ -87,7 +87,7 @@ mod tests {
         let style = Style { colour: false, width: None };
         assert_snapshot!(restored(&answer, style), @"
         b.tar  not restored
-          taken at       2026-11-26T08:00:00Z
+          taken at       2026-11-26 08:00:00Z
           database       bss
           rows           12
           tables         1
@@ -105,7 +105,7 @@ mod tests {
             json!({"ok": true, "checks": [{"name": "x.y", "description": "It holds", "ok": true, "offenders": []}]});
         assert_snapshot!(restored(&answer, style), @"
         b.tar  restored
-          taken at         2026-11-26T08:00:00Z
+          taken at         2026-11-26 08:00:00Z
           database         bss
           rows             12
           tables           1

@@ -14,7 +14,7 @@ const LIST: &[table::Column] = &[
     table::Column::computed("NAME", name),
     table::Column::state("STATUS", "status"),
     table::Column::field("KYC", "kycStatus"),
-    table::Column::time("SINCE", "customerSince"),
+    table::Column::minute("SINCE", "customerSince"),
 ];
 
 /// Customers as a table.
@@ -174,7 +174,7 @@ mod tests {
     fn a_list_names_the_customers() {
         assert_snapshot!(list(&json!([ada()]), Style::default()), @"
         ID                 NAME          STATUS  KYC       SINCE
-        CUST-0a1b2c3d4e5f  Ada Lovelace  active  verified  2026-04-11T09:00:00Z
+        CUST-0a1b2c3d4e5f  Ada Lovelace  active  verified  2026-04-11 09:00Z
         ");
     }
 

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::page::Page;
-use super::{Style, select, table, text};
+use super::{Style, select, table, text, words};
 
 /// An object as facts with a section for each list in it; a list as a table; anything else as it is.
 pub(crate) fn any(answer: &Value, style: Style) -> String {
     match answer {
         Value::Object(_) => object(answer, style),
         Value::Array(items) => list(items, style),
-        other => format!("{}\n", text::scalar(other)),
+        other => format!("{}\n", words::value(other)),
     }
 }
 
@@ -21,18 +21,18 @@ pub(crate) fn object(view: &Value, style: Style) -> String {
     let heading = text::field(view, "id");
     let page = if heading.is_empty() { Page::bare(style) } else { Page::new(style, &[&heading], "") };
     let facts = facts.into_iter().filter(|(name, _)| *name != "id");
-    let facts: Vec<_> = facts.map(|(name, value)| (name.as_str(), text::scalar(value))).collect();
+    let facts: Vec<_> = facts.map(|(name, value)| (name.as_str(), words::value(value))).collect();
     let page = page.facts(&facts);
     lists.into_iter().fold(page, |page, (name, value)| page.section(name, &any(value, Page::inner(style)))).finish()
 }
 
 /// Columns that were asked for by name: a table of a list, else facts.
 pub(crate) fn columns(table: &select::Table, is_list: bool, style: Style) -> String {
-    let cells = |row: &Vec<Value>| row.iter().map(text::scalar).collect::<Vec<_>>();
+    let cells = |row: &Vec<Value>| row.iter().map(words::value).collect::<Vec<_>>();
     if is_list {
         let dashes = |cells: Vec<String>| cells.into_iter().map(|text| if text.is_empty() { "-".into() } else { text });
         let rows = table.rows.iter().map(|row| dashes(cells(row)).collect()).collect();
-        return table::grid(style, table.columns.clone(), &[], rows);
+        return table::grid(style, table.columns.clone(), rows);
     }
     let facts = table.rows.iter().flat_map(|row| table.columns.iter().map(String::as_str).zip(cells(row)));
     Page::bare(style).facts(&facts.collect::<Vec<_>>()).finish()
@@ -49,14 +49,14 @@ fn holds_objects(value: &Value) -> bool {
 fn list(items: &[Value], style: Style) -> String {
     let names = member_names(items);
     if names.is_empty() {
-        return items.iter().map(|item| text::scalar(item) + "\n").collect();
+        return items.iter().map(|item| words::value(item) + "\n").collect();
     }
-    let cell = |item: &Value, name: &str| match text::scalar(&item[name]) {
+    let cell = |item: &Value, name: &str| match words::value(&item[name]) {
         text if text.is_empty() => "-".to_owned(),
         text => text,
     };
     let cells = items.iter().map(|item| names.iter().map(|name| cell(item, name)).collect()).collect();
-    table::grid(style, names.iter().map(|name| heading(name)).collect(), &[], cells)
+    table::grid(style, names.iter().map(|name| heading(name)).collect(), cells)
 }
 
 /// The members that at least one item has, in the order they first appear.

@@ -17,8 +17,8 @@ const MSISDNS: &[Column] = &[
     Column::field("STATUS", "status"),
     Column::field("LINE", "assignedToSubscriptionId"),
     Column::field("RESERVED FOR", "reservedFor"),
-    Column::time("UNTIL", "reservedUntil"),
-    Column::time("QUARANTINE UNTIL", "quarantineUntil"),
+    Column::minute("UNTIL", "reservedUntil"),
+    Column::minute("QUARANTINE UNTIL", "quarantineUntil"),
 ];
 
 const ESIMS: &[Column] = &[
@@ -125,10 +125,10 @@ mod tests {
             {"msisdn": "90000002", "status": "quarantine", "quarantineUntil": "2026-07-10T09:00:00Z"},
         ]);
         assert_snapshot!(msisdns(&answer, Style::default()), @"
-        NUMBER    STATUS      LINE      RESERVED FOR  UNTIL                 QUARANTINE UNTIL
-        90000000  assigned    SUB-0001  -             -                     -
-        90000001  reserved    -         ORD-0002      2026-04-11T09:15:00Z  -
-        90000002  quarantine  -         -             -                     2026-07-10T09:00:00Z
+        NUMBER    STATUS      LINE      RESERVED FOR  UNTIL              QUARANTINE UNTIL
+        90000000  assigned    SUB-0001  -             -                  -
+        90000001  reserved    -         ORD-0002      2026-04-11 09:15Z  -
+        90000002  quarantine  -         -             -                  2026-07-10 09:00Z
         ");
         assert_snapshot!(msisdn(&answer[1], Style::default()), @"
         9000 0001  ● reserved

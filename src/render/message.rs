@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::page::Page;
 use super::table::{Column, table};
-use super::{Style, text};
+use super::{Style, text, words};
 
 const LIST: &[Column] = &[
     Column::field("ID", "id"),
-    Column::time("REQUESTED", "requestedAt"),
+    Column::minute("REQUESTED", "requestedAt"),
     Column::field("KIND", "template"),
-    Column::field("CUSTOMER", "customerId"),
+    Column::field("CUSTOMER", "customerId").gives_way(),
     Column::field("STATE", "state"),
     Column::field("SUBJECT", "subject"),
 ];
@@ -35,8 +35,8 @@ pub(crate) fn page(message: &Value, style: Style) -> String {
             ("reason", text::field(message, "stateReason")),
             ("customer", text::field(message, "customerId")),
             ("line", text::field(message, "subscriptionId")),
-            ("requested", text::time(message, "requestedAt")),
-            ("ended", text::time(message, "completedAt")),
+            ("requested", words::second(message, "requestedAt")),
+            ("ended", words::second(message, "completedAt")),
             ("sent to", text::field(message, "recipientDomain")),
             ("sending", text::field(message, "sendNumber")),
             ("attempts", text::field(message, "attempts")),
@@ -65,8 +65,8 @@ mod tests {
         MSG-1  termination  sent
           customer   CUST-1
           line       SUB-0001
-          requested  2026-05-11T10:00:00Z
-          ended      2026-05-11T10:00:01Z
+          requested  2026-05-11 10:00:00Z
+          ended      2026-05-11 10:00:01Z
           sent to    example.test
           sending    1
           attempts   1
@@ -78,8 +78,8 @@ mod tests {
           your line has ended.
         ");
         assert_snapshot!(list(&json!([view]), Style::default()), @"
-        ID     REQUESTED             KIND         CUSTOMER  STATE  SUBJECT
-        MSG-1  2026-05-11T10:00:00Z  termination  CUST-1    sent   Your line 90000042 has ended
+        ID     REQUESTED          KIND         CUSTOMER  STATE  SUBJECT
+        MSG-1  2026-05-11 10:00Z  termination  CUST-1    sent   Your line 90000042 has ended
         ");
         let preference = json!([{"template": "low_balance", "wanted": false, "optional": true}]);
         assert_snapshot!(preferences(&preference, Style::default()), @"

@@ -8,8 +8,8 @@ use super::{Style, text};
 
 const LIST: &[Column] = &[
     Column::field("OPERATION", "name"),
-    Column::field("EFFECT", "effect"),
-    Column::field("FOR", "audience"),
+    Column::field("EFFECT", "effect").gives_way(),
+    Column::field("FOR", "audience").gives_way(),
     Column::computed("DOES", |operation| first_line(&operation["description"])),
 ];
 
@@ -60,7 +60,7 @@ fn arguments(schema: &Value, style: Style) -> String {
         vec![name.clone(), kind(property), default, first_line(&property["description"])]
     };
     let headings = ["NAME", "TYPE", "DEFAULT", "MEANING"].map(str::to_owned).to_vec();
-    grid(style, headings, &[], properties.iter().map(row).collect())
+    grid(style, headings, properties.iter().map(row).collect())
 }
 
 /// The JSON type of a property in one word; null only says that it may be left out.

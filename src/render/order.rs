@@ -17,7 +17,7 @@ const LIST: &[Column] = &[
     Column::field("CUSTOMER", "customerId"),
     Column::computed("OFFERING", |order| text::field(&order["items"][0], "offeringId")),
     Column::state("STATE", "state"),
-    Column::time("ORDERED", "orderDate"),
+    Column::minute("ORDERED", "orderDate"),
     Column::field("REASON", "stateReason"),
 ];
 
@@ -37,7 +37,7 @@ pub(crate) fn triage(answer: &Value, style: Style) -> String {
         Page::new(style, &[&text::field(order, "orderId")], &text::field(order, "state"))
             .facts(&[
                 ("last step", text::field(order, "lastStep")),
-                ("stuck since", text::time(order, "stuckFlaggedAt")),
+                ("stuck since", words::minute(order, "stuckFlaggedAt")),
                 ("what to do", text::field(order, "next")),
             ])
             .section(
@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn a_list_shows_plan_and_state() {
         assert_snapshot!(list(&json!([order()]), Style::default()), @"
-        ID        CUSTOMER           OFFERING  STATE        ORDERED               REASON
-        ORD-0042  CUST-0a1b2c3d4e5f  PLAN_S    in_progress  2026-04-11T09:00:00Z  -
+        ID        CUSTOMER           OFFERING  STATE        ORDERED            REASON
+        ORD-0042  CUST-0a1b2c3d4e5f  PLAN_S    in_progress  2026-04-11 09:00Z  -
         ");
     }
 
@@ -177,7 +177,7 @@ mod tests {
         assert_snapshot!(triage(&view, Style::default()), @"
         ORD-0042  in_progress
           last step    order submitted
-          stuck since  2026-04-11T09:15:00Z
+          stuck since  2026-04-11 09:15Z
           what to do   bss prov retry PTK-0002
 
         Waits for

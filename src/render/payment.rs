@@ -23,7 +23,7 @@ const METHODS: &[Column] = &[
 
 const ATTEMPTS: &[Column] = &[
     Column::field("ID", "id"),
-    Column::time("WHEN", "attemptedAt"),
+    Column::minute("WHEN", "attemptedAt"),
     Column::field("PURPOSE", "purpose"),
     Column::field("SUBJECT", "subjectId"),
     Column::money("AMOUNT", "amount", "currency"),
@@ -159,9 +159,9 @@ mod tests {
         refunded["refund"] =
             json!({"id": "REF-000001", "status": "refunded", "amount": "9.00", "reason": "no service"});
         assert_snapshot!(attempts(&json!([declined, refunded]), Style::default()), @"
-        ID          WHEN                  PURPOSE     SUBJECT     AMOUNT  STATUS    DECLINED            REFUND
-        PAY-000001  2026-04-11T09:00:00Z  activation  ORD-0001  9.00 SGD  declined  insufficient_funds  -
-        PAY-000002  2026-04-11T09:00:00Z  activation  ORD-0001  9.00 SGD  approved  -                   refunded
+        ID          WHEN               PURPOSE     SUBJECT     AMOUNT  STATUS    DECLINED            REFUND
+        PAY-000001  2026-04-11 09:00Z  activation  ORD-0001  9.00 SGD  declined  insufficient_funds  -
+        PAY-000002  2026-04-11 09:00Z  activation  ORD-0001  9.00 SGD  approved  -                   refunded
         ");
         assert_snapshot!(attempt(&declined, Style::default()), @"
         PAY-000001  9.00 SGD  ● declined

@@ -4,21 +4,21 @@ use serde_json::Value;
 
 use super::page::Page;
 use super::table::{Column, table};
-use super::{Style, generic, text};
+use super::{Style, generic, text, words};
 
 const REPLICAS: &[Column] = &[
     Column::field("REPLICA", "bootId"),
     Column::field("VERSION", "version"),
     Column::field("ROLE", "role"),
-    Column::time("STARTED", "startedAt"),
+    Column::second("STARTED", "startedAt"),
     Column::field("ALIVE", "alive"),
 ];
 
 const TICKS: &[Column] = &[
     Column::field("TICK", "name"),
-    Column::time("STARTED", "lastStartedAt"),
-    Column::time("FINISHED", "lastFinishedAt"),
-    Column::field("REPORT", "lastReport"),
+    Column::second("STARTED", "lastStartedAt"),
+    Column::second("FINISHED", "lastFinishedAt"),
+    Column::computed("REPORT", done),
     Column::field("ERROR", "lastError"),
 ];
 
@@ -54,6 +54,26 @@ fn production(context: &Value) -> String {
     if context["production"] == true { "PRODUCTION".to_owned() } else { String::new() }
 }
 
+/// What a tick counted, zeros left out: `renewed 3, charges settled 1`.
+fn done(tick: &Value) -> String {
+    fn counted(name: &str, value: &Value, told: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                for (member, value) in members {
+                    counted(format!("{name} {}", member.replace('_', " ")).trim_start(), value, told);
+                }
+            }
+            Value::Null => {}
+            value if *value == 0 || *value == false => {}
+            value => told.push(format!("{name} {}", words::value(value)).trim().to_owned()),
+        }
+    }
+    let report = &tick["lastReport"];
+    let mut told = Vec::new();
+    counted("", report, &mut told);
+    if told.is_empty() && report.is_object() { "nothing to do".to_owned() } else { told.join(", ") }
+}
+
 /// What `bss doctor` looked at, each with what to do about it.
 pub(crate) fn findings(answer: &Value, style: Style) -> String {
     let rows = text::rows(answer);
@@ -61,18 +81,22 @@ pub(crate) fn findings(answer: &Value, style: Style) -> String {
     let line = |finding: &Value| {
         let mark = if finding["ok"] == true { style.state_as("ok", "ok  ") } else { style.state_as("failed", "FAIL") };
         let check = text::padded(&text::field(finding, "check"), width, false);
-        format!("{mark} {check}  {}\n", text::field(finding, "detail"))
+        // What does not fit goes on below itself.
+        let indent = 5 + width + 2;
+        let room = style.width.map_or(usize::MAX, |columns| usize::from(columns).saturating_sub(indent).max(1));
+        let detail = text::wrapped(&text::field(finding, "detail"), room).join(&format!("\n{}", " ".repeat(indent)));
+        format!("{mark} {check}  {detail}\n")
     };
     rows.iter().map(line).collect()
 }
 
 /// The product clock.
 pub(crate) fn clock(clock: &Value, style: Style) -> String {
-    Page::new(style, &[&text::field(clock, "now")], "")
+    Page::new(style, &[&words::second(clock, "now")], "")
         .facts(&[
             ("mode", text::field(clock, "mode")),
             ("offset", offset(clock)),
-            ("frozen at", text::time(clock, "frozenAt")),
+            ("frozen at", words::second(clock, "frozenAt")),
         ])
         .finish()
 }
@@ -111,13 +135,13 @@ mod tests {
     fn a_frozen_clock_says_so() {
         let answer = json!({"mode": "frozen", "now": "2026-05-04T09:00:00Z", "offsetSeconds": 0, "frozenAt": "2026-05-04T09:00:00Z"});
         assert_snapshot!(clock(&answer, Style::default()), @"
-        2026-05-04T09:00:00Z
+        2026-05-04 09:00:00Z
           mode       frozen
-          frozen at  2026-05-04T09:00:00Z
+          frozen at  2026-05-04 09:00:00Z
         ");
         let advanced = json!({"mode": "wall", "now": "2026-05-04T09:00:00Z", "offsetSeconds": 86400, "frozenAt": null});
         assert_snapshot!(clock(&advanced, Style::default()), @"
-        2026-05-04T09:00:00Z
+        2026-05-04 09:00:00Z
           mode    wall
           offset  86400 s
         ");
@@ -132,14 +156,14 @@ mod tests {
                  "lastReport": {"renewed": 3}, "lastError": null},
             ],
         });
-        assert_snapshot!(workers(&answer, Style::default()), @r#"
+        assert_snapshot!(workers(&answer, Style::default()), @"
         Replicas
           REPLICA  VERSION  ROLE  STARTED               ALIVE
-          0196-a   0.1.0    all   2026-05-04T08:00:00Z  yes
+          0196-a   0.1.0    all   2026-05-04 08:00:00Z  yes
 
         Ticks
-          TICK     STARTED               FINISHED              REPORT         ERROR
-          renewal  2026-05-04T09:00:00Z  2026-05-04T09:00:01Z  {"renewed":3}  -
-        "#);
+          TICK     STARTED               FINISHED              REPORT     ERROR
+          renewal  2026-05-04 09:00:00Z  2026-05-04 09:00:01Z  renewed 3  -
+        ");
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::page::Page;
 use super::table::{Column, table};
-use super::{Style, text};
+use super::{Style, text, words};
 
 const TASKS: &[Column] = &[
     Column::field("ID", "id"),
@@ -12,7 +12,7 @@ const TASKS: &[Column] = &[
     Column::state("STATE", "state"),
     Column::computed("ATTEMPTS", attempts),
     Column::field("SERVICE", "serviceId"),
-    Column::time("COMPLETED", "completedAt"),
+    Column::minute("COMPLETED", "completedAt"),
     Column::field("LAST ERROR", "lastError"),
 ];
 
@@ -38,8 +38,8 @@ pub(crate) fn task(task: &Value, style: Style) -> String {
             ("service order", text::field(task, "serviceOrderId")),
             ("order", text::field(task, "commercialOrderId")),
             ("attempts", attempts(task)),
-            ("started", text::time(task, "startedAt")),
-            ("completed", text::time(task, "completedAt")),
+            ("started", words::second(task, "startedAt")),
+            ("completed", words::second(task, "completedAt")),
             ("waits for", text::field(task, "waitsFor")),
             ("last error", text::field(task, "lastError")),
         ])
@@ -80,7 +80,7 @@ mod tests {
           service order  SO-0042
           order          ORD-0042
           attempts       3 of 3
-          started        2026-04-11T09:00:00Z
+          started        2026-04-11 09:00:00Z
           last error     fault injected: fail_always
         ");
     }

@@ -20,7 +20,7 @@ const PARKED: &[Column] = &[
     Column::field("TYPE", "eventType"),
     Column::field("ABOUT", "aggregateId"),
     Column::number("ATTEMPTS", "attempts"),
-    Column::time("FIRST FAILED", "firstFailedAt"),
+    Column::second("FIRST FAILED", "firstFailedAt"),
     Column::field("LAST ERROR", "lastError"),
 ];
 
@@ -32,12 +32,12 @@ const DELIVERIES: &[Column] = &[
     Column::field("KIND", "kind"),
     Column::field("STATE", "state"),
     Column::number("ATTEMPTS", "attempts"),
-    Column::time("NEXT", "nextAttemptAt"),
+    Column::second("NEXT", "nextAttemptAt"),
     Column::field("LAST ERROR", "lastError"),
 ];
 
 const HISTORY: &[Column] = &[
-    Column::time("WHEN", "at"),
+    Column::second("WHEN", "at"),
     Column::field("CONSUMER", "consumer"),
     Column::field("WHAT", "what"),
     Column::field("BY", "actor"),
@@ -102,7 +102,7 @@ mod tests {
         }]);
         assert_snapshot!(parked(&given_up, Style::default()), @"
         EVENT                                 CONSUMER               TYPE              ABOUT       ATTEMPTS  FIRST FAILED          LAST ERROR
-        01960000-0000-7000-8000-000000000001  subscription.activate  payment.approved  PAY-000042         6  2026-04-11T09:00:00Z  SUB-0042 not found
+        01960000-0000-7000-8000-000000000001  subscription.activate  payment.approved  PAY-000042         6  2026-04-11 09:00:00Z  SUB-0042 not found
         ");
     }
 }

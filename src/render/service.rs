@@ -12,7 +12,7 @@ const SERVICES: &[Column] = &[
     Column::field("STATE", "state"),
     Column::computed("NETWORK", network),
     Column::field("PART OF", "parentServiceId"),
-    Column::time("ACTIVATED", "activatedAt"),
+    Column::minute("ACTIVATED", "activatedAt"),
 ];
 
 /// What the network does with a service; an arrow where it has not confirmed what is wanted of it.
@@ -49,8 +49,8 @@ mod tests {
         ]);
         assert_snapshot!(list(&answer, Style::default()), @"
         ID        TYPE  NAME            STATE      NETWORK                  PART OF   ACTIVATED
-        SVC-0001  CFS   Mobile line     activated  in_service -> suspended  -         2026-04-11T09:00:02Z
-        SVC-0002  RFS   Voice and data  activated  -                        SVC-0001  2026-04-11T09:00:02Z
+        SVC-0001  CFS   Mobile line     activated  in_service -> suspended  -         2026-04-11 09:00Z
+        SVC-0002  RFS   Voice and data  activated  -                        SVC-0001  2026-04-11 09:00Z
         ");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::page::Page;
 use super::table::{Column, table};
-use super::{Style, generic, text};
+use super::{Style, generic, text, words};
 
 pub(crate) use activation::card as activation;
 pub(crate) use card::{Aside, balance_card, card, page};
@@ -19,15 +19,15 @@ const LIST: &[Column] = &[
     Column::field("PLAN", "offeringId"),
     Column::state("STATE", "state"),
     Column::field("NUMBER", "msisdn"),
-    Column::time("RENEWS", "nextRenewalAt"),
+    Column::minute("RENEWS", "nextRenewalAt"),
 ];
 
 const HISTORY: &[Column] = &[
-    Column::time("WHEN", "eventTime"),
+    Column::second("WHEN", "eventTime"),
     Column::field("FROM", "fromState"),
     Column::field("TO", "toState"),
     Column::field("BLOCKED FOR", "blockReasons"),
-    Column::field("BY", "changedBy"),
+    Column::field("BY", "changedBy").gives_way(),
     Column::field("REASON", "reason"),
 ];
 
@@ -53,7 +53,7 @@ pub(crate) fn migration(answer: &Value, style: Style) -> String {
         .facts(&[
             ("new price", text::money(answer, "newAmount", "newCurrency")),
             ("price row", text::field(answer, "newPriceId")),
-            ("from", text::time(answer, "effectiveFrom")),
+            ("from", words::minute(answer, "effectiveFrom")),
             ("notice", format!("{} days", text::field(answer, "noticeDays"))),
             ("asked for by", text::field(answer, "initiatedBy")),
             ("told now", text::field(answer, "count")),
@@ -77,7 +77,7 @@ mod tests {
     fn a_list_shows_number_and_renewal() {
         assert_snapshot!(list(&json!([blocked()]), Style::default()), @"
         ID        PLAN    STATE      NUMBER    RENEWS
-        SUB-0042  PLAN_S  ⚠ blocked  90000042  2026-05-11T09:00:02Z
+        SUB-0042  PLAN_S  ⚠ blocked  90000042  2026-05-11 09:00Z
         ");
     }
 
@@ -92,7 +92,7 @@ mod tests {
         MIG-0001  PLAN_M  open
           new price     30.00 SGD
           price row     PRICE_PLAN_M_2027
-          from          2027-01-01T00:00:00Z
+          from          2027-01-01 00:00Z
           notice        30 days
           asked for by  ops
           told now      2
@@ -116,8 +116,8 @@ mod tests {
         ]);
         assert_snapshot!(history(&answer, Style::default()), @"
         WHEN                  FROM     TO       BLOCKED FOR  BY            REASON
-        2026-04-11T09:00:02Z  pending  active   -            system:com    -
-        2026-04-12T09:00:00Z  active   blocked  exhausted    system:usage  data allowance exhausted
+        2026-04-11 09:00:02Z  pending  active   -            system:com    -
+        2026-04-12 09:00:00Z  active   blocked  exhausted    system:usage  data allowance exhausted
         ");
     }
 }

@@ -1,16 +1,22 @@
 //! Tables without lines: a heading, aligned columns, one row per view.
 //!
-//! No table is wider than the terminal: texts go on in the next line, and where even that leaves no room, each row becomes
-//! a few lines of heading and value. Ids and amounts are never cut.
+//! No table is wider than the terminal: texts go on in the next line, then columns in which nothing stands and those that
+//! are good to know are left out, and where even that leaves no room, each row becomes a few lines of heading and value. Ids
+//! and amounts are never cut.
 
 use serde_json::Value;
 
-use super::{Style, styled, text};
+use super::{Style, styled, text, words};
 
 /// Space between two columns.
 const GAP: &str = "  ";
 /// No column of text becomes narrower than this.
-const COLUMN_MIN: usize = 12;
+const COLUMN_MIN: usize = 10;
+/// Prose in fewer cells than this would be a tower, and prose is what some row says in more than that.
+const PROSE_MIN: usize = 24;
+const PROSE: usize = 48;
+/// What a column shows of a row that has nothing for it.
+const NOTHING: &str = "-";
 
 /// One column: its heading and what it takes from a view.
 #[derive(Clone, Copy)]
@@ -19,12 +25,14 @@ pub(crate) struct Column {
     cell: fn(&Value) -> String,
     source: Source,
     right: bool,
+    gives_way: bool,
 }
 
 #[derive(Clone, Copy)]
 enum Source {
     Field(&'static str),
-    Time(&'static str),
+    Minute(&'static str),
+    Second(&'static str),
     State(&'static str),
     Money(&'static str, &'static str),
     Quantity(&'static str, &'static str),
@@ -33,7 +41,7 @@ enum Source {
 
 impl Column {
     const fn new(heading: &'static str, source: Source) -> Self {
-        Self { heading, cell: |_| String::new(), source, right: false }
+        Self { heading, cell: |_| String::new(), source, right: false, gives_way: false }
     }
 
     /// The member at a dotted path.
@@ -46,9 +54,14 @@ impl Column {
         Self { right: true, ..Self::new(heading, Source::Field(path)) }
     }
 
-    /// An instant.
-    pub(crate) const fn time(heading: &'static str, path: &'static str) -> Self {
-        Self::new(heading, Source::Time(path))
+    /// An instant to the minute.
+    pub(crate) const fn minute(heading: &'static str, path: &'static str) -> Self {
+        Self::new(heading, Source::Minute(path))
+    }
+
+    /// An instant to the second, where many fall into one minute.
+    pub(crate) const fn second(heading: &'static str, path: &'static str) -> Self {
+        Self::new(heading, Source::Second(path))
     }
 
     /// A state, with a sign where it asks for somebody.
@@ -68,13 +81,24 @@ impl Column {
 
     /// What a function reads from the view.
     pub(crate) const fn computed(heading: &'static str, cell: fn(&Value) -> String) -> Self {
-        Self { heading, cell, source: Source::Computed, right: false }
+        Self { cell, ..Self::new(heading, Source::Computed) }
+    }
+
+    /// Good to know: left out where there is no room, the last such column first.
+    #[must_use]
+    pub(crate) const fn gives_way(self) -> Self {
+        Self { gives_way: true, ..self }
+    }
+
+    const fn is_time(&self) -> bool {
+        matches!(self.source, Source::Minute(_) | Source::Second(_))
     }
 
     fn text(&self, view: &Value) -> String {
         let text = match self.source {
             Source::Field(path) => text::field(view, path),
-            Source::Time(path) => text::time(view, path),
+            Source::Minute(path) => words::minute(view, path),
+            Source::Second(path) => words::second(view, path),
             Source::State(path) => {
                 let state = text::field(view, path);
                 if styled::asks_for_somebody(&state) { format!("⚠ {state}") } else { state }
@@ -83,86 +107,165 @@ impl Column {
             Source::Quantity(amount, unit) => text::quantity(view, amount, unit),
             Source::Computed => (self.cell)(view),
         };
-        if text.is_empty() { "-".to_owned() } else { text }
+        if text.is_empty() { NOTHING.to_owned() } else { text }
     }
 }
 
 /// Rows under headings; empty when there are no rows. Cells wrap where the terminal is narrow.
 pub(crate) fn table(style: Style, columns: &[Column], rows: &[Value]) -> String {
-    let headings = columns.iter().map(|column| column.heading.to_owned()).collect();
-    let right: Vec<bool> = columns.iter().map(|column| column.right).collect();
-    let cells = rows.iter().map(|row| columns.iter().map(|column| column.text(row)).collect()).collect();
-    grid(style, headings, &right, cells)
+    let column = |column: &Column| {
+        let cells = rows.iter().map(|row| column.text(row)).collect();
+        let drawn =
+            Drawn { right: column.right, gives_way: column.gives_way, ..Drawn::new(column.heading.to_owned(), cells) };
+        if column.is_time() { drawn.with_its_zone_above() } else { drawn }
+    };
+    fitted(style, columns.iter().map(column).collect())
 }
 
 /// As [`table`], for columns that only the data knows.
-pub(super) fn grid(style: Style, headings: Vec<String>, right: &[bool], cells: Vec<Vec<String>>) -> String {
-    if cells.is_empty() {
+pub(super) fn grid(style: Style, headings: Vec<String>, cells: Vec<Vec<String>>) -> String {
+    let mut columns: Vec<Drawn> = headings.into_iter().map(|heading| Drawn::new(heading, Vec::new())).collect();
+    for (column, cell) in cells.into_iter().flat_map(|row| row.into_iter().enumerate()) {
+        columns[column].cells.push(cell);
+    }
+    fitted(style, columns)
+}
+
+fn fitted(style: Style, columns: Vec<Drawn>) -> String {
+    if columns.first().is_none_or(|column| column.cells.is_empty()) {
         return String::new();
     }
-    let grid = Grid { style, headings, right, cells };
-    let natural = grid.widths(text::width);
-    let Some(room) = style.width.map(usize::from).filter(|room| *room < total(&natural)) else {
-        return grid.laid_out(&natural);
-    };
-    match narrowed(natural, &grid.widths(widest_word), room) {
+    let whole = Grid { style, columns };
+    let Some(room) = style.width.map(usize::from) else { return whole.laid_out(&whole.widths(text::width)) };
+    let mut grid = whole.clone();
+    loop {
+        // An instant is torn, and prose stands in a tower, only when nothing else helps.
+        if let Some(widths) = narrowed(grid.widths(text::width), &grid.least(), room) {
+            return grid.laid_out(&widths);
+        }
+        match grid.spare() {
+            Some(column) => drop(grid.columns.remove(column)),
+            None => break,
+        }
+    }
+    match narrowed(grid.widths(text::width), &grid.widths(widest_word), room) {
         Some(widths) => grid.laid_out(&widths),
-        None => grid.records(room),
+        None => whole.records(room),
     }
 }
 
-struct Grid<'a> {
-    style: Style,
-    headings: Vec<String>,
-    right: &'a [bool],
-    cells: Vec<Vec<String>>,
+/// A column as it is drawn: the text of its heading and of each row.
+#[derive(Debug, Clone)]
+struct Drawn {
+    heading: String,
+    cells: Vec<String>,
+    right: bool,
+    gives_way: bool,
+    /// Its cells stay on one line as long as there is another way.
+    is_whole: bool,
 }
 
-impl Grid<'_> {
-    /// The largest measure of each column, its heading included.
-    fn widths(&self, measure: fn(&str) -> usize) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.headings.iter().map(|heading| text::width(heading)).collect();
-        for row in &self.cells {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = measure(cell).max(*width);
+impl Drawn {
+    const fn new(heading: String, cells: Vec<String>) -> Self {
+        Self { heading, cells, right: false, gives_way: false, is_whole: false }
+    }
+
+    /// Instants that are all equally far from UTC say so once, in the heading, where that makes the column narrower.
+    fn with_its_zone_above(mut self) -> Self {
+        self.is_whole = true;
+        let said = || self.cells.iter().filter(|cell| *cell != NOTHING);
+        let zone = said().next().and_then(|cell| words::offset(cell)).map(str::to_owned);
+        let Some(zone) = zone.filter(|zone| said().all(|cell| words::offset(cell) == Some(zone))) else { return self };
+        let heading = format!("{} {zone}", self.heading);
+        let cells = said().map(|cell| text::width(cell)).max().unwrap_or_default();
+        if text::width(&heading) < cells {
+            self.heading = heading;
+            for cell in &mut self.cells {
+                cell.truncate(cell.strip_suffix(&zone).map_or(cell.len(), str::len));
             }
         }
-        widths
+        self
+    }
+
+    fn width(&self, measure: fn(&str) -> usize) -> usize {
+        let cells = self.cells.iter().map(|cell| measure(cell));
+        cells.fold(text::width(&self.heading), usize::max)
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.cells.iter().all(|cell| cell == NOTHING)
+    }
+}
+
+#[derive(Clone)]
+struct Grid {
+    style: Style,
+    columns: Vec<Drawn>,
+}
+
+impl Grid {
+    /// The largest measure of each column, its heading included.
+    fn widths(&self, measure: fn(&str) -> usize) -> Vec<usize> {
+        self.columns.iter().map(|column| column.width(measure)).collect()
+    }
+
+    /// How narrow each column may become without a loss.
+    fn least(&self) -> Vec<usize> {
+        let least = |column: &Drawn| {
+            let (natural, words) = (column.width(text::width), column.width(widest_word));
+            match natural {
+                natural if column.is_whole => natural,
+                PROSE.. => words.max(PROSE_MIN),
+                _ => words,
+            }
+        };
+        self.columns.iter().map(least).collect()
+    }
+
+    /// The column that is missed least, if there is one that may go.
+    fn spare(&self) -> Option<usize> {
+        let empty = self.columns.iter().rposition(Drawn::says_nothing);
+        empty.or_else(|| self.columns.iter().rposition(|column| column.gives_way))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
+        let count = self.columns.first().map_or(0, |column| column.cells.len());
+        (0..count).map(|row| self.columns.iter().map(|column| column.cells[row].as_str()).collect())
     }
 
     fn laid_out(&self, widths: &[usize]) -> String {
-        let heading = self.line(widths, &self.headings);
-        let body = self.cells.iter().map(|row| self.row(widths, row));
+        let headings: Vec<&str> = self.columns.iter().map(|column| column.heading.as_str()).collect();
+        let heading = self.line(widths, &headings);
+        let body = self.rows().map(|row| self.row(widths, &row));
         std::iter::once(format!("{}\n", self.style.strong(&heading))).chain(body).collect()
     }
 
     /// One row; a cell that does not fit goes on in the line below.
-    fn row(&self, widths: &[usize], row: &[String]) -> String {
+    fn row(&self, widths: &[usize], row: &[&str]) -> String {
         let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, width)| text::wrapped(cell, *width)).collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or_default();
         let line = |at: usize| {
-            let texts: Vec<String> = cells.iter().map(|lines| lines.get(at).cloned().unwrap_or_default()).collect();
+            let texts: Vec<&str> = cells.iter().map(|lines| lines.get(at).map_or("", String::as_str)).collect();
             self.line(widths, &texts) + "\n"
         };
         (0..height).map(line).collect()
     }
 
-    fn line(&self, widths: &[usize], texts: &[String]) -> String {
-        let aligned = |(at, (text, width)): (usize, (&String, &usize))| {
-            text::padded(text, *width, self.right.get(at).copied().unwrap_or_default())
-        };
-        let cells: Vec<String> = texts.iter().zip(widths).enumerate().map(aligned).collect();
+    fn line(&self, widths: &[usize], texts: &[&str]) -> String {
+        let columns = self.columns.iter().zip(widths).zip(texts);
+        let cells: Vec<String> =
+            columns.map(|((column, width), text)| text::padded(text, *width, column.right)).collect();
         cells.join(GAP).trim_end().to_owned()
     }
 
     /// Each row as lines of heading and value, for terminals on which the columns have no room side by side.
     fn records(&self, room: usize) -> String {
-        let names = self.headings.iter().map(|heading| text::width(heading)).max().unwrap_or_default();
+        let names = self.columns.iter().map(|column| text::width(&column.heading)).max().unwrap_or_default();
         let beside = room.saturating_sub(names + GAP.len()).max(1);
-        let record = |row: &Vec<String>| {
+        let record = |row: Vec<&str>| {
             let mut record = String::new();
-            for (heading, cell) in self.headings.iter().zip(row) {
-                let mut name = self.style.strong(&text::padded(heading, names, false));
+            for (column, cell) in self.columns.iter().zip(row) {
+                let mut name = self.style.strong(&text::padded(&column.heading, names, false));
                 for line in text::wrapped(cell, beside) {
                     record.push_str(format!("{name}{GAP}{line}").trim_end());
                     record.push('\n');
@@ -171,7 +274,7 @@ impl Grid<'_> {
             }
             record
         };
-        self.cells.iter().map(record).collect::<Vec<_>>().join("\n")
+        self.rows().map(record).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -207,7 +310,7 @@ mod tests {
     const COLUMNS: &[Column] = &[
         Column::field("ID", "id"),
         Column::money("PRICE", "amount", "currency"),
-        Column::time("SINCE", "since"),
+        Column::minute("SINCE", "since"),
         Column::computed("FLAG", |view| if view["on"] == true { "on".into() } else { String::new() }),
     ];
 
@@ -218,9 +321,9 @@ mod tests {
             json!({"id": "PLAN_LONGER", "amount": "125.00", "currency": "SGD"}),
         ];
         assert_snapshot!(table(Style::default(), COLUMNS, &rows), @"
-        ID                PRICE  SINCE                 FLAG
-        PLAN_S         9.00 SGD  2026-01-01T00:00:00Z  on
-        PLAN_LONGER  125.00 SGD  -                     -
+        ID                PRICE  SINCE              FLAG
+        PLAN_S         9.00 SGD  2026-01-01 00:00Z  on
+        PLAN_LONGER  125.00 SGD  -                  -
         ");
     }
 
@@ -248,7 +351,7 @@ mod tests {
         assert_snapshot!(table(Style { colour: false, width: Some(40) }, COLUMNS, &rows), @"
         ID     CUST-0a1b2c3d4e5f
         PRICE  125.00 SGD
-        SINCE  2026-01-01T00:00:00Z
+        SINCE  2026-01-01 00:00Z
         FLAG   -
 
         ID     CUST-0a1b2c3d4e60
@@ -275,9 +378,67 @@ mod tests {
         for width in 28..120 {
             let text = table(Style { colour: false, width: Some(width) }, COLUMNS, &rows);
             assert!(text.lines().all(|line| text::width(line) <= usize::from(width)), "{width}\n{text}");
-            for whole in ["CUST-0a1b2c3d4e5f", "125.00 SGD", "2026-01-01T00:00:00Z"] {
+            for whole in ["CUST-0a1b2c3d4e5f", "125.00 SGD", "2026-01-01", "00:00Z"] {
                 assert!(text.contains(whole), "{width}\n{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_zone_stands_in_the_heading_where_it_is_the_same_for_all() {
+        const COLUMNS: &[Column] = &[Column::second("WHEN", "at"), Column::minute("A LONGER HEADING", "at")];
+        let rows = |at: &[&str]| at.iter().map(|at| json!({ "at": at })).collect::<Vec<_>>();
+        let drawn = |at: &[&str]| table(Style::default(), COLUMNS, &rows(at));
+        assert_snapshot!(drawn(&["2026-05-11T17:00:02+08:00", "", "2026-12-11T17:00:02+08:00"]), @"
+        WHEN +08:00          A LONGER HEADING
+        2026-05-11 17:00:02  2026-05-11 17:00+08:00
+        -                    -
+        2026-12-11 17:00:02  2026-12-11 17:00+08:00
+        ");
+        assert_snapshot!(drawn(&["2026-05-11T17:00:02+02:00", "2026-12-11T17:00:02+01:00"]), @"
+        WHEN                       A LONGER HEADING
+        2026-05-11 17:00:02+02:00  2026-05-11 17:00+02:00
+        2026-12-11 17:00:02+01:00  2026-12-11 17:00+01:00
+        ");
+        assert_snapshot!(drawn(&["2026-05-11T17:00:02Z"]), @"
+        WHEN                  A LONGER HEADING
+        2026-05-11 17:00:02Z  2026-05-11 17:00Z
+        ");
+    }
+
+    #[test]
+    fn what_says_nothing_and_what_gives_way_goes_before_rows_become_records() {
+        const COLUMNS: &[Column] = &[
+            Column::field("ID", "id"),
+            Column::field("EMPTY", "none"),
+            Column::second("WHEN", "at"),
+            Column::field("ACTOR", "actor").gives_way(),
+            Column::field("CHANNEL", "actor").gives_way(),
+        ];
+        let rows = [json!({"id": "SUB-0042", "at": "2026-05-11T09:00:02Z", "actor": "cli-user"})];
+        let at = |width: u16| table(Style { colour: false, width: Some(width) }, COLUMNS, &rows);
+        let headings =
+            |width: u16| at(width).lines().next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(headings(80), "ID EMPTY WHEN ACTOR CHANNEL");
+        assert_eq!(headings(54), "ID WHEN ACTOR CHANNEL");
+        assert_eq!(headings(42), "ID WHEN ACTOR");
+        assert_eq!(headings(30), "ID WHEN");
+        assert_eq!(headings(22), "ID WHEN", "an instant is torn last of all");
+        assert_eq!(at(19).lines().count(), 6, "a record has every column: {}", at(19));
+    }
+
+    #[test]
+    fn prose_is_no_tower_as_long_as_something_else_can_go() {
+        const COLUMNS: &[Column] =
+            &[Column::field("ID", "id"), Column::field("EFFECT", "effect").gives_way(), Column::field("DOES", "does")];
+        let does = "Take a line out of service: the phone is lost or stolen, or the operator suspects abuse";
+        let rows = [json!({"id": "subscription.block", "effect": "write", "does": does})];
+        let text = table(Style { colour: false, width: Some(50) }, COLUMNS, &rows);
+        assert_snapshot!(text, @"
+        ID                  DOES
+        subscription.block  Take a line out of service:
+                            the phone is lost or stolen,
+                            or the operator suspects abuse
+        ");
     }
 }

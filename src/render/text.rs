@@ -42,15 +42,6 @@ pub(crate) fn field(view: &Value, path: &str) -> String {
     scalar(at(view, path))
 }
 
-/// An instant to the second: `2026-05-04T09:00:00Z`.
-pub(crate) fn time(view: &Value, path: &str) -> String {
-    let text = field(view, path);
-    match text.split_once('.') {
-        Some((seconds, fraction)) if fraction.ends_with('Z') => format!("{seconds}Z"),
-        _ => text,
-    }
-}
-
 /// An amount with its currency: `25.00 SGD`.
 pub(crate) fn money(view: &Value, amount: &str, currency: &str) -> String {
     let amount = field(view, amount);
@@ -130,14 +121,6 @@ mod tests {
         assert_eq!(said(100, "minutes"), "100 minutes");
         assert_eq!(said(5, "count"), "5");
         assert_eq!(quantity(&json!({}), "q", "u"), "");
-    }
-
-    #[test]
-    fn times_lose_their_fraction_only() {
-        let said = |text: &str| time(&json!({"t": text}), "t");
-        assert_eq!(said("2026-05-04T09:00:00.123456Z"), "2026-05-04T09:00:00Z");
-        assert_eq!(said("2026-05-04T09:00:00Z"), "2026-05-04T09:00:00Z");
-        assert_eq!(said("2026-05-04"), "2026-05-04");
     }
 
     #[test]

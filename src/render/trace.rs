@@ -20,9 +20,9 @@ const GAP: &str = "  ";
 
 const LIST: &[Column] = &[
     Column::field("TRACE", "traceId"),
-    Column::time("STARTED", "startedAt"),
-    Column::computed("TOOK", |trace| milliseconds(trace["tookMs"].as_f64().unwrap_or_default())),
-    Column::number("SEGMENTS", "segmentCount"),
+    Column::second("STARTED", "startedAt"),
+    Column::computed("TOOK", |trace| milliseconds(trace["tookMs"].as_f64().unwrap_or_default())).gives_way(),
+    Column::number("SEGMENTS", "segmentCount").gives_way(),
     Column::computed("RESULT", |trace| if trace["failed"] == true { "failed".into() } else { "ok".into() }),
     Column::field("NAME", "name"),
 ];
@@ -356,7 +356,7 @@ mod tests {
         }]);
         assert_snapshot!(list(&answer, Style::default()), @"
         TRACE                             STARTED               TOOK    SEGMENTS  RESULT  NAME
-        4bf92f3577b34da6a3ce929d0e0e4736  2026-04-11T09:00:00Z  9.4 ms        21  ok      order.create
+        4bf92f3577b34da6a3ce929d0e0e4736  2026-04-11 09:00:00Z  9.4 ms        21  ok      order.create
         ");
     }
 }

@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use super::page::Page;
 use super::table::{Column, table};
-use super::{Style, text};
+use super::{Style, text, words};
 
 const HISTORY: &[Column] = &[
     Column::field("ID", "id"),
-    Column::time("WHEN", "eventTime"),
+    Column::second("WHEN", "eventTime"),
     Column::field("TYPE", "eventType"),
     Column::quantity("ASKED", "quantity", "unit"),
     Column::quantity("GIVEN", "ratedQuantity", "unit"),
@@ -29,7 +29,7 @@ pub(crate) fn page(usage: &Value, style: Style) -> String {
             ("reason", text::field(usage, "reason")),
             ("line", text::field(usage, "subscriptionId")),
             ("number", text::field(usage, "msisdn")),
-            ("when", text::time(usage, "eventTime")),
+            ("when", words::second(usage, "eventTime")),
             ("asked", text::quantity(usage, "quantity", "unit")),
             ("given", text::quantity(usage, "ratedQuantity", "unit")),
             ("refused", refused(usage)),
@@ -43,7 +43,7 @@ pub(crate) fn page(usage: &Value, style: Style) -> String {
 }
 
 const GRANTS: &[Column] =
-    &[Column::time("WHEN", "at"), Column::field("SOURCE", "source"), Column::number("AMOUNT", "amount")];
+    &[Column::second("WHEN", "at"), Column::field("SOURCE", "source"), Column::number("AMOUNT", "amount")];
 
 const RATES: &[Column] = &[
     Column::computed("USAGE", |rate| {
@@ -85,7 +85,7 @@ pub(crate) fn explanation(answer: &Value, style: Style) -> String {
         String::new()
     } else {
         let reasons = text::field(answer, "blockedBy.reasons");
-        format!("{} at {} ({reasons})", text::field(answer, "blockedBy.actor"), text::time(answer, "blockedBy.at"))
+        format!("{} at {} ({reasons})", text::field(answer, "blockedBy.actor"), words::second(answer, "blockedBy.at"))
     };
     let heading = [&*text::field(usage, "id"), &*text::field(usage, "eventType")];
     Page::new(style, &heading, &text::field(usage, "state"))
@@ -139,7 +139,7 @@ mod tests {
 
         Granted in the period
           WHEN                  SOURCE   AMOUNT
-          2026-04-11T10:00:00Z  renewal    5120
+          2026-04-11 10:00:00Z  renewal    5120
         ");
         let refused = json!({
             "summary": "1 mb of data: refused. The line is not active. It was blocked for requested, by cli-user.",
@@ -155,7 +155,7 @@ mod tests {
           line        SUB-0042
           tariff      PLAN_S: data, charged 0.00 SGD
           rule        usage.record.subscription_must_be_active
-          blocked by  cli-user at 2026-04-11T10:00:00Z (requested)
+          blocked by  cli-user at 2026-04-11 10:00:00Z (requested)
         ");
     }
 
@@ -192,7 +192,7 @@ mod tests {
         UE-000007  data  rated
           line         SUB-0042
           number       90000042
-          when         2026-04-11T10:00:00Z
+          when         2026-04-11 10:00:00Z
           asked        2 GB
           given        1000 MB
           refused      1048 MB
@@ -204,7 +204,7 @@ mod tests {
         ");
         assert_snapshot!(history(&json!([view]), Style::default()), @"
         ID         WHEN                  TYPE  ASKED    GIVEN  ROAMING  STATE  REASON
-        UE-000007  2026-04-11T10:00:00Z  data   2 GB  1000 MB  no       rated  -
+        UE-000007  2026-04-11 10:00:00Z  data   2 GB  1000 MB  no       rated  -
         ");
     }
 }

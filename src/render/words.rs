@@ -1,4 +1,4 @@
-//! How cards say dates, numbers and quantities.
+//! How cards and tables say dates, numbers and quantities.
 
 use chrono::{DateTime, FixedOffset, Utc};
 use chrono_tz::Tz;
@@ -35,13 +35,41 @@ fn in_zone(view: Value, zone: Tz) -> Value {
     }
 }
 
+/// Is there an instant anywhere in the view?
+pub(crate) fn says_when(view: &Value) -> bool {
+    match view {
+        Value::String(text) => DateTime::parse_from_rfc3339(text).is_ok(),
+        Value::Array(list) => list.iter().any(says_when),
+        Value::Object(members) => members.values().any(says_when),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// An instant to the minute, in the zone in which it is given: `2026-05-11 09:00Z`, `2026-05-11 17:00+08:00`.
 pub(crate) fn minute(view: &Value, path: &str) -> String {
-    let said = |at: DateTime<FixedOffset>| match at.offset().local_minus_utc() {
-        0 => at.format("%Y-%m-%d %H:%MZ").to_string(),
-        _ => at.format("%Y-%m-%d %H:%M%:z").to_string(),
-    };
-    instant(view, path).map_or_else(|| text::field(view, path), said)
+    instant(view, path).map_or_else(|| text::field(view, path), |at| said(at, "%Y-%m-%d %H:%M"))
+}
+
+/// An instant to the second, as [`minute`] says it: what happens within one minute can be told apart.
+pub(crate) fn second(view: &Value, path: &str) -> String {
+    value(text::at(view, path))
+}
+
+/// How far an instant that was said here is from UTC: `+08:00`. None for one in UTC, and for what is no instant.
+pub(crate) fn offset(said: &str) -> Option<&str> {
+    let zone = said.get(said.len().checked_sub(6)?..)?;
+    (zone.starts_with(['+', '-']) && zone.as_bytes()[3] == b':').then_some(zone)
+}
+
+/// Any value in one line; an instant to the second.
+pub(crate) fn value(value: &Value) -> String {
+    let instant = value.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    instant.map_or_else(|| text::scalar(value), |at| said(at, "%Y-%m-%d %H:%M:%S"))
+}
+
+fn said(at: DateTime<FixedOffset>, clock: &str) -> String {
+    let zone = if at.offset().local_minus_utc() == 0 { "Z" } else { "%:z" };
+    at.format(&format!("{clock}{zone}")).to_string()
 }
 
 /// The day of an instant, in the zone in which it is given: `2026-05-11`.
@@ -153,6 +181,8 @@ mod tests {
         let here = localised(view.clone(), &json!({"timeZone": "Europe/Berlin"}));
         assert_eq!((minute(&here, "at"), day(&here, "at")), ("2026-05-12 00:00+02:00".into(), "2026-05-12".into()));
         assert_eq!(minute(&here["rows"][0], "at"), "2026-01-11 23:00+01:00");
+        assert_eq!(second(&here, "at"), "2026-05-12 00:00:02+02:00");
+        assert!(says_when(&view) && says_when(&view["rows"]) && !says_when(&json!({"id": "2026", "n": [1, null]})));
         assert_eq!((&here["id"], &here["n"]), (&view["id"], &view["n"]));
         assert_eq!(localised(view.clone(), &Value::Null), view, "nobody said where");
         let now = Some("2026-05-11T21:00:00Z".parse().expect("an instant"));
@@ -163,6 +193,8 @@ mod tests {
     fn dates_and_numbers_are_said_alike_everywhere() {
         let view = json!({"at": "2026-05-11T09:00:02.123Z", "odd": "later"});
         assert_eq!((minute(&view, "at"), day(&view, "at")), ("2026-05-11 09:00Z".into(), "2026-05-11".into()));
+        assert_eq!(second(&view, "at"), "2026-05-11 09:00:02Z");
+        assert_eq!((second(&view, "odd"), second(&view, "none")), ("later".into(), String::new()));
         assert_eq!((minute(&view, "odd"), day(&view, "none")), ("later".into(), String::new()));
         assert_eq!(
             [number("90000042"), number("15123456789"), number("6590000042"), number("9000é42"), number("110")],

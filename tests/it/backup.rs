@@ -312,12 +312,7 @@ async fn a_role_that_may_make_no_database_fills_an_empty_one_and_grants_survive(
     answer(&installation, &["backup", path(&file)]);
 
     let empty = cluster::empty_database().await;
-    let database = empty.parse::<url::Url>().expect("a URL").path().trim_start_matches('/').to_owned();
-    admin.execute(AssertSqlSafe(format!("alter database {database} owner to {name}"))).await.expect("it may");
-    let mut url: url::Url = empty.parse().expect("a URL");
-    url.set_username(&name).expect("it has a host");
-    url.set_password(Some("plain")).expect("it has a host");
-    let plain = Installation::on(url.to_string());
+    let plain = given_to(&name, &empty, &mut admin).await;
     let restored = answer(&plain, &["restore", path(&file)]);
     assert_eq!(restored["missingRoles"], json!([]));
     assert_eq!(customers(&plain).await, 1);
@@ -347,6 +342,49 @@ async fn a_role_that_may_make_no_database_fills_an_empty_one_and_grants_survive(
     let restored = answer(&bare, &["restore", path(&file)]);
     assert_eq!(restored["missingRoles"], json!([format!("{name}_reader")]));
     assert_eq!(customers(&bare).await, 1);
+}
+
+/// The database as its new owner has it, a role that may make no other one.
+async fn given_to(role: &str, database: &str, admin: &mut PgConnection) -> Installation {
+    let mut url: url::Url = database.parse().expect("a URL");
+    let name = url.path().trim_start_matches('/').to_owned();
+    admin.execute(AssertSqlSafe(format!("alter database {name} owner to {role}"))).await.expect("it may");
+    url.set_username(role).expect("it has a host");
+    url.set_password(Some("plain")).expect("it has a host");
+    Installation::on(url.to_string())
+}
+
+#[tokio::test]
+async fn where_no_database_can_be_made_beside_it_one_that_was_not_accepted_is_empty_again() {
+    let (installation, _) = with_a_customer().await;
+    let good = installation.file("good.tar");
+    answer(&installation, &["backup", path(&good)]);
+    let pool = installation.pool().await;
+    sqlx::raw_sql("delete from crm.customer_identity").execute(&pool).await.expect("it is damaged");
+    pool.close().await;
+    let bad = installation.file("bad.tar");
+    answer(&installation, &["backup", path(&bad)]);
+
+    let mut admin = superuser(installation.given_database().expect("it is one")).await;
+    let role = format!("narrow_{}", std::process::id());
+    admin.execute(AssertSqlSafe(format!("create role {role} login password 'plain'"))).await.expect("it may");
+    let narrow = given_to(&role, &cluster::empty_database().await, &mut admin).await;
+    admin.close().await.expect("it closes");
+    let refusal = refused(&narrow, &["restore", path(&bad)], 1);
+    assert!(refusal.contains("nothing was changed"), "{refusal}");
+    let pool = narrow.pool().await;
+    let left: Vec<String> = sqlx::query_scalar(
+        "select nspname::text from pg_namespace where nspname !~ '^pg_' and nspname not in ('public', 'information_schema')
+         union all select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace
+         union all select oid::regprocedure::text from pg_proc where pronamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&pool)
+    .await
+    .expect("an answer");
+    assert_eq!(left, [""; 0]);
+    pool.close().await;
+    assert_eq!(answer(&narrow, &["restore", path(&good)])["audit"]["ok"], true, "it can be filled again");
+    assert_eq!(customers(&narrow).await, 1);
 }
 
 /// The superuser of the private cluster, in one of its databases; its password is that of the product's role.

@@ -114,6 +114,16 @@ async fn prices_are_added_attached_and_ended_but_never_edited() {
     change(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": "PRICE_NONE"}]}))
         .await
         .violates("catalog.price.not_found");
+    let mut late = json!({"priceType": "recurring", "price": {"taxIncludedAmount": {"unit": "SGD", "value": 1}},
+        "validFor": {"startDateTime": "2026-01-14T23:58:00Z"}});
+    change(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, late]}))
+        .await
+        .violates("catalog.price.starts_in_past");
+    late = json!({"name": "Old", "price": {"unit": "SGD", "value": 1}, "validFor": late["validFor"]});
+    let late = send(&app, Method::POST, PRICES, "ProductOfferingPrice", &late, None).await.ok();
+    change(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": late["id"]}]}))
+        .await
+        .violates("catalog.price.starts_in_past");
     let cheaper = json!({"id": "PRICE_PLAN_M", "price": {"taxIncludedAmount": {"unit": "SGD", "value": 1}}});
     change(json!({"productOfferingPrice": [cheaper]})).await.violates("catalog.price.immutable");
     let both = change(json!({"productOfferingPrice": [{"id": "PRICE_PLAN_M"}, {"id": price["id"]}]})).await.ok();

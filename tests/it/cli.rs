@@ -418,6 +418,37 @@ async fn of_many_customers_those_are_offered_that_begin_as_typed() {
     assert!(completed(&stage, "bash", &format!("bss order show {order}")).contains(order));
 }
 
+/// A list ends at 200; what is asked for is none of those that come first.
+#[tokio::test]
+async fn beyond_the_first_two_hundred_ids_are_completed_all_the_same() {
+    let stage = Stage::new().await;
+    let ids = sign_up(&stage.server.client(), "ada@example.test").await;
+    let copies = |table: &str| {
+        let differ = ["msisdn", "iccid", "commercial_order_id", "business_key", "gateway_key", "service_order_id"];
+        let differ = differ.map(|column| format!(", '{column}', '7' || i")).concat();
+        format!(
+            "insert into {table} overriding user value select copy.*
+             from (select to_jsonb(t) as one, split_part(t.id, '-', 1) as kind from {table} t order by t.id limit 1) original,
+                 generate_series(20001, 25000) i,
+                 jsonb_populate_record(null::{table}, one || jsonb_build_object('id', kind || '-0' || i {differ})) copy"
+        )
+    };
+    for (table, line, hers) in [
+        ("subscription.subscription", "bss subscription show SUB-", "SUB-0042"),
+        ("payment.payment_attempt", "bss payment attempts PAY-", "PAY-000042"),
+        ("provisioning.provisioning_task", "bss prov show PTK-", "PTK-0001"),
+    ] {
+        stage.sql(copies(table).leak()).await;
+        let (kind, offered) =
+            (line.rsplit(' ').next().expect("a word"), |typed: &str| completed(&stage, "bash", typed));
+        assert!(!offered(line).contains(&format!("{kind}022342")), "{line}: there are too many");
+        assert_eq!(offered(&format!("{line}0223")).lines().count(), 100, "{line}");
+        assert_eq!(offered(&format!("{line}022342")).trim(), format!("{kind}022342"), "{line}");
+        let hers = ids.get(hers).map_or(hers, String::as_str);
+        assert!(offered(&format!("{line}{}", &hers[kind.len()..])).contains(hers), "{line}");
+    }
+}
+
 /// The script that a person puts into their shell does it, too. Other shells are not installed where tests run.
 #[tokio::test]
 async fn the_script_for_bash_completes() {

@@ -11,12 +11,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use bss::platform::hub::signature;
+use bss::platform::Platform;
+use bss::platform::delivery::{Handlers, Subscribers};
+use bss::platform::hub::{Named, Sender, Topic, signature};
+use bss::platform::outbox::{self, Event};
 use reqwest::Method;
+use sea_orm::ConnectionTrait as _;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
-use crate::support::tmf_gate::{Api, validate_request};
+use crate::support::cluster;
+use crate::support::tmf_gate::{Api, validate_request, validate_selection};
+use crate::support::workers::{PENDING, Workers, cx};
 
 const CUSTOMERS: &str = "/tmf-api/customerManagement/v4/hub";
 const EVERYTHING: &str = "/tmf-api/event/v4/hub";
@@ -118,6 +125,7 @@ async fn a_whole_activation_is_told_over_tmf688() {
         .iter()
         .map(|(_, body)| serde_json::from_slice::<Value>(body).expect("JSON"))
         .map(|body| {
+            official(&body);
             let resource =
                 body["event"].as_object().and_then(|event| event.values().next().cloned()).unwrap_or_default();
             format!("{} {}", body["eventType"].as_str().unwrap(), resource["href"].as_str().unwrap())
@@ -144,10 +152,18 @@ async fn a_whole_activation_is_told_over_tmf688() {
     app.finish().await;
 }
 
+/// Fails unless the notification is what its API defines of the event, and nothing beyond it.
+fn official(body: &Value) {
+    let api = body["domain"].as_str().and_then(Api::named).expect("an API that we serve");
+    let event = body["eventType"].as_str().expect("an event");
+    assert_eq!(validate_selection(api, event, body), Ok(()), "{body:#}");
+}
+
 /// Event type and id of the resource of everything that a listener was sent, in some order.
 fn told(listener: &Listener) -> Vec<(String, String)> {
     let bodies = listener.heard().into_iter().map(|(_, body)| serde_json::from_slice::<Value>(&body).expect("JSON"));
     let named = bodies.map(|body| {
+        official(&body);
         let resource = body["event"].as_object().and_then(|event| event.values().next()).expect("a resource");
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         (text(&body["eventType"]), text(&resource["id"]))
@@ -332,4 +348,87 @@ async fn reqwest_as(app: &TestApp, token: &str) -> u16 {
         .expect("the product answers")
         .status()
         .as_u16()
+}
+
+/// A fact about a person, as this version of the product writes it.
+#[derive(Serialize)]
+struct Moved {
+    who: &'static str,
+}
+
+/// The same as the next version writes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MovedAnew {
+    party_id: &'static str,
+}
+
+impl Event for Moved {
+    const TYPE: &'static str = "person.moved";
+    const AGGREGATE: &'static str = "person";
+    fn aggregate_id(&self) -> &'static str {
+        "elsewhere"
+    }
+}
+
+impl Event for MovedAnew {
+    const TYPE: &'static str = Moved::TYPE;
+    const AGGREGATE: &'static str = Moved::AGGREGATE;
+    const VERSION: i16 = 2;
+    fn aggregate_id(&self) -> &'static str {
+        "elsewhere"
+    }
+}
+
+const fn moved(named: Named) -> Topic {
+    Topic {
+        event_type: Moved::TYPE,
+        api: "TMF632",
+        name: "IndividualAttributeValueChangeEvent",
+        resource: "individual",
+        collection: "/tmf-api/party/v4/individual",
+        named,
+        state: None,
+    }
+}
+
+/// A listener gets what its API defines, whichever version is stored; what only a newer process can read is left to it.
+#[tokio::test]
+async fn the_version_of_a_stored_event_is_not_seen_outside() {
+    const OLDER: &[Topic] = &[moved(Named::In("who"))];
+    const NEWER: &[Topic] = &[moved(Named::In("partyId"))];
+    fn newer() -> Subscribers {
+        Subscribers::default().upcast(Moved::TYPE, 1, |payload| json!({ "partyId": payload["who"] }))
+    }
+    let workers = Workers::new(Subscribers::default, "create table nothing ()").await;
+    let listener = Listener::new().await;
+    let hub = format!(
+        "insert into platform.hub (id, tenant_id, api, callback, event_types, secret, created_by, created_at)
+         values ('HUB-1', 'DEFAULT', 'TMF632', '{}', '{{{}}}', 'secret', 'a test', now())",
+        listener.url,
+        Moved::TYPE
+    );
+    workers.db.connection().execute_unprepared(&hub).await.expect("registered");
+    let platform = cluster::platform(&[("BSS_HUB_ALLOW_PRIVATE", "true")]).await;
+    let sender = |db: &bss::platform::db::Db, topics| {
+        Handlers::default().hub(Sender::new(Platform { db: db.clone(), ..platform.clone() }, topics))
+    };
+
+    let tx = workers.db.begin().await.expect("the database is there");
+    outbox::stage(&tx, &cx("newer"), &MovedAnew { party_id: "PTY-2" }).await.expect("staged");
+    tx.commit().await.expect("committed");
+    workers.replica(|db| sender(db, OLDER)).await;
+    let left = "select count(*) from audit.delivery where leased_by is null and attempts = 0
+                and next_attempt_at > recorded_at + interval '1 second'";
+    workers.until(left, 1).await;
+    assert!(listener.heard().is_empty(), "an older process neither tells nor drops what it cannot read");
+
+    let tx = workers.db.begin().await.expect("the database is there");
+    outbox::stage(&tx, &cx("older"), &Moved { who: "PTY-1" }).await.expect("staged");
+    tx.commit().await.expect("committed");
+    workers.replica_of(newer, |db| sender(db, NEWER)).await;
+    workers.until(PENDING, 0).await;
+    let event = "IndividualAttributeValueChangeEvent".to_owned();
+    assert_eq!(told(&listener), [(event.clone(), "PTY-1".to_owned()), (event, "PTY-2".to_owned())]);
+    workers.end().await;
 }

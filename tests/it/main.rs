@@ -54,6 +54,7 @@ mod telemetry;
 mod ticks;
 mod tidy;
 mod tmf_gate;
+mod tmf_lists;
 mod tmf_table;
 mod traces;
 mod usage;

@@ -62,6 +62,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("subscription show 90000042", &["subscription.find_by_msisdn"]),
     ("subscription show SUB-0001 --show-esim", &["subscription.get", "subscription.get_esim_activation"]),
     ("subscription list --customer CUST-1", &["subscription.list_for_customer"]),
+    ("subscription list --state blocked", &["subscription.list"]),
     ("subscription balance SUB-0001", &["subscription.get_balance"]),
     ("subscription vas SUB-0001 VAS_DATA_1GB", &["subscription.purchase_vas"]),
     ("subscription pay SUB-0001", &["subscription.pay_now"]),

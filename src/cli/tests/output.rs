@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::{Stub, run, violation};
+use super::{PROFILE, Stub, run, violation};
 
 #[tokio::test]
 async fn data_goes_out_and_messages_go_beside_it() {
@@ -200,4 +200,26 @@ async fn a_base_path_in_the_address_is_kept() {
     assert_eq!((ran.code, stub.calls().len()), (0, 1), "{}", ran.err);
     let ran = run(&format!("bss --url {}/below --token x customer list", stub.url), "", false).await;
     assert_eq!(ran.code, 5, "the stub knows nothing below");
+}
+
+#[tokio::test]
+async fn a_person_reads_the_operators_time_and_a_program_reads_utc() {
+    let event = json!({"seq": 1, "eventType": "order.completed", "occurredAt": "2026-05-11T22:00:02.123Z"});
+    let page = json!({"events": [event], "count": 1, "next": 1});
+    let stub = Stub::answering(move |operation, _| match operation {
+        PROFILE => (200, json!({"timeZone": "Europe/Berlin"})),
+        _ => (200, page.clone()),
+    })
+    .await;
+    for drawn in ["list", "list -o wide", "list --fields seq,occurredAt", "tail", "tail --follow --count 1"] {
+        let ran = stub.run(&format!("events {drawn}")).await;
+        let says = |text: &str| ran.out.contains(text);
+        assert!(ran.code == 0 && says("2026-05-12 00:00:02") && says("+02:00"), "{drawn}: {}{}", ran.out, ran.err);
+    }
+    stub.full_calls();
+    for data in ["-o json", "-o yaml", "-o jsonl", "-o csv", "--jq .events", "--fields occurredAt -o csv"] {
+        let ran = stub.run(&format!("events list {data}")).await;
+        assert!(ran.out.contains("2026-05-11T22:00:02.123Z"), "{data}: {}{}", ran.out, ran.err);
+    }
+    assert!(stub.full_calls().iter().all(|call| call.operation != PROFILE), "programs cost no question beside");
 }

@@ -36,7 +36,7 @@ impl Service {
         table::insert(&tx, cx, &new).await.map_err(taken)?;
         table::put_allowances(&tx, cx, &new.id, &new.allowances).await?;
         table::put_categories(&tx, cx, &new.id, &new.categories).await?;
-        self.put_prices(&tx, cx, &new.id, &[], new.prices).await?;
+        self.put_prices(&tx, cx, &new.id, None, new.prices).await?;
         let row = table::read(&tx, cx, &new.id).await?.ok_or_else(|| vanished(&new.id))?;
         let added =
             OfferingAdded { id: new.id.to_string(), before: Value::Null, after: snapshot(&row)?, version: row.version };
@@ -76,7 +76,7 @@ impl Service {
             table::put_categories(&tx, cx, id, categories).await?;
         }
         if let Some(prices) = change.prices {
-            self.put_prices(&tx, cx, id, &row.prices()?, prices).await?;
+            self.put_prices(&tx, cx, id, Some(&row.prices()?), prices).await?;
         }
         table::save(&tx, cx, &row, window, Value::Object(attributes)).await?;
         let row = table::read(&tx, cx, id).await?.ok_or_else(|| vanished(id))?;
@@ -96,15 +96,17 @@ impl Service {
         self.found(cx, id).await?.ok_or_else(|| Error::not_found("product offering", id))
     }
 
-    /// Adds and attaches the prices of a locked offering. Those it has stay, as they are.
+    /// Adds and attaches the prices of a locked offering. Those it has stay, as they are. A plan that is being made has none,
+    /// and has sold nothing: its first prices may reach back as it does.
     async fn put_prices(
         &self,
         tx: &Tx,
         cx: &Context,
         offering: &OfferingId,
-        attached: &[PriceColumn],
+        attached: Option<&[PriceColumn]>,
         entries: Vec<PriceEntry>,
     ) -> Result<()> {
+        let (attached, may_reach_back) = (attached.unwrap_or_default(), attached.is_none());
         let named = |id: &str| {
             entries.iter().any(|entry| matches!(entry, PriceEntry::Known { id: known, .. } if known.as_str() == id))
         };
@@ -115,7 +117,12 @@ impl Service {
         }
         for entry in entries {
             match entry {
-                PriceEntry::New(new) => self.insert_price(tx, cx, Some(offering), new).await?,
+                PriceEntry::New(new) => {
+                    if !may_reach_back {
+                        policy::starts_from_now_on(new.window, cx.now)?;
+                    }
+                    self.insert_price(tx, cx, Some(offering), new).await?;
+                }
                 PriceEntry::Known { id, money, window } => {
                     if let Some(price) = attached.iter().find(|price| price.id == id.as_str()) {
                         let same_amount = money.is_none_or(|given| price.money().is_ok_and(|money| money == given));
@@ -123,7 +130,7 @@ impl Service {
                             return Err(immutable(&id).into());
                         }
                     } else {
-                        attach(tx, cx, offering, &id).await?;
+                        attach(tx, cx, offering, &id, may_reach_back).await?;
                     }
                 }
             }
@@ -183,7 +190,7 @@ impl Changed {
     }
 }
 
-async fn attach(tx: &Tx, cx: &Context, offering: &OfferingId, id: &PriceId) -> Result<()> {
+async fn attach(tx: &Tx, cx: &Context, offering: &OfferingId, id: &PriceId, may_reach_back: bool) -> Result<()> {
     let price = store::price::lock(tx, cx, id).await?;
     let Some(price) = price else {
         return Err(rule::PRICE_NOT_FOUND.violated("There is no such price").with("priceId", id).into());
@@ -191,6 +198,9 @@ async fn attach(tx: &Tx, cx: &Context, offering: &OfferingId, id: &PriceId) -> R
     if let Some(other) = price.offering_id {
         let violation = rule::PRICE_TAKEN.violated("The price belongs to another offering");
         return Err(violation.with("priceId", id).with("offeringId", other).into());
+    }
+    if !may_reach_back {
+        policy::starts_from_now_on(price.window(), cx.now)?;
     }
     store::price::attach(tx, cx, id, offering).await?;
     let event = PriceChanged {

@@ -70,6 +70,12 @@ pub(super) fn from_now_on(at: DateTime<Utc>, now: DateTime<Utc>, rule: Rule) -> 
     Ok(())
 }
 
+/// A price that a plan gets starts now or later, whichever way it comes to the plan. One without a start holds as far as its
+/// plan goes back, where no other one is cheaper.
+pub(super) fn starts_from_now_on(window: Window, now: DateTime<Utc>) -> Result<(), Violation> {
+    window.valid_from.map_or(Ok(()), |from| from_now_on(from, now, rule::STARTS_IN_PAST))
+}
+
 /// A price is an amount of the operator's own currency: the lowest one wins, so two currencies could not be compared.
 pub(super) fn amount(money: Money, own: Currency) -> Result<Money, Violation> {
     if money.currency != own {

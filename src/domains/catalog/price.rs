@@ -94,10 +94,8 @@ impl Service {
             let price = self.price_row(cx, &kept.price_id).await?.view()?;
             return Ok(AddedPrice { price, retired: kept.retired, warning: kept.warning });
         }
-        if let Some(from) = command.valid_from {
-            policy::from_now_on(from, cx.now, rule::STARTS_IN_PAST)?;
-        }
         let window = Window { valid_from: command.valid_from, valid_to: command.valid_to };
+        policy::starts_from_now_on(window, cx.now)?;
         let mut new =
             NewPrice { id: command.price_id, name: None, is_recurring: true, money, window, attributes: Map::new() };
         let tx = self.platform.db.begin().await?;

@@ -148,6 +148,8 @@ pub struct ListTasks {
     pub service_id: Option<String>,
     pub service_order_id: Option<String>,
     pub state: Option<TaskState>,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
     /// How many at most, 1 to 200.
     #[serde(default = "page_size")]
     #[schemars(range(min = 1, max = 200))]

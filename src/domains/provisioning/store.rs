@@ -17,6 +17,7 @@ use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
+use crate::platform::ids::Begins;
 
 /// How long a process may keep a task for one attempt: longer than the network may take.
 const LEASE_SECONDS: i32 = 15;
@@ -377,12 +378,14 @@ async fn one(connection: &impl ConnectionTrait, statement: Statement) -> Result<
 
 /// Tasks that fit, newest first.
 pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query: &ListTasks) -> Result<Vec<Task>> {
+    let Begins { condition, order_by } =
+        Begins::with("t.id", "$7", query.id_prefix.as_deref(), "t.created_at desc, t.id desc");
     let statement = sql!(
         format!(
             "select {} from provisioning.provisioning_task t
              where t.tenant_id = $1 and ($2::text is null or t.service_id = $2)
-               and ($3::text is null or t.service_order_id = $3) and ($4::text is null or t.state = $4)
-             order by t.created_at desc, t.id desc limit $5 offset $6",
+               and ($3::text is null or t.service_order_id = $3) and ($4::text is null or t.state = $4) {condition}
+             order by {order_by} limit $5 offset $6",
             columns_shown()
         ),
         cx.tenant.as_ref(),
@@ -390,7 +393,8 @@ pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query:
         query.service_order_id.as_deref(),
         query.state.map(TaskState::as_str),
         i64::from(query.limit),
-        i64::from(query.offset)
+        i64::from(query.offset),
+        query.id_prefix.as_deref()
     );
     Row::find_by_statement(statement).all(connection).await?.into_iter().map(Task::try_from).collect()
 }

@@ -51,8 +51,8 @@ use async_trait::async_trait;
 pub use audit::CHECKS;
 pub use http::router;
 use port::{
-    BalanceView, Booking, HoldReason, MigratePrice, OrderedTopUp, PriceMigrationView, RenewalProgress, RenewalReport,
-    StateChangeView, SubscriptionId, SubscriptionView, Subscriptions, TimelineEntry, TopUpOrder,
+    BalanceView, Booking, HoldReason, ListLines, MigratePrice, OrderedTopUp, PriceMigrationView, RenewalProgress,
+    RenewalReport, StateChangeView, SubscriptionId, SubscriptionView, Subscriptions, TimelineEntry, TopUpOrder,
 };
 
 use crate::domains::catalog::port::{Catalog, OfferingId, PriceView, VasId};
@@ -158,6 +158,11 @@ impl Subscriptions for Service {
 
     async fn lines_of(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionView>> {
         let lines = store::show_lines_of(&self.platform.db, cx, customer_id).await?;
+        Ok(lines.into_iter().map(|shown| self.shown_line(cx, shown)).collect())
+    }
+
+    async fn lines(&self, cx: &Context, query: ListLines) -> Result<Vec<SubscriptionView>> {
+        let lines = store::show_lines(&self.platform.db, cx, &query).await?;
         Ok(lines.into_iter().map(|shown| self.shown_line(cx, shown)).collect())
     }
 

@@ -148,6 +148,28 @@ pub struct OrderedTopUp {
     pub progress: TopUpProgress,
 }
 
+/// List lines, newest first, terminated ones included.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListLines {
+    /// Only the lines in this state.
+    pub state: Option<LineStatus>,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
+    /// How many at most, 1 to 200.
+    #[serde(default = "page_size")]
+    #[schemars(range(min = 1, max = 200))]
+    pub limit: u32,
+    /// How many to leave out, up to 1000000.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000))]
+    pub offset: u32,
+}
+
+const fn page_size() -> u32 {
+    50
+}
+
 /// What became of a purchase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopUpProgress {
@@ -179,6 +201,9 @@ pub trait Subscriptions: Send + Sync {
 
     /// All lines of the customer, newest first, terminated ones included.
     async fn lines_of(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<SubscriptionView>>;
+
+    /// Lines that fit, newest first; with a prefix, the greatest id first.
+    async fn lines(&self, cx: &Context, query: ListLines) -> Result<Vec<SubscriptionView>>;
 
     /// The line that holds the number; else the one that held it last. Not found when there never was one.
     async fn line_by_number(&self, cx: &Context, msisdn: &Msisdn) -> Result<SubscriptionView>;

@@ -156,10 +156,13 @@ fn summary(
     }
 }
 
-/// `1024 mb of data`.
+/// `1024 mb of data`, `100 sms`.
 fn quantity(quantity: i64, allowance: Option<AllowanceType>) -> String {
-    allowance.map_or_else(
-        || quantity.abs().to_string(),
-        |allowance| format!("{} {} of {}", quantity.abs(), allowance.unit().as_str(), allowance.as_str()),
-    )
+    let quantity = quantity.abs();
+    match allowance {
+        None => quantity.to_string(),
+        // What is counted by the piece is its own unit.
+        Some(allowance @ AllowanceType::Sms) => format!("{quantity} {}", allowance.as_str()),
+        Some(allowance) => format!("{quantity} {} of {}", allowance.unit().as_str(), allowance.as_str()),
+    }
 }

@@ -9,8 +9,8 @@ use strsim::levenshtein;
 
 use super::variables::{OR_ZERO, VARIABLES, bounds_of, default_of, range_of};
 use super::{
-    Config, ConfigError, DatabaseConfig, Environment, LogConfig, MailConfig, NetworkAddress, NetworkConfig, Profile,
-    Secret, SmtpConfig, SmtpTls,
+    Config, ConfigError, DatabaseConfig, Environment, EsimProvider, LogConfig, MailConfig, NetworkAddress,
+    NetworkConfig, Profile, Secret, SmtpConfig, SmtpTls,
 };
 use crate::platform::delivery::chaos::Chaos;
 use crate::platform::trace::TraceConfig;
@@ -193,6 +193,9 @@ impl Reader<'_> {
         self.parsed("BSS_PAYMENT_PROVIDER", "mock", |text| (text == "mock").then_some(()));
         NetworkConfig {
             http: if is_http { self.network_address() } else { None },
+            esim: self.parsed("BSS_ESIM_PROVIDER", "sim, onbglobal or esim_access", |text| {
+                EsimProvider::ALL.into_iter().find(|provider| provider.as_str() == text)
+            }),
             realistic_latency: self.flag("BSS_NETWORK_SIM_LATENCY"),
             seed: self.parsed("BSS_NETWORK_SIM_SEED", "a whole number", |text| {
                 if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }

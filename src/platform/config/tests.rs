@@ -133,6 +133,16 @@ fn a_network_over_http_needs_an_address_and_a_secret() {
 }
 
 #[test]
+fn an_esim_provider_is_one_of_three() {
+    assert_eq!(read(&[]).unwrap().network.esim, EsimProvider::Sim);
+    for provider in EsimProvider::ALL {
+        assert_eq!(read(&[("BSS_ESIM_PROVIDER", provider.as_str())]).unwrap().network.esim, provider);
+    }
+    let unknown = read(&[("BSS_ESIM_PROVIDER", "airalo")]).unwrap_err();
+    assert_eq!(unknown.0, ["BSS_ESIM_PROVIDER must be sim, onbglobal or esim_access"]);
+}
+
+#[test]
 fn another_operator_profile_is_taken_whole() {
     let config = read(&[
         ("BSS_OPERATOR_CURRENCY", "EUR"),

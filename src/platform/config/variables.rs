@@ -52,6 +52,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "http: address of the network, https except on this machine; tasks are posted to <address>/tasks",
     ),
     ("BSS_NETWORK_SECRET", "", "http: bearer token that the network knows us by, at least 16 characters"),
+    (
+        "BSS_ESIM_PROVIDER",
+        "sim",
+        "who prepares eSIM profiles: sim (the network itself), onbglobal or esim_access (both need NDA + credentials: every attempt fails)",
+    ),
     ("BSS_NETWORK_SIM_LATENCY", "false", "the simulator takes the realistic time for each task"),
     ("BSS_NETWORK_SIM_SEED", "", "a number makes the simulator's faults repeatable"),
     ("BSS_PORTAL_EMAIL_PROVIDER", "logging", "how mail leaves: logging (a mailbox file on this machine) or smtp"),

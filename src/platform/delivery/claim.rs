@@ -98,7 +98,7 @@ pub(super) async fn claim(db: &Db, boot_id: Uuid, kind: Kind, known: &[String], 
     .await?;
     let subscribers = db.subscribers();
     let newer: Vec<Claimed> =
-        claimed.extract_if(.., |one| !subscribers.reads(&one.consumer, one.schema_version)).collect();
+        claimed.extract_if(.., |one| !subscribers.reads(&one.consumer, &one.event_type, one.schema_version)).collect();
     if !newer.is_empty() {
         leave(db, boot_id, &newer).await?;
     }

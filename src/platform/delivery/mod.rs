@@ -154,9 +154,17 @@ impl Subscribers {
         self
     }
 
-    /// Whether the subscriber of that name reads events of that version. Listeners outside are told of all.
-    pub(in crate::platform) fn reads(&self, subscriber: &str, version: i16) -> bool {
-        self.versions.get(subscriber).is_none_or(|known| version <= *known)
+    /// Whether the subscriber of that name reads events of that version. What a listener outside is told is taken from the
+    /// newest version that this process knows, so that one of a newer process is left to it, too.
+    pub(in crate::platform) fn reads(&self, subscriber: &str, event_type: &str, version: i16) -> bool {
+        let known = self.versions.get(subscriber).copied().unwrap_or_else(|| self.newest(event_type));
+        version <= known
+    }
+
+    /// The version that the last step leads to; the first one where there is no step.
+    fn newest(&self, event_type: &str) -> i16 {
+        let steps = self.upcasts.keys().filter(|(of, _)| *of == event_type);
+        steps.map(|(_, from)| from + 1).max().unwrap_or(1)
     }
 
     /// The payload in the newest version that this process knows.

@@ -2,7 +2,8 @@
 //!
 //! An event that a listener wants gets a delivery of kind `hub` in the transaction of the change, and so backoff, parking
 //! and replay like every other; it is sent at least once, and its `eventId` tells a repetition. What is sent names the
-//! resource and no more: the listener reads it with its own token. Every call is signed, follows no redirect, and reaches no
+//! resource and no more, as the API defines it and whatever version of the event is stored: the listener reads it with its
+//! own token. Every call is signed, follows no redirect, and reaches no
 //! private address unless that is allowed, whatever the name of the host resolves to at that moment.
 
 mod address;

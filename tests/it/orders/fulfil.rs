@@ -190,6 +190,25 @@ async fn a_task_that_fails_for_good_fails_the_order_and_gives_everything_back() 
 }
 
 #[tokio::test]
+async fn a_provider_of_esims_that_has_no_contract_fails_the_order_with_its_reason() {
+    for provider in ["onbglobal", "esim_access"] {
+        let app = TestApp::with(&[("BSS_ESIM_PROVIDER", provider)]).await;
+        let before = pools(&app).await;
+        let customer = app.customer(VISA).await;
+        let failed = app.order(&customer, "PLAN_M").await;
+        assert_eq!(failed["stateReason"], "provisioning task ESIM_PROFILE_PREPARE failed permanently", "{failed:#}");
+        app.settle().await;
+        let task = task_in(&app, "ESIM_PROFILE_PREPARE", "withdrawn").await;
+        assert_eq!(task["attempts"], task["maxAttempts"]);
+        assert_eq!(task["lastError"], format!("the eSIM provider {provider} needs NDA + credentials"));
+        task_in(&app, "HLR_DEPROVISION", "completed").await;
+        assert_eq!(pools(&app).await, before, "number and profile go back");
+        assert_eq!(app.number("select count(*) from mock_gateway.charge").await, 0);
+        app.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn two_tasks_that_fail_are_one_failed_order() {
     let app = TestApp::new().await;
     let customer = app.customer(VISA).await;

@@ -237,8 +237,14 @@ async fn attempts_are_listed_newest_first_a_page_at_a_time() {
         world.charge(&bob, &format!("renewal:B:{number}")).await;
     }
     let list = async |customer: Option<&bss::domains::crm::port::CustomerId>, status, limit, offset| {
-        let query =
-            ListAttempts { customer_id: customer.cloned(), subject_id: Some("SUB-0001".into()), status, limit, offset };
+        let query = ListAttempts {
+            customer_id: customer.cloned(),
+            subject_id: Some("SUB-0001".into()),
+            status,
+            id_prefix: None,
+            limit,
+            offset,
+        };
         let views = world.payments.attempts(&world.cx().await, query).await.expect("a list");
         views.into_iter().map(|view| view.business_key).collect::<Vec<_>>()
     };

@@ -50,6 +50,25 @@ async fn a_paid_line_has_its_period_its_price_and_its_quota() {
 }
 
 #[tokio::test]
+async fn lines_are_listed_by_state_and_by_how_their_ids_begin() {
+    let app = TestApp::new().await;
+    let (first, second) = (app.line("PLAN_S").await, app.line("PLAN_M").await);
+    let listed = async |wish: Value| {
+        let lines = app.op("subscription.list", wish).await.ok();
+        lines.as_array().expect("lines").iter().map(|line| line["id"].clone()).collect::<Value>()
+    };
+    let (first, second) = (&first["id"], &second["id"]);
+    assert_eq!(listed(json!({})).await, json!([second, first]), "newest first");
+    assert_eq!(listed(json!({"state": "active", "limit": 1, "offset": 1})).await, json!([first]));
+    assert_eq!(listed(json!({"state": "blocked"})).await, json!([]));
+    assert_eq!(listed(json!({"idPrefix": first})).await, json!([first]));
+    assert_eq!(listed(json!({"idPrefix": "SUB"})).await, json!([second, first]));
+    assert_eq!(listed(json!({"idPrefix": "sub-%"})).await, json!([]));
+    assert_eq!(app.op("subscription.list", json!({"limit": 201})).await.status, 400);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_declined_card_ends_the_booked_line() {
     let app = TestApp::new().await;
     let customer = app.customer(DECLINES).await;

@@ -16,6 +16,7 @@ use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
+use crate::platform::ids::Begins;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
@@ -343,11 +344,13 @@ pub(super) async fn reopen(tx: &Tx, cx: &Context, id: &MessageId) -> Result<Mess
 
 /// Messages, newest first.
 pub(super) async fn list(db: &Db, cx: &Context, filter: &ListMessages) -> Result<Vec<Message>> {
+    let Begins { condition, order_by } =
+        Begins::with("m.id", "$7", filter.id_prefix.as_deref(), "m.requested_at desc, m.id");
     let text = format!(
         "select {COLUMNS} from crm.communication_message m
          where m.tenant_id = $1 and ($2::text is null or m.customer_id = $2) and ($3::text is null or m.subscription_id = $3)
-           and ($4::text is null or m.template = $4) and ($5::text is null or m.state = $5)
-         order by m.requested_at desc, m.id limit $6"
+           and ($4::text is null or m.template = $4) and ($5::text is null or m.state = $5) {condition}
+         order by {order_by} limit $6"
     );
     let statement = sql!(
         text,
@@ -356,7 +359,8 @@ pub(super) async fn list(db: &Db, cx: &Context, filter: &ListMessages) -> Result
         filter.subscription_id.as_ref().map(|id| id.as_str().to_owned()),
         filter.template.map(Template::as_str),
         filter.state.map(MessageState::as_str),
-        i64::from(filter.limit)
+        i64::from(filter.limit),
+        filter.id_prefix.as_deref()
     );
     MessageRow::find_by_statement(statement).all(db.connection()).await?.into_iter().map(Message::try_from).collect()
 }

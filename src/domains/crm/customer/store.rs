@@ -13,6 +13,7 @@ use crate::domains::crm::port::{CustomerId, CustomerStatus, KycStatus, ListCusto
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
+use crate::platform::ids::Begins;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
@@ -234,10 +235,10 @@ pub(super) async fn named(db: &Db, cx: &Context, filter: &ListCustomers) -> Resu
                      and lower(family_name) ~<~ (lower($3) || chr(1114111)))"
         }
     };
+    let Begins { condition, order_by } = Begins::with("c.id", "$6", filter.id_prefix.as_deref(), "c.id");
     let query = format!(
-        "select {SELECT} from {FROM} and ($2::text is null or c.status = $2) {begins}
-           and ($6::text is null or starts_with(c.id, $6))
-         order by c.id limit $4 offset $5"
+        "select {SELECT} from {FROM} and ($2::text is null or c.status = $2) {begins} {condition}
+         order by {order_by} limit $4 offset $5"
     );
     let statement = sql!(
         query,

@@ -129,6 +129,8 @@ pub struct ListMessages {
     pub subscription_id: Option<SubscriptionId>,
     pub template: Option<Template>,
     pub state: Option<MessageState>,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
     /// How many at most, 1 to 1000.
     #[serde(default = "limit_default")]
     #[schemars(range(min = 1, max = 1000))]

@@ -63,6 +63,8 @@ pub struct ListAttempts {
     /// What was paid for: a line, an order, a purchase.
     pub subject_id: Option<String>,
     pub status: Option<AttemptStatus>,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
     /// 1 to 1000.
     #[serde(default = "page")]
     #[schemars(range(min = 1, max = 1000))]

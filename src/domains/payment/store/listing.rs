@@ -15,6 +15,7 @@ use crate::domains::payment::port::{AttemptId, AttemptStatus, AttemptView, ListA
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, sql};
 use crate::platform::error::Result;
+use crate::platform::ids::Begins;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, Name, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
@@ -24,11 +25,13 @@ pub(in crate::domains::payment) async fn views(
     cx: &Context,
     query: &ListAttempts,
 ) -> Result<Vec<AttemptView>> {
+    let Begins { condition, order_by } =
+        Begins::with("a.id", "$7", query.id_prefix.as_deref(), "a.attempted_at desc, a.id desc");
     let text = format!(
         "select {} from payment.payment_attempt a
          where a.tenant_id = $1 and ($2::text is null or a.customer_id = $2) and ($3::text is null or a.subject_id = $3)
-           and ($4::text is null or a.status = $4)
-         order by a.attempted_at desc, a.id desc limit $5 offset $6",
+           and ($4::text is null or a.status = $4) {condition}
+         order by {order_by} limit $5 offset $6",
         attempts::COLUMNS
     );
     let statement = sql!(
@@ -38,7 +41,8 @@ pub(in crate::domains::payment) async fn views(
         query.subject_id.as_deref(),
         query.status.map(AttemptStatus::as_str),
         i64::from(query.limit),
-        i64::from(query.offset)
+        i64::from(query.offset),
+        query.id_prefix.as_deref()
     );
     let rows = attempts::Row::find_by_statement(statement).all(connection).await?;
     let found: Vec<Attempt> = rows.into_iter().map(Attempt::try_from).collect::<Result<_>>()?;

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 use super::model::Line;
 use super::period::{Period, PeriodKind};
-use super::port::{BlockReason, Booking, LineStatus, StateChangeView, SubscriptionId};
+use super::port::{BlockReason, Booking, LineStatus, ListLines, StateChangeView, SubscriptionId};
 use super::state::{Reasons, State};
 use super::terms::{PendingPlan, PendingPrice};
 use crate::domains::catalog::port::PlanPeriod;
@@ -34,7 +34,7 @@ use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, sql};
 use crate::platform::error::{Error, Result};
-use crate::platform::ids;
+use crate::platform::ids::{self, Begins};
 use crate::platform::money::{Discount, Money};
 
 pub(super) use saving::{Step, save, save_all, save_noted};
@@ -258,6 +258,32 @@ pub(super) async fn show_lines_of(db: &Db, cx: &Context, customer: &CustomerId) 
          order by s.created_at desc, s.id desc limit {ROWS_MAX}"
     );
     shown(db.connection(), sql!(query, cx.tenant.as_ref(), customer)).await
+}
+
+/// Lines that fit.
+pub(super) async fn show_lines(db: &Db, cx: &Context, query: &ListLines) -> Result<Vec<Shown>> {
+    if !(1..=200).contains(&query.limit) {
+        return Err(Error::invalid("/limit", "must be 1 to 200"));
+    }
+    if query.offset > 1_000_000 {
+        return Err(Error::invalid("/offset", "must be at most 1000000"));
+    }
+    let Begins { condition, order_by } =
+        Begins::with("s.id", "$3", query.id_prefix.as_deref(), "s.created_at desc, s.id desc");
+    let text = format!(
+        "select {LINE}, {BALANCES} from subscription.subscription s
+         where s.tenant_id = $1 and ($2::text is null or s.state = $2) {condition}
+         order by {order_by} limit $4 offset $5"
+    );
+    let statement = sql!(
+        text,
+        cx.tenant.as_ref(),
+        query.state.map(LineStatus::as_str),
+        query.id_prefix.as_deref(),
+        i64::from(query.limit),
+        i64::from(query.offset)
+    );
+    shown(db.connection(), statement).await
 }
 
 /// The line that holds the number, else the last one that held it.

@@ -50,8 +50,14 @@ pub enum BackupError {
          own {database}, or name an empty database in BSS_DB_URL"
     )]
     NoRoom { role: String, database: String },
+    /// What was restored into the empty database itself did not stand the test and could not be taken out again.
+    #[error(
+        "what was brought back into {database} was not accepted and could not be taken out again ({cause}): do not use that \
+         database; drop its schemas, or make a fresh one, and restore again"
+    )]
+    NotEmptied { database: String, cause: Box<BackupError> },
     /// What was restored is not what was backed up.
-    #[error("what came back is not what was backed up: {}", .0.join("; "))]
+    #[error("what came back is not what was backed up, so nothing was changed: {}", .0.join("; "))]
     Differs(Vec<String>),
     /// The database does not answer, or refuses.
     #[error("the database refuses: {0}")]
@@ -81,6 +87,7 @@ impl BackupError {
             Self::Damaged { .. }
             | Self::ToolFailed { .. }
             | Self::Differs(_)
+            | Self::NotEmptied { .. }
             | Self::Database(_)
             | Self::File { .. }
             | Self::BrokenOff(_) => 1,

@@ -30,7 +30,7 @@ impl Fresh {
 /// Brings the backup into a database of its own and compares it with the manifest.
 ///
 /// # Errors
-/// `pg_restore` fails, or a table has not the rows that it should have. Then nothing is left of it.
+/// `pg_restore` fails, or a table has not the rows that it should have. Then nothing is left of it, unless the error says so.
 pub async fn load(backup: Backup, target: &Target) -> Result<(Fresh, Manifest), BackupError> {
     let fresh = if target.makes_room {
         let address = target.address.beside(&swap::workshop(target.name()));

@@ -5,7 +5,8 @@
 //! bring the data back; this room adds the proof that all of it came back.
 //!
 //! A restore fills a fresh database beside the old one ([`mod@load`]) and takes the old one's name at the very end ([`mod@swap`]), so
-//! that one that fails has changed nothing. Between the two, the composition root migrates and checks the books.
+//! that one that fails has changed nothing. Where no other database can be made, an empty one is filled itself, and emptied
+//! again when what came back does not stand the test. Between the two, the composition root migrates and checks the books.
 //!
 //! Not here: secrets of the installation (`tokens.env`), the mailbox file, what a gateway or a network outside remembers.
 

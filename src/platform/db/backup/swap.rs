@@ -59,14 +59,42 @@ fn in_use(error: sqlx::Error, target: &Target) -> BackupError {
     }
 }
 
-/// Removes a fresh database that is not wanted.
+/// Removes a fresh database that is not wanted. One that does not stand beside the old one is that one, which was empty: it is
+/// emptied again.
+///
+/// # Errors
+/// The database refuses. Then one that was filled itself is still full, and the error says so.
 pub async fn discard(target: &Target, fresh: Fresh) -> Result<(), BackupError> {
-    if fresh.is_beside {
-        let mut session = target.beside.connect().await?;
-        let drop = statement(&mut session, "drop database if exists %I", &[fresh.address.name()]).await?;
-        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut session).await?;
-        session.close().await?;
+    if !fresh.is_beside {
+        let database = target.name().to_owned();
+        let emptied = empty(target, &fresh).await;
+        return emptied.map_err(|cause| BackupError::NotEmptied { database, cause: Box::new(cause) });
     }
+    let mut session = target.beside.connect().await?;
+    let drop = statement(&mut session, "drop database if exists %I", &[fresh.address.name()]).await?;
+    sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut session).await?;
+    session.close().await?;
+    Ok(())
+}
+
+/// Takes everything out that was not there when [`look`](super::look) found the database empty.
+async fn empty(target: &Target, fresh: &Fresh) -> Result<(), BackupError> {
+    let mut session = fresh.address.connect().await?;
+    let drops: Vec<String> = sqlx::query_scalar(
+        "select format('drop schema %I cascade', nspname) from pg_namespace
+         where nspname !~ '^pg_' and nspname <> 'information_schema' and nspname <> all($1)
+         union all
+         select format('drop %s if exists %I.%I cascade',
+                       case relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence' else 'table' end,
+                       nspname, relname)
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where nspname = any($1) and relkind in ('r', 'p', 'v', 'm', 'S')",
+    )
+    .bind(&target.schemas)
+    .fetch_all(&mut session)
+    .await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("begin; {}; commit", drops.join("; ")))).execute(&mut session).await?;
+    session.close().await?;
     Ok(())
 }
 

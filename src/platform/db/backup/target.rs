@@ -19,6 +19,8 @@ pub struct Target {
     pub missing_roles: Vec<String>,
     /// Whether there is anything that would be replaced.
     pub filled: bool,
+    /// The schemas that are there before anything is restored, PostgreSQL's own left out.
+    pub(super) schemas: Vec<String>,
     /// Whether a database can be made beside it; otherwise it is filled itself, being empty.
     pub(super) makes_room: bool,
 }
@@ -44,6 +46,11 @@ pub async fn look(place: &Place, backup: &Backup) -> Result<Target, BackupError>
     let tools = Tools::find(place.programs.as_deref(), major.max(backup.manifest.pg_dump_major))?;
     nobody_works_there(&mut session, address.name()).await?;
     let filled = is_filled(&mut session).await?;
+    let schemas = sqlx::query_scalar(
+        "select nspname::text from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'",
+    )
+    .fetch_all(&mut session)
+    .await?;
     let missing_roles = snapshot::missing_roles(&mut session, &backup.manifest.grantees).await?;
     let (role, may_make): (String, bool) = sqlx::query_as(
         "select rolname::text, rolsuper or (rolcreatedb and pg_has_role(d.datdba, 'usage'))
@@ -58,7 +65,7 @@ pub async fn look(place: &Place, backup: &Backup) -> Result<Target, BackupError>
         return Err(BackupError::NoRoom { role, database: address.name().to_owned() });
     }
     let beside = beside.unwrap_or_else(|| address.clone());
-    Ok(Target { address, beside, tools, missing_roles, filled, makes_room })
+    Ok(Target { address, beside, tools, missing_roles, filled, schemas, makes_room })
 }
 
 async fn maintenance(address: &Address) -> Option<Address> {
