@@ -58,6 +58,7 @@ pub struct App {
     pub services: Arc<Services>,
     pub registry: Arc<Registry<Services>>,
     catalog: Arc<catalog::Service>,
+    promotion: Arc<catalog::promotion::Service>,
     crm: Arc<crm::Service>,
     communication: Arc<crm::communication::Service>,
     payment: Arc<payment::Service>,
@@ -78,6 +79,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
 
     let catalog = Arc::new(catalog::Service::new(platform.clone()));
     let crm = Arc::new(crm::Service::new(platform.clone()));
+    let promotion = Arc::new(catalog::promotion::Service::new(platform.clone(), catalog.clone(), crm.clone()));
     let payment = Arc::new(payment::Service::new(platform.clone(), crm.clone(), gateway));
     let subscription = Arc::new(subscription::Service::new(
         platform.clone(),
@@ -99,6 +101,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let com = Arc::new(com::Service::new(
         platform.clone(),
         catalog.clone(),
+        promotion.clone(),
         crm.clone(),
         crm.clone(),
         payment.clone(),
@@ -127,6 +130,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
         platform: platform.clone(),
         scheduler,
         catalog: catalog.clone(),
+        promotions: promotion.clone(),
         customers: crm.clone(),
         inventory: crm.clone(),
         communications: communication.clone(),
@@ -143,6 +147,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
         services,
         registry: Arc::new(registry()),
         catalog,
+        promotion,
         crm,
         communication,
         payment,
@@ -199,6 +204,7 @@ fn network(platform: &Platform) -> Arc<dyn Network> {
 pub fn registry() -> Registry<Services> {
     let registry = operations::platform::register(Registry::default());
     let registry = operations::catalog::register(registry);
+    let registry = operations::promotion::register(registry);
     let registry = operations::crm::register(registry);
     let registry = operations::communication::register(registry);
     let registry = operations::inventory::register(registry);
@@ -221,6 +227,7 @@ pub(super) fn checks() -> Vec<audit::Check> {
         crm::CHECKS,
         crm::communication::CHECKS,
         payment::CHECKS,
+        catalog::promotion::CHECKS,
         com::CHECKS,
         som::CHECKS,
         provisioning::CHECKS,
@@ -249,6 +256,7 @@ impl App {
     pub fn router(&self) -> Router {
         operations::http::router(Arc::clone(&self.registry), Arc::clone(&self.services))
             .merge(catalog::router(self.catalog.clone()))
+            .merge(catalog::promotion::router(self.promotion.clone()))
             .merge(crm::router(self.crm.clone()))
             .merge(crm::communication::router(self.communication.clone()))
             .merge(payment::router(self.payment.clone()))

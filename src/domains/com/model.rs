@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::domains::catalog::port::{OfferingId, PriceId};
+use crate::domains::catalog::port::{OfferingId, PriceId, Promise};
 use crate::domains::com::policy::rule;
 use crate::domains::com::port::{OrderAction, OrderId, OrderState};
 use crate::domains::crm::port::{CustomerId, Msisdn};
@@ -111,7 +111,30 @@ pub(super) struct Promised {
     pub(super) offer_id: Option<String>,
 }
 
+impl From<Promise> for Promised {
+    fn from(promise: Promise) -> Self {
+        Self {
+            code: Some(promise.code),
+            kind: promise.discount_type.to_owned(),
+            value: promise.discount_value,
+            periods_total: Some(promise.periods_total),
+            offer_definition_id: Some(promise.offer_definition_id),
+            offer_id: None,
+        }
+    }
+}
+
 impl Promised {
+    /// What a line is booked with that pays the promised price without a promotion: once.
+    pub(super) fn honoured(&self, price: Money) -> Option<BookedDiscount> {
+        Some(BookedDiscount {
+            discount: self.discount(price)?,
+            periods: Some(1),
+            promo_code: self.code.clone(),
+            promo_offer_definition_id: None,
+        })
+    }
+
     /// What the line is booked with. None where the stored terms mean nothing.
     pub(super) fn booked(&self, price: Money) -> Option<BookedDiscount> {
         let periods = match self.periods_total? {
