@@ -275,6 +275,26 @@ mod tests {
     }
 
     #[test]
+    fn a_promise_is_booked_for_its_periods_and_kept_once_without_its_promotion() {
+        let promised = |periods_total| Promised {
+            code: Some("SUMMER25".into()),
+            kind: "percent".into(),
+            value: "12.5".parse().unwrap(),
+            periods_total: Some(periods_total),
+            offer_definition_id: Some("OD_SUMMER25".into()),
+            offer_id: None,
+        };
+        let price = Money::new(2_500, "SGD".parse().unwrap());
+        for (stored, booked) in [(1, Some(1)), (3, Some(3)), (-1, None)] {
+            assert_eq!(promised(stored).booked(price).unwrap().periods, booked);
+            let once = promised(stored).honoured(price).unwrap();
+            assert_eq!((once.periods, once.promo_offer_definition_id), (Some(1), None));
+            assert_eq!(once.discount.applied_to(price).minor, 2_188, "what was promised, to the cent");
+        }
+        assert!(promised(-2).booked(price).is_none());
+    }
+
+    #[test]
     fn terminal_states_are_those_without_a_way_out() {
         for state in OrderState::ALL {
             assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{assign, create, preview, reason, targeted};
 use crate::orders::{SLOW, VISA, ended, fault, order, pools, reasons};
-use crate::subscription::{advance, frozen, line, tick};
+use crate::subscription::{DECLINES, advance, charge_to, frozen, line, tick};
 use crate::support::app::TestApp;
 
 /// An order of `PLAN_M` with a code; answers it as it was placed.
@@ -76,6 +76,29 @@ async fn a_code_for_three_periods_lowers_three_charges_and_not_the_fourth() {
         renew(&app).await;
     }
     assert_eq!(charged(&app, &customer).await, ["20.00", "20.00", "20.00", "25.00", "25.00"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_period_that_is_paid_by_hand_counts_and_one_that_is_declined_does_not() {
+    let app = frozen().await;
+    create(&app, "PROMO_1", json!({"durationKind": "multi", "periodsTotal": 3})).await.ok();
+    let customer = app.customer(VISA).await;
+    let done = ended(&app, &place(&app, &customer, "SUMMER25").await["id"]).await;
+    app.settle().await;
+    let now = json!({"subscriptionId": done["items"][0]["targetSubscriptionId"]});
+    app.op("subscription.renew_now", now.clone()).await.ok();
+    let booked = line_of(&app, &done).await;
+    assert_eq!(booked["discountPeriodsRemaining"], 1);
+    charge_to(&app, &booked, DECLINES).await;
+    advance(&app, "30d").await;
+    renew(&app).await;
+    let blocked = line_of(&app, &done).await;
+    assert_eq!((&blocked["state"], &blocked["discountPeriodsRemaining"]), (&json!("blocked"), &json!(1)));
+    charge_to(&app, &booked, VISA).await;
+    app.op("subscription.renew_now", now.clone()).await.ok();
+    app.op("subscription.renew_now", now).await.ok();
+    assert_eq!(charged(&app, &customer).await, ["20.00", "20.00", "20.00", "25.00"]);
     app.finish().await;
 }
 
