@@ -41,7 +41,8 @@ impl Operation<Services> for CreatePromotion {
         promotion_rule::CODE_IN_USE,
     ];
     const EXAMPLE: &'static str = r#"{"promotionId": "PROMO_SUMMER25", "discountType": "percent", "discountValue": "20",
-        "durationKind": "multi", "periodsTotal": 3, "code": "SUMMER25", "promoCodeKind": "multi_use"}"#;
+        "durationKind": "multi", "periodsTotal": 3, "code": "SUMMER25", "promoCodeKind": "multi_use",
+        "applicableOfferingIds": ["PLAN_M"]}"#;
     type Output = PromotionView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.promotions.create(cx, self).await
