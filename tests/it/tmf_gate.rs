@@ -145,7 +145,7 @@ fn every_documented_payload_passes() {
         "ProductOfferingPrice",
         "ProductOrder",
         "ProductSpecification",
-            "Promotion",
+        "Promotion",
         "QueryUsageConsumption",
         "Refund",
         "Resource",
