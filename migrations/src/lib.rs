@@ -43,6 +43,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0066_tmf_refunds", include_str!("../sql/0066_tmf_refunds.sql")),
     ("0070_event_order", include_str!("../sql/0070_event_order.sql")),
     ("0072_task_payload", include_str!("../sql/0072_task_payload.sql")),
+    ("0080_promotions", include_str!("../sql/0080_promotions.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

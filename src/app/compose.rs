@@ -60,6 +60,7 @@ pub struct App {
     pub services: Arc<Services>,
     pub registry: Arc<Registry<Services>>,
     catalog: Arc<catalog::Service>,
+    promotion: Arc<catalog::promotion::Service>,
     crm: Arc<crm::Service>,
     communication: Arc<crm::communication::Service>,
     payment: Arc<payment::Service>,
@@ -80,6 +81,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
 
     let catalog = Arc::new(catalog::Service::new(platform.clone()));
     let crm = Arc::new(crm::Service::new(platform.clone()));
+    let promotion = Arc::new(catalog::promotion::Service::new(platform.clone(), catalog.clone(), crm.clone()));
     let payment = Arc::new(payment::Service::new(platform.clone(), crm.clone(), gateway));
     let subscription = Arc::new(subscription::Service::new(
         platform.clone(),
@@ -101,6 +103,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let com = Arc::new(com::Service::new(
         platform.clone(),
         catalog.clone(),
+        promotion.clone(),
         crm.clone(),
         crm.clone(),
         payment.clone(),
@@ -131,6 +134,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
         platform: platform.clone(),
         scheduler,
         catalog: catalog.clone(),
+        promotions: promotion.clone(),
         customers: crm.clone(),
         inventory: crm.clone(),
         communications: communication.clone(),
@@ -147,6 +151,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
         services,
         registry: Arc::new(registry()),
         catalog,
+        promotion,
         crm,
         communication,
         payment,
@@ -204,6 +209,7 @@ fn network(platform: &Platform) -> Arc<dyn Network> {
 pub fn registry() -> Registry<Services> {
     let registry = operations::platform::register(Registry::default());
     let registry = operations::catalog::register(registry);
+    let registry = operations::promotion::register(registry);
     let registry = operations::crm::register(registry);
     let registry = operations::communication::register(registry);
     let registry = operations::inventory::register(registry);
@@ -226,6 +232,7 @@ pub(super) fn checks() -> Vec<audit::Check> {
         crm::CHECKS,
         crm::communication::CHECKS,
         payment::CHECKS,
+        catalog::promotion::CHECKS,
         com::CHECKS,
         som::CHECKS,
         provisioning::CHECKS,
@@ -259,6 +266,7 @@ impl App {
     pub fn router(&self) -> Router {
         operations::http::router(Arc::clone(&self.registry), Arc::clone(&self.services))
             .merge(catalog::router(self.catalog.clone()))
+            .merge(catalog::promotion::router(self.promotion.clone()))
             .merge(crm::router(self.crm.clone()))
             .merge(crm::communication::router(self.communication.clone()))
             .merge(payment::router(self.payment.clone()))

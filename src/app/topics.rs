@@ -26,6 +26,7 @@ const OFFERING: &str = "/tmf-api/productCatalogManagement/v4/productOffering";
 const PRICE: &str = "/tmf-api/productCatalogManagement/v4/productOfferingPrice";
 const SPECIFICATION: &str = "/tmf-api/productCatalogManagement/v4/productSpecification";
 const CATEGORY: &str = "/tmf-api/productCatalogManagement/v4/category";
+const PROMOTION: &str = "/tmf-api/promotionManagement/v4/promotion";
 const ORDER: &str = "/tmf-api/productOrderingManagement/v4/productOrder";
 const CUSTOMER: &str = "/tmf-api/customerManagement/v4/customer";
 const PRODUCT: &str = "/tmf-api/productInventory/v4/product";
@@ -97,6 +98,8 @@ pub(crate) const TOPICS: &[Topic] = &[
     ),
     topic("catalog.category.added", "TMF620", "CategoryCreateEvent", "category", CATEGORY),
     topic("catalog.category.changed", "TMF620", "CategoryAttributeValueChangeEvent", "category", CATEGORY),
+    at(topic("promotion.created", "TMF671", "PromotionCreateEvent", "promotion", PROMOTION), "release"),
+    at(topic("promotion.exhausted", "TMF671", "PromotionStateChangeEvent", "promotion", PROMOTION), "retirement"),
     at(topic("order.acknowledged", "TMF622", "ProductOrderCreateEvent", "productOrder", ORDER), "acknowledged"),
     at(topic("order.in_progress", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER), "inProgress"),
     at(topic("order.held", "TMF622", "ProductOrderStateChangeEvent", "productOrder", ORDER), "held"),
@@ -235,6 +238,7 @@ pub(crate) const HUBS: &[(&str, &str)] = &[
     ("TMF641", "/tmf-api/serviceOrdering/v4/hub"),
     ("TMF654", "/tmf-api/prepayBalanceManagement/v4/hub"),
     ("TMF670", "/tmf-api/paymentMethod/v4/hub"),
+    ("TMF671", "/tmf-api/promotionManagement/v4/hub"),
     ("TMF676", "/payment/v4/hub"),
     ("TMF683", "/tmf-api/partyInteraction/v4/hub"),
     ("TMF688", "/tmf-api/event/v4/hub"),

@@ -39,6 +39,7 @@ const SOURCES: &[Source] = &[
     Source { value: "ORDER", operation: op::ORDER_LIST, id: "id", about: "state" },
     Source { value: "OFFERING", operation: op::CATALOG_LIST_OFFERINGS, id: "id", about: "name" },
     Source { value: "PLAN", operation: op::CATALOG_LIST_OFFERINGS, id: "id", about: "name" },
+    Source { value: "PROMOTION", operation: op::PROMO_LIST, id: "id", about: "label" },
     Source { value: "VAS", operation: op::CATALOG_LIST_VAS, id: "id", about: "name" },
     Source { value: "NUMBER", operation: op::INVENTORY_MSISDN_LIST, id: "msisdn", about: "status" },
     Source { value: "ATTEMPT", operation: op::PAYMENT_LIST_ATTEMPTS, id: "id", about: "status" },

@@ -35,7 +35,12 @@ pub(super) async fn run(global: &Global, production: bool, console: &mut Console
     let people = people(&story);
     match presence(&people, session).await? {
         Presence::Whole => session.note("the demo is there already, nothing was changed"),
-        Presence::Nothing => play(&story, session).await?,
+        Presence::Nothing => {
+            // The first of the story types the code of one of them.
+            create_promotions(session).await?;
+            play(&story, session).await?;
+            assign_vip(&people, session).await?;
+        }
         Presence::Partly => {
             return Err(CliError::Failed(
                 "a demo that was broken off is there: empty the server (bss admin reset, where BSS_ALLOW_ADMIN_RESET=true), or \
@@ -73,6 +78,9 @@ fn people(story: &Scenario) -> Vec<String> {
     story.steps.iter().filter_map(address).collect()
 }
 
+const WELCOME: &str = "PROMO_DEMO_WELCOME";
+const VIP: &str = "PROMO_DEMO_VIP";
+
 enum Presence {
     Nothing,
     Partly,
@@ -95,6 +103,34 @@ async fn find(email: &str, session: &Session<'_>) -> Result<Option<Value>, CliEr
         Err(CliError::Refused(refusal)) if refusal.status == 404 => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A code for everybody who signs up, and an offer for chosen customers. What a former demo left is taken as it is.
+async fn create_promotions(session: &mut Session<'_>) -> Outcome {
+    let listed = session.call(op::PROMO_LIST, json!({"limit": 200})).await?;
+    let welcome = json!({
+        "promotionId": WELCOME, "displayName": "Demo Welcome 10%", "code": "DEMO_WELCOME10", "promoCodeKind": "multi_use",
+        "discountType": "percent", "discountValue": "10", "durationKind": "multi", "periodsTotal": 3,
+    });
+    let vip = json!({
+        "promotionId": VIP, "displayName": "Demo VIP 20%", "audience": "targeted", "discountType": "percent",
+        "discountValue": "20", "durationKind": "single",
+    });
+    for promotion in [welcome, vip] {
+        if !render::text::rows(&listed).iter().any(|known| known["id"] == promotion["promotionId"]) {
+            session.call(op::PROMO_CREATE, promotion).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The first two who came may have the offer with their next line.
+async fn assign_vip(people: &[String], session: &mut Session<'_>) -> Outcome {
+    let mut chosen = Vec::new();
+    for email in people.iter().take(2) {
+        chosen.extend(find(email, session).await?.map(|customer| customer["id"].clone()));
+    }
+    session.call(op::PROMO_ASSIGN, json!({"promotionId": VIP, "customerIds": chosen})).await.map(drop)
 }
 
 async fn play(story: &Scenario, session: &mut Session<'_>) -> Outcome {

@@ -9,6 +9,8 @@ use crate::render::text;
 const NEXT_STEPS: &[(&str, &str)] = &[
     ("case.close.requires_all_tickets_resolved", "resolve or cancel its tickets first"),
     ("catalog.price.no_active_row", "see what is on sale: bss catalog list"),
+    ("catalog.promotion.code_in_use", "see the codes in use: bss promo list"),
+    ("catalog.promotion.not_targeted", "see the promotion: bss promo show {promotionId}"),
     ("customer.attest_kyc.signature_invalid", "give the token of the provider: --attestation-token"),
     (
         "customer.close.no_active_subscriptions",

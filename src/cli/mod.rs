@@ -40,6 +40,7 @@ mod order;
 mod output;
 mod pager;
 mod payment;
+mod promo;
 mod prov;
 mod quantity;
 mod queue;
@@ -249,6 +250,9 @@ pub enum ClientCommand {
     /// Plans and top-ups on sale
     #[command(subcommand, after_help = "Examples:\n  bss catalog list\n  bss catalog vas")]
     Catalog(catalog::CatalogCommand),
+    /// Promotions: discounts, and who may have them
+    #[command(subcommand, after_help = "Examples:\n  bss promo list\n  bss promo preview SUMMER25 --offering PLAN_M")]
+    Promo(promo::PromoCommand),
     /// Orders, from basket to active line
     #[command(
         subcommand,
@@ -464,6 +468,7 @@ async fn call(global: &Global, command: ClientCommand, session: &mut Session<'_>
         ClientCommand::Message(command) => message::run(command, session).await,
         ClientCommand::Payment(command) => payment::run(command, session).await,
         ClientCommand::Catalog(command) => catalog::run(command, session).await,
+        ClientCommand::Promo(command) => promo::run(command, session).await,
         ClientCommand::Order(command) => order::run(command, session).await,
         ClientCommand::Subscription(command) => subscription::run(command, session).await,
         ClientCommand::Usage(command) => usage::run(command, session).await,

@@ -120,6 +120,13 @@ operations! {
     PAYMENT_REFUND: Destructive = "payment.refund";
     PAYMENT_REMOVE_METHOD: Destructive = "payment.remove_method";
     PAYMENT_SET_DEFAULT_METHOD: Write = "payment.set_default_method";
+    PROMO_ASSIGN: Write = "promo.assign";
+    PROMO_CREATE: Write = "promo.create";
+    PROMO_EXHAUST: Destructive = "promo.exhaust";
+    PROMO_LIST: Read = "promo.list";
+    PROMO_PREVIEW: Read = "promo.preview";
+    PROMO_SHOW: Read = "promo.show";
+    PROMO_UNASSIGN: Write = "promo.unassign";
     PROVISIONING_ABANDON: Destructive = "provisioning.abandon";
     PROVISIONING_GET_TASK: Read = "provisioning.get_task";
     PROVISIONING_LIST_FAULT_INJECTIONS: Read = "provisioning.list_fault_injections";

@@ -27,6 +27,8 @@ Examples:
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_M
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_S \\
     --msisdn 90000007 --no-wait
+  bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_M \\
+    --code SUMMER25
   bss order create --customer CUST-0a1b2c3d4e5f --offering PLAN_L --dry-run")]
     Create(CreateArgs),
     /// Order a top-up for a line, or the plan that it changes to with its next renewal, and wait until that is done
@@ -158,6 +160,12 @@ pub struct CreateArgs {
     /// The number the customer would like
     #[arg(long, value_name = "NUMBER")]
     msisdn: Option<String>,
+    /// A promotion's code, in any case
+    #[arg(long)]
+    code: Option<String>,
+    /// Keep what the customer was assigned for another time
+    #[arg(long)]
+    skip_assigned_offer: bool,
     /// A note to keep with the order
     #[arg(long)]
     notes: Option<String>,
@@ -286,6 +294,7 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
 
 async fn create(args: CreateArgs, session: &mut Session<'_>) -> Outcome {
     let basket = json!({"customerId": args.customer, "offeringId": args.offering, "msisdnPreference": args.msisdn,
+        "discountCode": args.code, "skipAssignedOffer": args.skip_assigned_offer.then_some(true),
                         "notes": args.notes, "submit": !args.no_submit});
     if !args.no_submit {
         let consequence = format!("Ordering {} charges {}.", args.offering, args.customer);

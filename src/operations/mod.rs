@@ -15,6 +15,7 @@ pub mod inventory;
 pub mod operator;
 pub mod payment;
 pub mod platform;
+pub mod promotion;
 pub mod provisioning;
 pub mod rating;
 pub mod services;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domains::catalog::port::Catalog;
+use crate::domains::catalog::port::{Catalog, Promotions};
 use crate::domains::com::port::Orders;
 use crate::domains::crm::port::{Communications, Customers, Inventory};
 use crate::domains::mediation::port::Mediation;
@@ -20,6 +20,7 @@ pub struct Services {
     pub platform: Platform,
     pub scheduler: Arc<Scheduler>,
     pub catalog: Arc<dyn Catalog>,
+    pub promotions: Arc<dyn Promotions>,
     pub customers: Arc<dyn Customers>,
     pub inventory: Arc<dyn Inventory>,
     pub communications: Arc<dyn Communications>,

@@ -208,6 +208,15 @@ pub struct MailConfig {
     pub public_url: url::Url,
 }
 
+/// What an order does whose promised discount is not to be had any more when it is about to be charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRefusedPromise {
+    /// It pays the promised price once, and the full price later.
+    Honour,
+    /// It fails before any charge.
+    Fail,
+}
+
 /// The whole configuration of a server process.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -235,6 +244,7 @@ pub struct Config {
     pub order_stuck_after: Duration,
     /// None: orders that nobody submits stay.
     pub order_submit_within: Option<Duration>,
+    pub on_refused_promise: OnRefusedPromise,
     pub reservation_ttl: Duration,
     /// 0 keeps usage for ever.
     pub usage_retention_months: u32,

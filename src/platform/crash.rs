@@ -19,6 +19,7 @@ pub const POINTS: &[&str] = &[
     "order.create.after_commit",
     "order.submit.before_commit",
     "order.submit.after_commit",
+    "order.claim.after_claim",
     "order.change.before_commit",
     "order.change.after_commit",
     "order.top_up.before_commit",

@@ -40,6 +40,8 @@ const EMPTIED: &[(&str, &[&str])] = &[
         "service_inventory",
         &["service_state_history", "service_order_task", "service_order_item", "service", "service_order"],
     ),
+    // Promotions are part of the catalog; who may use and who used them are customers and orders.
+    ("catalog", &["entitlement", "promotion_eligibility"]),
     ("order_mgmt", &["order_state_history", "order_item", "product_order"]),
     ("payment", &["journal_line", "refund", "payment_attempt", "payment_method"]),
     ("mock_gateway", &["charge", "refund", "lost_call"]),

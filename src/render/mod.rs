@@ -20,6 +20,7 @@ pub(crate) mod order;
 pub(crate) mod page;
 pub(crate) mod payment;
 pub(crate) mod platform;
+pub(crate) mod promotion;
 pub(crate) mod provisioning;
 pub(crate) mod queue;
 pub(crate) mod select;

@@ -72,6 +72,7 @@ pub(crate) fn page(order: &Value, style: Style) -> String {
             ("Notes", plain(order, "notes")),
         ])
         .section("Items", items(text::rows(&order["items"])))
+        .text(discount(&order["items"][0]), 2)
         .section("Fulfilment", tree::rows(text::rows(&order["serviceOrders"])))
         .text(outcome(order), 2)
         .text(tree::summary(order), 2)
@@ -108,6 +109,23 @@ fn items(rows: &[Value]) -> Grid {
         ]);
     }
     grid
+}
+
+/// `20% off by SUMMER25, for 3 periods: 20.00 SGD`, where a promotion takes something off.
+fn discount(item: &Value) -> Styled {
+    let kind = text::field(item, "discountType");
+    if kind.is_empty() {
+        return Styled::default();
+    }
+    let value = text::field(item, "discountValue");
+    let off = if kind == "percent" { format!("{value}%") } else { text::money(item, "discountValue", "priceCurrency") };
+    let periods = match item["discountPeriodsTotal"].as_i64() {
+        Some(-1) => "for every period".to_owned(),
+        Some(periods) if periods > 1 => format!("for {periods} periods"),
+        _ => "for the first period".to_owned(),
+    };
+    let reduced = text::money(item, "effectiveAmount", "priceCurrency");
+    Styled::plain(format!("{off} off by {}, {periods}: {reduced}", text::field(item, "discountCode")))
 }
 
 /// What happened to a thing with states, oldest first.
@@ -200,6 +218,23 @@ mod tests {
         assert!(text.contains("  1 service order · 1 of 1 network tasks done · 1.6 s\n"), "{text}");
         view["items"][0]["action"] = json!("modify");
         assert!(!page(&view, Style::default()).contains('→'), "no line was made");
+    }
+
+    #[test]
+    fn a_promised_discount_is_said_below_the_item() {
+        let mut view = order();
+        assert!(!page(&view, Style::default()).contains("off by"));
+        for (name, value) in [
+            ("discountCode", json!("SUMMER25")),
+            ("discountType", json!("percent")),
+            ("discountValue", json!("20")),
+            ("discountPeriodsTotal", json!(3)),
+            ("effectiveAmount", json!("7.20")),
+        ] {
+            view["items"][0][name] = value;
+        }
+        let text = page(&view, Style::default());
+        assert!(text.contains("  20% off by SUMMER25, for 3 periods: 7.20 SGD\n"), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::client::{Answer, Client, Fault};
 use super::driver::{Known, PAUSE};
 use super::plan::Planned;
+use super::promotion::CHOSEN;
 use super::step::{Card, Hold, Outcome, Step, Use};
 
 /// An order ends within this.
@@ -36,7 +37,14 @@ impl Actor<'_> {
     async fn step(&mut self, step: &Step, key: &str) -> Result<Outcome, Fault> {
         let line = &self.known.line;
         match step {
-            Step::Join { plan, card } => return self.join(plan, *card, key).await,
+            Step::Join { plan, card, code, chosen } => {
+                self.come(*card, key).await?;
+                if *chosen {
+                    let assigned = json!({"promotionId": CHOSEN.id, "customerIds": [self.known.id]});
+                    self.client.must("promo.assign", &assigned, None).await?;
+                }
+                return self.join(plan, code.as_deref(), key).await;
+            }
             Step::CallOff { plan, card } => return self.call_off(plan, *card, key).await,
             Step::ReplaceCard { card } => return self.replace_card(*card, key).await,
             Step::Use { what, quantity } => return self.consume(*what, *quantity, key).await,
@@ -97,7 +105,8 @@ impl Actor<'_> {
     /// Cancels an order while it is under way. It may be too late, or the order may have failed; then too nothing is kept.
     async fn call_off(&mut self, plan: &str, card: Card, key: &str) -> Result<Outcome, Fault> {
         self.come(card, key).await?;
-        let order = json!({"customerId": self.known.id, "offeringId": plan});
+        // Nobody knows whether it will be too late: nothing may hang on it.
+        let order = json!({"customerId": self.known.id, "offeringId": plan, "skipAssignedOffer": true});
         let id = text(&self.client.must("order.create", &order, Some(key)).await?, "id")?;
         self.client.insist("order.cancel", &json!({"orderId": id, "reason": "changed my mind"}), None).await?;
         let order = self.ended(&id).await?;
@@ -113,9 +122,12 @@ impl Actor<'_> {
         Ok(Outcome::Done)
     }
 
-    async fn join(&mut self, plan: &str, card: Card, key: &str) -> Result<Outcome, Fault> {
-        self.come(card, key).await?;
-        let (outcome, order) = self.order("order.create", json!({"offeringId": plan}), key).await?;
+    async fn join(&mut self, plan: &str, code: Option<&str>, key: &str) -> Result<Outcome, Fault> {
+        let mut basket = json!({"offeringId": plan});
+        if let Some(code) = code {
+            basket["discountCode"] = json!(code);
+        }
+        let (outcome, order) = self.order("order.create", basket, key).await?;
         if outcome == Outcome::Done {
             let id = text(&order["items"][0], "targetSubscriptionId")?;
             let line = self.client.must("subscription.get", &json!({"subscriptionId": id}), None).await?;

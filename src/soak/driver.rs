@@ -18,6 +18,7 @@ use super::client::{Client, Fault};
 use super::model::noon;
 use super::plan::{Planned, Year, date};
 use super::price::Move;
+use super::promotion;
 use super::server::Server;
 use super::step::{Outcome, Step};
 
@@ -103,6 +104,7 @@ pub(super) async fn prepare(client: &Client, size: &Size) -> Result<(), Fault> {
         client.must("inventory.msisdn.add_range", &json!({"prefix": prefix, "count": RANGE}), None).await?;
         client.must("inventory.esim.add_batch", &json!({"count": RANGE}), None).await?;
     }
+    promotion::create(client).await?;
     for (task, probability) in NETWORK_FAULTS {
         let fault = json!({"taskType": task, "faultType": "fail_first_attempt", "probability": probability});
         client.must("provisioning.set_fault_injection", &fault, None).await?;

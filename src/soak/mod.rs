@@ -1,9 +1,9 @@
-//! A simulated year: customers join, call orders off, use, top up, change plans, lose phones, do not pay, are blocked, come
+//! A simulated year: customers join, with codes and without, call orders off, use, top up, change plans, lose phones, do not pay, are blocked, come
 //! back and leave, while plans move to new prices, under a clock that runs a day in a moment, against a server that is killed
 //! on the way. At the end every customer's charges, periods, quota and state must be what an independent model says, and the
 //! same seed must end the same.
 //!
-//! In reading order: [`catalog`] what is sold, as plain data; [`step`] what a customer can do; [`model`] what must come of
+//! In reading order: [`catalog`] what is sold, as plain data, and [`promotion`] for how much less; [`step`] what a customer can do; [`model`] what must come of
 //! it, written from the rules and not from the code; [`plan`] a customer's whole year, and [`price`] what plans cost when,
 //! drawn from the seed alone; [`account`] what is compared; [`server`] and [`client`] the product, as a process and over
 //! HTTP; [`driver`] lives the year, `actor` each of its customers; [`observe`] reads what came of it; [`report`] says whether
@@ -20,6 +20,7 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod price;
+pub mod promotion;
 pub mod report;
 pub mod server;
 pub mod step;

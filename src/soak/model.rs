@@ -14,6 +14,9 @@
 //!   first period that is owed at the date of the move plus the notice, counted from the day on which they are told, or later.
 //!   Until the notice of the first ones is over, a line that comes to the plan at another price is told as well. A later move
 //!   of the plan takes the place of the former one. A plan change leaves a move behind.
+//! - Of a new line a code takes off what its promotion says, for as many charges as it says: those that were paid count. A code
+//!   that there is not takes nothing off; then what the customer was chosen for counts, once: an order that fails has not used
+//!   it. A plan change ends what is taken off, a move does not.
 //! - An order that is called off leaves nothing.
 //! - What is left of an allowance ends with the period, top-ups too; a pass runs for its days, over the boundary.
 
@@ -25,6 +28,7 @@ use chrono::NaiveDate;
 
 use super::account::{Account, Charge};
 use super::catalog::{Catalog, Plan, Price, decimal};
+use super::promotion::{self, CHOSEN};
 use super::step::{Card, Hold, Outcome, Step};
 pub use line::Line;
 
@@ -57,6 +61,15 @@ impl From<Hold> for Reason {
     }
 }
 
+/// How a customer stands to the discount for chosen ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Chosen {
+    #[default]
+    Never,
+    Open,
+    Used,
+}
+
 /// A customer with their lines.
 #[derive(Debug, Clone, Default)]
 pub struct Customer {
@@ -65,6 +78,7 @@ pub struct Customer {
     pub lines: Vec<Line>,
     /// Whether they have come, with the card of that day.
     is_known: bool,
+    chosen: Chosen,
     charges: Vec<Charge>,
 }
 
@@ -96,10 +110,13 @@ impl Customer {
     /// What comes of a step.
     pub fn act(&mut self, today: NaiveDate, step: &Step, catalog: &Catalog) -> Outcome {
         match step {
-            Step::Join { plan, card } => {
+            Step::Join { plan, card, code, chosen } => {
                 self.come(*card);
+                if *chosen && self.chosen == Chosen::Never {
+                    self.chosen = Chosen::Open;
+                }
                 let plan = catalog.plan(plan);
-                return self.join(today, plan, catalog.price(plan, today));
+                return self.join(today, plan, catalog.price(plan, today), code.as_deref());
             }
             Step::CallOff { card, .. } => {
                 self.come(*card);
@@ -152,12 +169,18 @@ impl Customer {
         }
     }
 
-    fn join(&mut self, today: NaiveDate, plan: &Plan, price: Price) -> Outcome {
-        self.charges.push(charge(today, "activation", price.amount, self.card));
+    fn join(&mut self, today: NaiveDate, plan: &Plan, price: Price, code: Option<&str>) -> Outcome {
+        let typed = code.and_then(promotion::of_code);
+        let promotion = typed.or_else(|| (self.chosen == Chosen::Open).then_some(CHOSEN));
+        let amount = promotion.map_or(price.amount, |promotion| promotion.off.price(price.amount));
+        self.charges.push(charge(today, "activation", amount, self.card));
         if !self.card.pays() {
             return Outcome::refused("the order failed");
         }
-        self.lines.push(Line::begun(today, plan, price));
+        if promotion == Some(CHOSEN) {
+            self.chosen = Chosen::Used;
+        }
+        self.lines.push(Line::begun(today, plan, price, promotion));
         Outcome::Done
     }
 

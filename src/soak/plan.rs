@@ -9,6 +9,7 @@ use rand::{Rng as _, SeedableRng as _};
 
 use super::catalog::{Catalog, Gives};
 use super::model::{Customer, Line, Reason};
+use super::promotion;
 use super::step::{Card, Hold, Outcome, Step, Use};
 
 /// One customer's year.
@@ -101,8 +102,24 @@ impl Dice<'_> {
             steps.push(Step::ReplaceCard { card: Card::Good });
         }
         let plan = self.plan();
-        steps.push(if self.thousandths(150) { Step::CallOff { plan, card } } else { Step::Join { plan, card } });
+        if self.thousandths(150) {
+            steps.push(Step::CallOff { plan, card });
+            return steps;
+        }
+        let code = self.code();
+        steps.push(Step::Join { plan, card, code, chosen: self.thousandths(200) });
         steps
+    }
+
+    /// What half of them type: mostly a code that there is.
+    fn code(&mut self) -> Option<String> {
+        match self.random.random_range(0..100) {
+            0..25 => promotion::THREE.code.map(str::to_owned),
+            25..30 => promotion::THREE.code.map(|code| format!(" {} ", code.to_ascii_lowercase())),
+            30..40 => promotion::ALWAYS.code.map(str::to_owned),
+            40..50 => Some(promotion::MISTYPED.to_owned()),
+            _ => None,
+        }
     }
 
     /// What people do about a line that is blocked.

@@ -72,6 +72,10 @@ pub enum Step {
     Join {
         plan: String,
         card: Card,
+        /// What is typed as a promotion's code, right or wrong.
+        code: Option<String>,
+        /// The operator has chosen the customer for a discount before.
+        chosen: bool,
     },
     /// Orders a line and calls the order off at once, however far it has come. Where it was too late, the line ends and its
     /// price is paid back: nothing is left of it either way.

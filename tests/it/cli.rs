@@ -218,6 +218,14 @@ async fn prepare(client: &Client, page: &str, example: &str, ids: &mut BTreeMap<
             let basket = json!({"customerId": customer, "offeringId": "PLAN_S", "submit": false});
             ids.insert("ORD-0042", id(&client.op("order.create", basket).await.ok()));
         }
+        "bss promo assign" | "bss promo unassign" | "bss promo show" | "bss promo exhaust" => {
+            let own = format!("PROMO_{}", customer.trim_start_matches("CUST-").to_uppercase());
+            let promotion = json!({"promotionId": own, "discountType": "percent", "discountValue": "20",
+                "durationKind": "single", "audience": "targeted"});
+            client.op("promo.create", promotion).await;
+            ids.insert("PROMO_SUMMER25", own.clone());
+            ids.insert("PROMO_VIP", own);
+        }
         "bss subscription unblock" => {
             let reason = if example.contains("fraud") { "fraud" } else { "requested" };
             let block = json!({"subscriptionId": line, "reason": reason, "note": "of this test"});

@@ -35,6 +35,8 @@ const OPEN_ORDER: &str = "select id from order_mgmt.product_order where state = 
 const OPEN_SERVICE_ORDER: &str = "select id from service_inventory.service_order where state = 'in_progress'";
 const USAGE: &str = "select 'UE-000001'";
 
+const CLAIM: &str = "select id from catalog.entitlement where order_id = 'ORD-0001'";
+
 const BENS_SERVICE: &str = "select cfs_service_id from subscription.subscription where id = 'SUB-0002'";
 
 const DAMAGES: &[Damage] = &[
@@ -55,6 +57,29 @@ const DAMAGES: &[Damage] = &[
         "update order_mgmt.product_order set state = 'in_progress', completed_date = null, stuck_flagged_at = now() where id = 'ORD-0001';
          update provisioning.provisioning_task set state = 'withdrawn', completed_at = null where commercial_order_id = 'ORD-0001'",
         ADAS_ORDER,
+    ),
+    damage(
+        "promotion.entitlement_follows_its_order",
+        "update catalog.entitlement set state = 'claimed', settled_at = null where order_id = 'ORD-0001'",
+        CLAIM,
+    ),
+    damage(
+        "promotion.order_holds_what_it_names",
+        "update order_mgmt.order_item set promo_offer_id = 'ENT-9999' where order_id = 'ORD-0001'",
+        ADAS_ORDER,
+    ),
+    damage(
+        "promotion.discounted_line_was_entitled",
+        "update subscription.subscription set promo_offer_definition_id = 'OD_OTHER' where id = 'SUB-0001'",
+        ADA,
+    ),
+    damage(
+        "promotion.single_use_is_used_once",
+        "drop index catalog.ux_entitlement_per_customer;
+         insert into catalog.entitlement (id, promotion_id, code_kind, customer_id, order_id, claimed_at)
+         select 'ENT-9999', promotion_id, code_kind, customer_id, 'ORD-9999', claimed_at from catalog.entitlement
+         where order_id = 'ORD-0001'",
+        "select promotion_id from catalog.entitlement where order_id = 'ORD-0001'",
     ),
     damage(
         "com.completed_order_has_its_line",
@@ -406,8 +431,16 @@ const DAMAGES: &[Damage] = &[
 async fn business() -> String {
     let url = cluster::database().await;
     let mut app = TestApp::on(cluster::replica(&url, &[])).await;
-    // Ada: used, topped up, renewed.
-    let ada = app.line("PLAN_M").await;
+    // Ada: came with a code, used, topped up, renewed.
+    let code = json!({"promotionId": "PROMO_1", "discountType": "percent", "discountValue": "20", "durationKind": "multi",
+        "periodsTotal": 3, "code": "SUMMER25", "promoCodeKind": "single_use_unique_per_customer"});
+    app.op("promo.create", code).await.ok();
+    let ada = app.customer("4242424242424242").await;
+    let basket = json!({"customerId": ada, "offeringId": "PLAN_M", "discountCode": "SUMMER25"});
+    let ordered = app.op("order.create", basket).await.ok();
+    let done = app.op("order.wait_until", json!({"orderId": ordered["id"]})).await.ok();
+    let ada =
+        app.op("subscription.get", json!({"subscriptionId": done["items"][0]["targetSubscriptionId"]})).await.ok();
     app.op("usage.simulate", json!({"msisdn": ada["msisdn"], "eventType": "data", "quantity": 10})).await.ok();
     app.op("subscription.purchase_vas", json!({"subscriptionId": ada["id"], "vasOfferingId": "VAS_DATA_1GB"}))
         .await

@@ -80,6 +80,12 @@ async fn the_demo_is_made_once_and_shows_lines_in_every_state() {
     let why = people.iter().filter_map(|person| person["orderReason"].as_str());
     assert_eq!(why.filter(|reason| reason.contains("declined")).count(), 1, "{people:#?}");
 
+    let promotions = client.op("promo.list", json!({})).await.ok();
+    let ids: Vec<&str> = promotions.as_array().expect("a list").iter().filter_map(|one| one["id"].as_str()).collect();
+    assert_eq!(ids, ["PROMO_DEMO_VIP", "PROMO_DEMO_WELCOME"]);
+    let welcome = client.op("promo.show", json!({"promotionId": "PROMO_DEMO_WELCOME"})).await.ok();
+    let vip = client.op("promo.show", json!({"promotionId": "PROMO_DEMO_VIP"})).await.ok();
+    assert_eq!((&welcome["redeemed"], &vip["eligibleCustomers"]), (&json!(1), &json!(2)));
     let faults = client.op("provisioning.list_fault_injections", json!({})).await.ok();
     assert!(faults.as_array().expect("a list").iter().all(|fault| fault["enabled"] == false), "{faults:#}");
     let books = client.op("audit.verify", json!({})).await.ok();

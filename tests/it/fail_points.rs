@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use bss::platform::crash;
 use futures::{FutureExt as _, StreamExt as _};
+use serde_json::json;
 
 use crate::kill::seed;
 use crate::support::books::{self, Figures};
 use crate::support::cluster;
-use crate::support::driver::{Driver, Mix, Plan, VISA};
+use crate::support::driver::{CODE, Driver, Mix, Plan, VISA};
 use crate::support::installation::Installation;
 use crate::support::server::ServerProcess;
 
@@ -56,6 +57,10 @@ async fn crash_at(point: &'static str, hit: u32, seed: u64) -> Recovered {
     let mut server = ServerProcess::prepare(&installation, &[]);
     server.spawn(&[("BSS_CRASH_POINT", &format!("{point}:{hit}"))]);
     server.ready().await;
+    // Sign-ups claim it.
+    let promotion = json!({"promotionId": "PROMO_LOAD", "discountType": "percent", "discountValue": "20",
+        "durationKind": "multi", "periodsTotal": 3, "code": CODE, "promoCodeKind": "multi_use"});
+    server.client().op("promo.create", promotion).await.ok();
     let plan = Plan { seed, actors: 3, mix: mix(point), cards: &[VISA], clock: None, sabotage: None };
     let driver = Driver::start(server.client(), plan, &installation.file("acknowledged.jsonl"));
     let status = server.end_within(REACHED_WITHIN).await;

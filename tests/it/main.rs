@@ -40,6 +40,7 @@ mod outage;
 mod packaging;
 mod payment;
 mod perimeter;
+mod promotions;
 mod races;
 mod refused_start;
 mod renewals_at_scale;

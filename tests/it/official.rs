@@ -27,6 +27,7 @@ const ROOTS: &[(Api, &[&str])] = &[
     (Api::Tmf641, &["ServiceOrder_Create"]),
     (Api::Tmf654, &["TopupBalance_Create"]),
     (Api::Tmf670, &["PaymentMethod_Update"]),
+    (Api::Tmf671, &["Promotion_Create"]),
     (Api::Tmf676, &["Payment_Create", "Refund_Create"]),
     (Api::Tmf683, &["PartyInteraction_Create"]),
 ];

@@ -145,6 +145,7 @@ fn every_documented_payload_passes() {
         "ProductOfferingPrice",
         "ProductOrder",
         "ProductSpecification",
+        "Promotion",
         "QueryUsageConsumption",
         "Refund",
         "Resource",

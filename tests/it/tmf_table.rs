@@ -65,6 +65,12 @@ const DEVIATIONS: &[(&str, &str, &[&str], &str)] = &[
     ("TMF654", "accumulatedBalance", &["GET"], "a line has one bucket of a kind: nothing is accumulated"),
     ("TMF654", "balanceActionHistory", &["GET"], "top-ups are listed as `topupBalance`, uses as TMF635 `usage`"),
     ("TMF670", "paymentMethod", &["POST"], "cards come by `payment.add_card`: no card number in a TMF payload"),
+    (
+        "TMF671",
+        "promotion",
+        &["PATCH", "DELETE"],
+        "orders were promised its terms: it is ended by `promo.exhaust`, and assigned by `promo.assign`",
+    ),
     ("TMF677", "queryUsageConsumption", &["POST", "DELETE"], "the answer for a line is always there, under its id"),
     ("TMF677", "hub", &["POST", "DELETE"], "no query is posted, so none has an outcome to tell"),
     (

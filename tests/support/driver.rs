@@ -63,6 +63,9 @@ pub(crate) struct Plan {
     pub(crate) sabotage: Option<Duration>,
 }
 
+/// The code that everybody types who signs up. It counts where a test has made a promotion of it.
+pub(crate) const CODE: &str = "LOAD20";
+
 pub(crate) const VISA: &str = "4242424242424242";
 pub(crate) const DECLINED: &str = "4000000000009995";
 pub(crate) const SLOW: &str = "4000000000006975";
@@ -244,7 +247,7 @@ impl Actor {
 
         let key = self.key();
         let plan = ["PLAN_S", "PLAN_S", "PLAN_M"][self.random.random_range(0..3)];
-        let arguments = json!({"customerId": customer, "offeringId": plan});
+        let arguments = json!({"customerId": customer, "offeringId": plan, "discountCode": CODE});
         let order = text(&self.must("order.create", &arguments, Some(&key)).await, "id");
         self.acknowledge(&Acknowledged::Order { operation: "order.create".into(), key, id: order.clone() });
         let order = self.ended(&order).await;

@@ -55,6 +55,8 @@ pub(crate) enum Api {
     Tmf654,
     /// Payment Method Management
     Tmf670,
+    /// Promotion Management
+    Tmf671,
     /// Payment Management
     Tmf676,
     /// Usage Consumption Management
@@ -68,7 +70,7 @@ pub(crate) enum Api {
 }
 
 impl Api {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Tmf620,
         Self::Tmf622,
         Self::Tmf629,
@@ -81,6 +83,7 @@ impl Api {
         Self::Tmf641,
         Self::Tmf654,
         Self::Tmf670,
+        Self::Tmf671,
         Self::Tmf676,
         Self::Tmf677,
         Self::Tmf681,
@@ -95,7 +98,7 @@ impl Api {
 
     /// The official file, parsed.
     pub(crate) fn definition(self) -> &'static Value {
-        static DEFINITIONS: LazyLock<[Value; 17]> = LazyLock::new(|| {
+        static DEFINITIONS: LazyLock<[Value; 18]> = LazyLock::new(|| {
             Api::ALL.map(|api| serde_json::from_str(api.text()).expect("the official definition is JSON"))
         });
         &DEFINITIONS[self as usize]
@@ -120,6 +123,7 @@ impl Api {
             Self::Tmf641 => include_str!("../tmf/TMF641-ServiceOrdering-v4.1.0.swagger.json"),
             Self::Tmf654 => include_str!("../tmf/TMF654-PrepayBalance-v4.0.0.swagger.json"),
             Self::Tmf670 => include_str!("../tmf/TMF670-PaymentMethod-v4.0.0.swagger.json"),
+            Self::Tmf671 => include_str!("../tmf/TMF671-Promotion-v4.1.0.swagger.json"),
             Self::Tmf676 => include_str!("../tmf/TMF676-Payment-v4.0.0.swagger.json"),
             Self::Tmf677 => include_str!("../tmf/TMF677-UsageConsumption-v4.0.0.swagger.json"),
             Self::Tmf681 => include_str!("../tmf/TMF681-Communication-v4.0.0.swagger.json"),

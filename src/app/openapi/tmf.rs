@@ -155,6 +155,13 @@ const RESOURCES: &[Resource] = &[
         methods: &[List, Retrieve, Update, Delete],
     },
     Resource {
+        api: "TMF671",
+        version: "v4.1.0",
+        name: "Promotion",
+        collection: "/tmf-api/promotionManagement/v4/promotion",
+        methods: &[List, Create, Retrieve],
+    },
+    Resource {
         api: "TMF676",
         version: "v4.0.0",
         name: "Payment",
@@ -380,7 +387,7 @@ impl Resource {
 
     /// What is sold is changed by those who administer; everything else by those who write.
     fn write_scope(&self) -> Scope {
-        if self.api == "TMF620" { Scope::Admin } else { Scope::Write }
+        if matches!(self.api, "TMF620" | "TMF671") { Scope::Admin } else { Scope::Write }
     }
 
     fn route(

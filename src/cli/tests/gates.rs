@@ -18,6 +18,7 @@ const DESTRUCTIVE: &[&str] = &[
     "queue discard 0196 --consumer c --reason r",
     "inventory msisdn release 90000042 --reason gone",
     "admin reset",
+    "promo exhaust PROMO_1",
     "admin catalog retire-offering PLAN_XS",
     "admin catalog retire-price PRICE_1",
     "op order.cancel --arg orderId=ORD-0001",

@@ -7,7 +7,9 @@
 //!
 //! - Whoever writes has the scope `admin` and a name, and what was and what is stand in the event log.
 //!
-//! Not here: what a line pays (its own snapshot, `subscription`), who may use a promotion.
+//! `promotion` is a room of its own: discounts, who may have them and who has.
+//!
+//! Not here: what a line pays (its own snapshot, `subscription`).
 
 mod category;
 mod events;
@@ -17,6 +19,7 @@ mod offering;
 mod policy;
 pub mod port;
 mod price;
+pub mod promotion;
 mod seed;
 mod specification;
 mod store;

@@ -1,6 +1,7 @@
 //! What others may ask the catalog.
 
 mod commands;
+mod promotion;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -13,7 +14,9 @@ use crate::platform::error::Result;
 use crate::platform::money::Money;
 
 pub use super::policy::{NO_ACTIVE_PRICE, rule};
+pub use super::promotion::policy::rule as promotion_rule;
 pub use commands::*;
+pub use promotion::*;
 
 id_type!(pub OfferingId, "product offering, such as PLAN_M");
 id_type!(pub PriceId, "product offering price, such as PRICE_PLAN_M");

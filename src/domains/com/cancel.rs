@@ -61,6 +61,7 @@ impl Service {
     ) -> Result<Order> {
         order.step(cx, Trigger::Cancel, reason)?;
         store::save(tx, cx, &order).await?;
+        self.give_up_claim(tx, cx, &order).await?;
         let cancelled = OrderCancelled {
             order_id: order.id.clone(),
             customer_id: order.customer_id.clone(),

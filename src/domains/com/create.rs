@@ -5,12 +5,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::domains::catalog::port::{OfferingId, PriceId, VasId, VasView};
-use crate::domains::com::events::{OrderAcknowledged, PriceSnapshot};
+use crate::domains::catalog::port::{Offered, OfferingId, PriceId, VasId, VasView};
+use crate::domains::com::events::{DiscountSnapshot, OrderAcknowledged, PriceSnapshot};
 use crate::domains::com::model::{Change, Item, Order, Trigger};
 use crate::domains::com::policy::Asked;
 use crate::domains::com::port::{CreateOrder, OrderState};
-use crate::domains::com::{Service, policy, store, submit};
+use crate::domains::com::{Service, discount, policy, store, submit};
 use crate::domains::crm::port::Direction;
 use crate::domains::subscription::port::{SubscriptionId, SubscriptionView};
 use crate::platform::context::Context;
@@ -82,6 +82,7 @@ impl Service {
     async fn quote(&self, cx: &Context, order: &CreateOrder) -> Result<Quote> {
         policy::number_form(order.msisdn_preference.as_ref())?;
         policy::text_form("/notes", order.notes.as_deref())?;
+        policy::code_form(order.discount_code.as_deref())?;
         let asked = policy::asked(order)?;
         let standing = self.customers.standing(cx, &order.customer_id).await?;
         policy::customer(&order.customer_id, standing, self.platform.config.require_kyc)?;
@@ -89,7 +90,8 @@ impl Service {
             Asked::Plan(plan) => {
                 let offering = policy::offering(plan, self.catalog.offering(cx, plan).await)?;
                 let price = policy::price_now(&offering, self.catalog.active_price(cx, plan, cx.now).await)?;
-                Quote { offering_id: plan.clone(), price: price.money, price_id: price.id, line: None }
+                let offered = self.offered(cx, order, plan, price.money).await?;
+                Quote { offering_id: plan.clone(), price: price.money, price_id: price.id, line: None, offered }
             }
             Asked::Change(to, line) => {
                 let line = policy::line(&order.customer_id, line, self.subscriptions.line(cx, line).await)?;
@@ -116,7 +118,8 @@ impl Service {
         let offering = policy::other_plan(to, self.catalog.offering(cx, to).await)?;
         let price = policy::price_now(&offering, self.catalog.active_price(cx, to, cx.now).await)?;
         self.subscriptions.may_change_plan(cx, &line, to).await?;
-        Ok(Quote { offering_id: to.clone(), price: price.money, price_id: price.id, line: Some(line) })
+        let offered = Offered::default();
+        Ok(Quote { offering_id: to.clone(), price: price.money, price_id: price.id, line: Some(line), offered })
     }
 }
 
@@ -127,13 +130,15 @@ struct Quote {
     price_id: PriceId,
     /// The line that is there.
     line: Option<SubscriptionId>,
+    /// What is taken off, and why a typed code is not.
+    offered: Offered,
 }
 
 impl Quote {
     /// A top-up has one price, which goes by the id of the top-up; see [`Item::is_top_up`].
     fn of_top_up(id: &OfferingId, vas: VasView, line: SubscriptionId) -> Self {
         let price_id = PriceId::from(vas.id.to_string());
-        Self { offering_id: id.clone(), price: vas.money, price_id, line: Some(line) }
+        Self { offering_id: id.clone(), price: vas.money, price_id, line: Some(line), offered: Offered::default() }
     }
 
     /// Ending a line costs nothing; the order keeps on which plan it was.
@@ -141,7 +146,8 @@ impl Quote {
         let malformed = |_| Error::Internal(format!("line {} has a malformed currency", line.id));
         let currency = line.price_currency.parse().map_err(malformed)?;
         let (offering_id, price_id) = (line.offering_id, line.price_offering_price_id);
-        Ok(Self { offering_id, price: Money::new(0, currency), price_id, line: Some(line.id) })
+        let offered = Offered::default();
+        Ok(Self { offering_id, price: Money::new(0, currency), price_id, line: Some(line.id), offered })
     }
 }
 
@@ -154,6 +160,8 @@ async fn accepted(tx: &Tx, cx: &Context, new: NewOrder, quote: Quote) -> Result<
         reason: Some("order created".to_owned()),
         at: cx.now,
     };
+    let typed = new.command.discount_code.as_deref();
+    let note = discount::note(cx, &quote.offered, typed);
     Ok(Order {
         id,
         customer_id: new.command.customer_id,
@@ -176,10 +184,10 @@ async fn accepted(tx: &Tx, cx: &Context, new: NewOrder, quote: Quote) -> Result<
             refund_id: None,
             price: quote.price,
             price_id: quote.price_id,
-            discount: None,
+            discount: quote.offered.promise.map(Into::into),
         },
         version: 1,
-        changes: vec![created],
+        changes: std::iter::once(created).chain(note).collect(),
     })
 }
 
@@ -193,5 +201,12 @@ fn acknowledged(order: &Order) -> OrderAcknowledged<'_> {
             price_currency: order.item.price.currency.to_string(),
             price_offering_price_id: &order.item.price_id,
         },
+        discount: order.item.discount.as_ref().map(|promised| DiscountSnapshot {
+            discount_code: promised.code.as_deref(),
+            discount_type: &promised.kind,
+            discount_value: promised.value.to_string(),
+            discount_periods_total: promised.periods_total,
+            effective_amount: order.item.charged().decimal(),
+        }),
     }
 }

@@ -17,6 +17,21 @@ pub(super) struct OrderAcknowledged<'a> {
     pub(super) customer_id: &'a CustomerId,
     pub(super) offering_id: &'a OfferingId,
     pub(super) price_snapshot: PriceSnapshot<'a>,
+    /// What it promises off the price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) discount: Option<DiscountSnapshot<'a>>,
+}
+
+/// The promise of the order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DiscountSnapshot<'a> {
+    pub(super) discount_code: Option<&'a str>,
+    pub(super) discount_type: &'a str,
+    pub(super) discount_value: String,
+    pub(super) discount_periods_total: Option<i32>,
+    /// What the first period costs.
+    pub(super) effective_amount: String,
 }
 
 /// The contract of the order.
@@ -126,6 +141,59 @@ impl Event for OrderStuck {
     const AGGREGATE: &'static str = AGGREGATE;
     fn aggregate_id(&self) -> &str {
         self.order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// What an order promised is not to be had any more, and its customer pays the promised price all the same, once.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PromoHonoured<'a> {
+    pub(super) commercial_order_id: &'a OrderId,
+    pub(super) customer_id: &'a CustomerId,
+    pub(super) promo_code: Option<&'a str>,
+    pub(super) promised_amount: String,
+    pub(super) full_amount: String,
+    pub(super) currency: String,
+    pub(super) reason: &'static str,
+    /// What the engine of promotions said.
+    pub(super) refusal: &'static str,
+    #[serde(skip)]
+    pub(super) version: i64,
+}
+
+impl Event for PromoHonoured<'_> {
+    const TYPE: &'static str = "order.promo_honoured";
+    const AGGREGATE: &'static str = AGGREGATE;
+    fn aggregate_id(&self) -> &str {
+        self.commercial_order_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// What an order promised is not to be had any more, and the operator wants it to fail then, before any charge.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PromoNotApplied<'a> {
+    pub(super) commercial_order_id: &'a OrderId,
+    pub(super) customer_id: &'a CustomerId,
+    pub(super) promo_code: Option<&'a str>,
+    pub(super) reason: &'static str,
+    /// What the engine of promotions said.
+    pub(super) refusal: &'static str,
+    #[serde(skip)]
+    pub(super) version: i64,
+}
+
+impl Event for PromoNotApplied<'_> {
+    const TYPE: &'static str = "order.promo_not_applied";
+    const AGGREGATE: &'static str = AGGREGATE;
+    fn aggregate_id(&self) -> &str {
+        self.commercial_order_id.as_str()
     }
     fn aggregate_version(&self) -> i64 {
         self.version

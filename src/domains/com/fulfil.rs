@@ -2,6 +2,7 @@
 //!
 //! Every step locks the order and lets its state decide, so the events may come in any order and more than once.
 
+use crate::domains::com::discount::Entitled;
 use crate::domains::com::events::OrderCompleted;
 use crate::domains::com::model::{Order, Trigger};
 use crate::domains::com::port::{OrderFailed, OrderState};
@@ -48,6 +49,13 @@ impl Service {
             }
             Err(error) => return Err(error),
         }
+        let discount = match self.entitled(tx, cx, &mut order).await? {
+            Entitled::To(discount) => discount,
+            Entitled::Lost => {
+                let reason = "promo_refused: the discount that the order promised is not to be had any more".to_owned();
+                return self.fail(tx, cx, order, Outcome { reason, ..Outcome::default() }).await;
+            }
+        };
         let booking = Booking {
             order_id: order.id.clone(),
             customer_id: order.customer_id.clone(),
@@ -57,7 +65,7 @@ impl Service {
             cfs_service_id: done.cfs_service_id,
             price: order.item.price,
             price_id: order.item.price_id.clone(),
-            discount: order.item.discount.as_ref().and_then(|promised| promised.booked(order.item.price)),
+            discount,
         };
         let line = self.subscriptions.book(tx, cx, booking).await?;
         order.remark(cx, format!("line {line} booked, its charge is under way"));
@@ -117,6 +125,7 @@ impl Service {
         order.item.payment_attempt_id = outcome.payment_attempt_id.or(order.item.payment_attempt_id);
         order.item.refund_id = outcome.refund_id;
         store::save(tx, cx, &order).await?;
+        self.give_up_claim(tx, cx, &order).await?;
         let failed = OrderFailed {
             order_id: order.id.clone(),
             customer_id: order.customer_id.clone(),
@@ -141,6 +150,7 @@ impl Service {
         order.item.target_subscription_id = Some(activated.subscription_id.into());
         order.item.payment_attempt_id = Some(activated.payment_attempt_id.into());
         store::save(tx, cx, &order).await?;
+        self.use_claim(tx, cx, &order).await?;
         let completed = OrderCompleted {
             order_id: &order.id,
             customer_id: &order.customer_id,

@@ -2,7 +2,8 @@
 //! for a top-up or another plan of a line, for the end of a line.
 //!
 //! Invariants:
-//! - An order's price is the catalog's price at the instant it was placed; nothing later changes it.
+//! - An order's price is the catalog's price at the instant it was placed; nothing later changes it. Neither does anything change
+//!   the discount that it promises: nobody is charged more than the order says, whatever became of the promotion.
 //! - An order has one item, and the item stands where the order stands.
 //! - A completed order for a plan has exactly one line; one that ended otherwise holds no number and no eSIM as soon as the
 //!   network has forgotten them, and no money.
@@ -21,6 +22,7 @@ mod cancel;
 mod change;
 mod consumers;
 mod create;
+mod discount;
 mod events;
 mod fulfil;
 mod hold;
@@ -38,7 +40,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domains::catalog::port::Catalog;
+use crate::domains::catalog::port::{Catalog, Promotions};
 use crate::domains::com::port::{
     CancelOrder, CreateOrder, GetOrder, HoldOrder, ListOrders, OrderId, OrderState, OrderView, Orders, SubmitOrder,
     WaitUntilOrder,
@@ -65,6 +67,7 @@ pub fn subscribe(subscribers: Subscribers) -> Subscribers {
 pub struct Service {
     platform: Platform,
     catalog: Arc<dyn Catalog>,
+    promotions: Arc<dyn Promotions>,
     customers: Arc<dyn Customers>,
     inventory: Arc<dyn Inventory>,
     payments: Arc<dyn Payments>,
@@ -81,12 +84,13 @@ impl Service {
     pub fn new(
         platform: Platform,
         catalog: Arc<dyn Catalog>,
+        promotions: Arc<dyn Promotions>,
         customers: Arc<dyn Customers>,
         inventory: Arc<dyn Inventory>,
         payments: Arc<dyn Payments>,
         subscriptions: Arc<dyn Subscriptions>,
     ) -> Self {
-        Self { platform, catalog, customers, inventory, payments, subscriptions }
+        Self { platform, catalog, promotions, customers, inventory, payments, subscriptions }
     }
 
     /// The reactions to what [`subscribe`] subscribed to.

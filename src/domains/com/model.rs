@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::domains::catalog::port::{OfferingId, PriceId};
+use crate::domains::catalog::port::{OfferingId, PriceId, Promise};
 use crate::domains::com::policy::rule;
 use crate::domains::com::port::{OrderAction, OrderId, OrderState};
 use crate::domains::crm::port::{CustomerId, Msisdn};
@@ -111,7 +111,30 @@ pub(super) struct Promised {
     pub(super) offer_id: Option<String>,
 }
 
+impl From<Promise> for Promised {
+    fn from(promise: Promise) -> Self {
+        Self {
+            code: Some(promise.code),
+            kind: promise.discount_type.to_owned(),
+            value: promise.discount_value,
+            periods_total: Some(promise.periods_total),
+            offer_definition_id: Some(promise.offer_definition_id),
+            offer_id: None,
+        }
+    }
+}
+
 impl Promised {
+    /// What a line is booked with that pays the promised price without a promotion: once.
+    pub(super) fn honoured(&self, price: Money) -> Option<BookedDiscount> {
+        Some(BookedDiscount {
+            discount: self.discount(price)?,
+            periods: Some(1),
+            promo_code: self.code.clone(),
+            promo_offer_definition_id: None,
+        })
+    }
+
     /// What the line is booked with. None where the stored terms mean nothing.
     pub(super) fn booked(&self, price: Money) -> Option<BookedDiscount> {
         let periods = match self.periods_total? {
@@ -249,6 +272,26 @@ mod tests {
         assert_eq!(refused.context["currentState"], "in_progress");
         assert_eq!(refused.context["targetState"], "in_progress");
         assert_eq!(refused.context["allowed"], serde_json::json!(["cancelled", "completed", "failed"]));
+    }
+
+    #[test]
+    fn a_promise_is_booked_for_its_periods_and_kept_once_without_its_promotion() {
+        let promised = |periods_total| Promised {
+            code: Some("SUMMER25".into()),
+            kind: "percent".into(),
+            value: "12.5".parse().unwrap(),
+            periods_total: Some(periods_total),
+            offer_definition_id: Some("OD_SUMMER25".into()),
+            offer_id: None,
+        };
+        let price = Money::new(2_500, "SGD".parse().unwrap());
+        for (stored, booked) in [(1, Some(1)), (3, Some(3)), (-1, None)] {
+            assert_eq!(promised(stored).booked(price).unwrap().periods, booked);
+            let once = promised(stored).honoured(price).unwrap();
+            assert_eq!((once.periods, once.promo_offer_definition_id), (Some(1), None));
+            assert_eq!(once.discount.applied_to(price).minor, 2_188, "what was promised, to the cent");
+        }
+        assert!(promised(-2).booked(price).is_none());
     }
 
     #[test]

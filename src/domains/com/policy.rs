@@ -32,6 +32,9 @@ pub mod rule {
 /// Longest free text of an order.
 const TEXT_CHARS_MAX: usize = 1_000;
 
+/// Longest text that is looked at as a promotion's code.
+const CODE_CHARS_MAX: usize = 80;
+
 /// May this customer order anything? Checked before the plan is looked at.
 pub(super) fn customer(id: &CustomerId, standing: Option<Standing>, require_kyc: bool) -> Result<(), Violation> {
     let Some(standing) = standing else {
@@ -72,6 +75,9 @@ pub(super) fn asked(order: &CreateOrder) -> Result<Asked<'_>> {
     let not_with = |pointer| Error::invalid(pointer, format!("does not go with the action {}", order.action.as_str()));
     if order.msisdn_preference.is_some() && order.action != OrderAction::Add {
         return Err(not_with("/msisdnPreference"));
+    }
+    if order.discount_code.is_some() && order.action != OrderAction::Add {
+        return Err(not_with("/discountCode"));
     }
     let (offering, line) = (order.offering_id.as_ref(), order.subscription_id.as_ref());
     let offering_missing = || Error::invalid("/offeringId", "is required");
@@ -216,6 +222,16 @@ pub(super) fn number_form(preference: Option<&Msisdn>) -> Result<()> {
     }
 }
 
+/// A typed code is bounded, too; whether it means anything is for the promotions to say.
+pub(super) fn code_form(typed: Option<&str>) -> Result<()> {
+    match typed {
+        Some(text) if text.chars().count() > CODE_CHARS_MAX => {
+            Err(Error::invalid("/discountCode", format!("must have at most {CODE_CHARS_MAX} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Free text is bounded.
 pub(super) fn text_form(pointer: &str, text: Option<&str>) -> Result<()> {
     match text {
@@ -250,13 +266,19 @@ mod tests {
 
     #[test]
     fn the_action_says_what_an_order_has() {
-        let place = |action: OrderAction, offering: Option<&str>, line: Option<&str>, number: Option<&str>| {
+        let place = |action: OrderAction,
+                     offering: Option<&str>,
+                     line: Option<&str>,
+                     number: Option<&str>,
+                     code: Option<&str>| {
             let order = CreateOrder {
                 customer_id: "CUST-1".to_owned().into(),
                 action,
                 offering_id: offering.map(|id| id.to_owned().into()),
                 subscription_id: line.map(|id| id.to_owned().into()),
                 msisdn_preference: number.map(|number| number.to_owned().into()),
+                discount_code: code.map(str::to_owned),
+                skip_assigned_offer: false,
                 notes: None,
                 submit: true,
             };
@@ -265,20 +287,23 @@ mod tests {
                 Err(Error::Invalid { pointer, .. }) if pointer == "/offeringId" => "offering",
                 Err(Error::Invalid { pointer, .. }) if pointer == "/subscriptionId" => "line",
                 Err(Error::Invalid { pointer, .. }) if pointer == "/msisdnPreference" => "number",
+                Err(Error::Invalid { pointer, .. }) if pointer == "/discountCode" => "code",
                 Err(other) => panic!("{other}"),
             }
         };
         use OrderAction::{Add, Delete, Modify};
-        assert_eq!(place(Add, Some("PLAN_S"), None, Some("90000001")), "");
-        assert_eq!(place(Add, None, None, None), "offering");
-        assert_eq!(place(Add, Some("PLAN_S"), Some("SUB-1"), None), "line");
-        assert_eq!(place(Modify, Some("VAS_1"), Some("SUB-1"), None), "");
-        assert_eq!(place(Modify, None, Some("SUB-1"), None), "offering");
-        assert_eq!(place(Modify, Some("VAS_1"), None, None), "line");
-        assert_eq!(place(Modify, Some("VAS_1"), Some("SUB-1"), Some("90000001")), "number");
-        assert_eq!(place(Delete, None, Some("SUB-1"), None), "");
-        assert_eq!(place(Delete, Some("PLAN_S"), Some("SUB-1"), None), "offering");
-        assert_eq!(place(Delete, None, None, None), "line");
+        assert_eq!(place(Add, Some("PLAN_S"), None, Some("90000001"), None), "");
+        assert_eq!(place(Add, None, None, None, None), "offering");
+        assert_eq!(place(Add, Some("PLAN_S"), Some("SUB-1"), None, None), "line");
+        assert_eq!(place(Modify, Some("VAS_1"), Some("SUB-1"), None, None), "");
+        assert_eq!(place(Modify, None, Some("SUB-1"), None, None), "offering");
+        assert_eq!(place(Modify, Some("VAS_1"), None, None, None), "line");
+        assert_eq!(place(Modify, Some("VAS_1"), Some("SUB-1"), Some("90000001"), None), "number");
+        assert_eq!(place(Add, Some("PLAN_S"), None, None, Some("SUMMER25")), "");
+        assert_eq!(place(Modify, Some("VAS_1"), Some("SUB-1"), None, Some("SUMMER25")), "code");
+        assert_eq!(place(Delete, None, Some("SUB-1"), None, None), "");
+        assert_eq!(place(Delete, Some("PLAN_S"), Some("SUB-1"), None, None), "offering");
+        assert_eq!(place(Delete, None, None, None, None), "line");
     }
 
     #[test]

@@ -98,6 +98,9 @@ pub struct CreateOrder {
     pub offering_id: Option<OfferingId>,
     pub subscription_id: Option<SubscriptionId>,
     pub msisdn_preference: Option<Msisdn>,
+    /// As somebody typed it.
+    pub discount_code: Option<String>,
+    pub skip_assigned_offer: bool,
     pub notes: Option<String>,
     pub submit: bool,
 }
@@ -129,6 +132,12 @@ pub struct PlaceOrder {
     pub subscription_id: Option<SubscriptionId>,
     /// A number the customer would like; another one is taken, and the order's history says so, when it is not to be had.
     pub msisdn_preference: Option<Msisdn>,
+    /// A promotion's code, whatever the case. One that counts is the order's discount; one that does not never stops an order:
+    /// the history says why, and the best promotion that the customer was assigned counts instead. Not with `modify`.
+    pub discount_code: Option<String>,
+    /// True: what the customer was assigned is kept for another time.
+    #[serde(default)]
+    pub skip_assigned_offer: bool,
     /// Free text for people, at most 1000 characters.
     pub notes: Option<String>,
     /// False leaves the order acknowledged until `order.submit`.
@@ -138,12 +147,21 @@ pub struct PlaceOrder {
 
 impl From<PlaceOrder> for CreateOrder {
     fn from(place: PlaceOrder) -> Self {
-        let PlaceOrder { customer_id, action, offering_id, subscription_id, msisdn_preference, notes, submit } = place;
-        let action = match action {
+        let action = match place.action {
             PlaceAction::Add => OrderAction::Add,
             PlaceAction::Modify => OrderAction::Modify,
         };
-        Self { customer_id, action, offering_id, subscription_id, msisdn_preference, notes, submit }
+        Self {
+            customer_id: place.customer_id,
+            action,
+            offering_id: place.offering_id,
+            subscription_id: place.subscription_id,
+            msisdn_preference: place.msisdn_preference,
+            discount_code: place.discount_code,
+            skip_assigned_offer: place.skip_assigned_offer,
+            notes: place.notes,
+            submit: place.submit,
+        }
     }
 }
 
@@ -174,6 +192,8 @@ impl From<CeaseLine> for CreateOrder {
             offering_id,
             subscription_id,
             msisdn_preference,
+            discount_code: None,
+            skip_assigned_offer: true,
             notes,
             submit,
         }
@@ -309,13 +329,22 @@ pub struct OrderItemView {
     /// ISO 4217.
     pub price_currency: String,
     pub price_offering_price_id: PriceId,
+    /// What is charged for the first period: the full price, the discount taken off.
+    // Answers that were kept before there were discounts do not say it.
+    #[serde(default)]
+    pub effective_amount: String,
+    /// The code of the promotion that the order promises.
     pub discount_code: Option<String>,
     /// `percent` or `absolute`.
     pub discount_type: Option<String>,
     /// Decimal text.
     pub discount_value: Option<String>,
-    /// -1: for ever.
+    /// Charges that it lowers, the first included; -1: all.
     pub discount_periods_total: Option<i32>,
+    pub promo_offer_definition_id: Option<String>,
+    /// What the order claimed of the promotion when it was about to be charged. Null before that, and where the promise was kept
+    /// without one.
+    pub promo_offer_id: Option<String>,
 }
 
 /// One line of an order's history. `fromState` equals `toState` where something was noted that changed no state.

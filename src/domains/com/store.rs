@@ -199,7 +199,7 @@ pub(super) async fn save(tx: &Tx, cx: &Context, order: &Order) -> Result<()> {
              where id = $1 and tenant_id = $2),
          i as (
              update order_mgmt.order_item
-             set state = $3, target_subscription_id = $9, payment_attempt_id = $10, refund_id = $11,
+             set state = $3, target_subscription_id = $9, payment_attempt_id = $10, refund_id = $11, promo_offer_id = $17,
                  updated_at = clock_timestamp()
              where order_id = $1 and tenant_id = $2)
          insert into order_mgmt.order_state_history (tenant_id, order_id, from_state, to_state, changed_by, reason, event_time)
@@ -221,7 +221,8 @@ pub(super) async fn save(tx: &Tx, cx: &Context, order: &Order) -> Result<()> {
         history.to,
         history.by,
         history.reason,
-        history.at
+        history.at,
+        item.discount.as_ref().and_then(|promised| promised.offer_id.as_deref())
     );
     execute(&**tx, statement).await?;
     Ok(())

@@ -59,6 +59,7 @@ fn view(order: Order, history: Vec<OrderHistoryView>) -> OrderView {
 }
 
 fn item_view(item: Item, state: OrderState) -> OrderItemView {
+    let effective = item.charged();
     let discount = item.discount;
     OrderItemView {
         id: item.id,
@@ -71,9 +72,12 @@ fn item_view(item: Item, state: OrderState) -> OrderItemView {
         price_amount: item.price.decimal(),
         price_currency: item.price.currency.to_string(),
         price_offering_price_id: item.price_id,
+        effective_amount: effective.decimal(),
         discount_code: discount.as_ref().and_then(|d| d.code.clone()),
         discount_type: discount.as_ref().map(|d| d.kind.clone()),
         discount_value: discount.as_ref().map(|d| d.value.to_string()),
         discount_periods_total: discount.as_ref().and_then(|d| d.periods_total),
+        promo_offer_definition_id: discount.as_ref().and_then(|d| d.offer_definition_id.clone()),
+        promo_offer_id: discount.and_then(|d| d.offer_id),
     }
 }

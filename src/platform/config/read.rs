@@ -10,7 +10,7 @@ use strsim::levenshtein;
 use super::variables::{OR_ZERO, VARIABLES, bounds_of, default_of, range_of};
 use super::{
     Config, ConfigError, DatabaseConfig, Environment, EsimProvider, LogConfig, MailConfig, NetworkAddress,
-    NetworkConfig, Profile, Secret, SmtpConfig, SmtpTls,
+    NetworkConfig, OnRefusedPromise, Profile, Secret, SmtpConfig, SmtpTls,
 };
 use crate::platform::delivery::chaos::Chaos;
 use crate::platform::trace::TraceConfig;
@@ -123,6 +123,11 @@ impl Config {
             reconciliation_tick: tick(r.seconds("BSS_RECONCILIATION_INTERVAL_SECONDS")),
             order_stuck_after: r.seconds("BSS_ORDER_STUCK_THRESHOLD_SECONDS"),
             order_submit_within: Some(r.seconds("BSS_ORDER_SUBMIT_WITHIN_SECONDS")).filter(|age| !age.is_zero()),
+            on_refused_promise: r.parsed("BSS_PROMO_ON_REFUSAL", "honour or fail", |text| match text {
+                "honour" => Some(OnRefusedPromise::Honour),
+                "fail" => Some(OnRefusedPromise::Fail),
+                _ => None,
+            }),
             reservation_ttl: r.seconds("BSS_RESERVATION_TTL_SECONDS"),
             usage_retention_months: r.whole("BSS_USAGE_RETENTION_MONTHS"),
             event_retention_months: r.whole("BSS_EVENT_RETENTION_MONTHS"),

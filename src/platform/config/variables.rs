@@ -94,6 +94,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "604800",
         "age in seconds after which an order that nobody submits is cancelled; 0: never",
     ),
+    (
+        "BSS_PROMO_ON_REFUSAL",
+        "honour",
+        "what an order does whose promised discount is gone when it is charged: honour (the promised price once, then the full one) or fail, before any charge",
+    ),
     ("BSS_RESERVATION_TTL_SECONDS", "3600", "seconds for which a number or eSIM stays reserved for an order"),
     (
         "BSS_USAGE_RETENTION_MONTHS",

@@ -9,6 +9,7 @@ use super::quota::Quota;
 use super::{APPROVED, DECLINED, Reason, charge, noon};
 use crate::soak::account::{Charge, LineAccount, PeriodAccount};
 use crate::soak::catalog::{Catalog, Plan, Price, decimal};
+use crate::soak::promotion::{Off, Promotion};
 use crate::soak::step::{Card, Hold, Outcome, Use};
 
 /// The allowance whose end blocks a line.
@@ -22,6 +23,8 @@ pub struct Line {
     pub terminated: Option<NaiveDate>,
     pub booked: Option<Booked>,
     price: Price,
+    /// What is taken off, and for how many more charges; None: all.
+    off: Option<(Off, Option<u32>)>,
     moved: Option<Moved>,
     /// The moves that the line was told of.
     told: BTreeSet<String>,
@@ -49,7 +52,7 @@ struct Moved {
 }
 
 impl Line {
-    pub(super) fn begun(today: NaiveDate, plan: &Plan, price: Price) -> Self {
+    pub(super) fn begun(today: NaiveDate, plan: &Plan, price: Price, promotion: Option<Promotion>) -> Self {
         let counting = Counting::anchored(plan.counted, today);
         let mut line = Self {
             plan: plan.id.clone(),
@@ -57,6 +60,7 @@ impl Line {
             terminated: None,
             booked: None,
             price,
+            off: promotion.map(|promotion| (promotion.off, promotion.periods)),
             moved: None,
             told: BTreeSet::new(),
             counting,
@@ -66,8 +70,17 @@ impl Line {
             quota: BTreeMap::new(),
             periods: Vec::new(),
         };
-        line.enter(today, counting.after(today), counting, plan, today);
+        let amount = line.reduced(line.price.amount);
+        line.enter(today, counting.after(today), counting, plan, today, amount);
         line
+    }
+
+    /// What a charge comes to whose full price this is.
+    fn reduced(&self, full: i64) -> i64 {
+        match self.off {
+            Some((off, left)) if left != Some(0) => off.price(full),
+            _ => full,
+        }
     }
 
     pub fn is_active(&self) -> bool {
@@ -94,7 +107,8 @@ impl Line {
             (None, Some(moved)) => moved.price,
             (None, None) => self.price.clone(),
         };
-        let charge = charge(today, "renewal", price.amount, card);
+        let amount = if pivot.is_some() { price.amount } else { self.reduced(price.amount) };
+        let charge = charge(today, "renewal", amount, card);
         if charge.status == DECLINED {
             self.reasons.insert(Reason::Payment);
             return charge;
@@ -118,17 +132,29 @@ impl Line {
         if pivot.is_some() {
             self.booked = None;
             self.moved = None;
+            self.off = None;
             self.plan = plan.id.clone();
         }
         self.moved.take_if(|moved| moved.price == price);
         self.price = price;
         self.reasons.remove(&Reason::Exhausted);
         self.reasons.remove(&Reason::Payment);
-        self.enter(start, end, counting, plan, today);
+        self.enter(start, end, counting, plan, today, amount);
         charge
     }
 
-    fn enter(&mut self, start: NaiveDate, end: NaiveDate, counting: Counting, plan: &Plan, today: NaiveDate) {
+    fn enter(
+        &mut self,
+        start: NaiveDate,
+        end: NaiveDate,
+        counting: Counting,
+        plan: &Plan,
+        today: NaiveDate,
+        paid: i64,
+    ) {
+        if let Some((_, Some(left))) = &mut self.off {
+            *left = left.saturating_sub(1);
+        }
         (self.start, self.end, self.counting) = (start, end, counting);
         self.index += 1;
         if let Some(booked) = &mut self.booked {
@@ -145,7 +171,7 @@ impl Line {
             start: noon(start),
             end: noon(end),
             plan: self.plan.clone(),
-            amount: decimal(self.price.amount),
+            amount: decimal(paid),
         });
     }
 

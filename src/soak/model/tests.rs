@@ -9,6 +9,10 @@ fn day(days: u64) -> NaiveDate {
     NaiveDate::from_ymd_opt(2027, 1, 15).unwrap() + chrono::Days::new(days)
 }
 
+fn joins(plan: &str, card: Card) -> Step {
+    Step::Join { plan: plan.into(), card, code: None, chosen: false }
+}
+
 /// A customer and the day they live in.
 struct Life {
     customer: Customer,
@@ -19,7 +23,7 @@ struct Life {
 impl Life {
     fn on(plan: &str) -> Self {
         let mut someone = Self { customer: Customer::default(), catalog: catalog(), today: 0 };
-        assert_eq!(someone.act(&Step::Join { plan: plan.into(), card: Card::Good }), Outcome::Done);
+        assert_eq!(someone.act(&joins(plan, Card::Good)), Outcome::Done);
         someone
     }
 
@@ -74,7 +78,7 @@ fn a_line_pays_the_new_price_after_its_notice_and_who_comes_pays_it_at_once() {
     assert_eq!(someone.charges(), ["10.00 approved", "10.00 approved", "12.00 approved"]);
     assert_eq!(someone.line().pending_plan, None);
     someone.act(&Step::Terminate { by_order: false });
-    someone.act(&Step::Join { plan: "S".into(), card: Card::Good });
+    someone.act(&joins("S", Card::Good));
     assert_eq!((someone.line().price, someone.line().pending_plan), ("12.00".into(), None));
 }
 
@@ -106,7 +110,7 @@ fn an_order_that_is_called_off_leaves_nothing_but_the_card() {
     let mut someone = Life { customer: Customer::default(), catalog: catalog(), today: 0 };
     assert_eq!(someone.act(&Step::CallOff { plan: "S".into(), card: Card::Declines }), Outcome::Done);
     assert_eq!(someone.customer.account(), Account::default());
-    let joined = someone.act(&Step::Join { plan: "S".into(), card: Card::Good });
+    let joined = someone.act(&joins("S", Card::Good));
     assert_eq!(joined, Outcome::refused("the order failed"), "the card on file is the first one");
 }
 
@@ -226,7 +230,7 @@ fn a_change_that_was_owed_is_paid_late_and_a_cancelled_one_never() {
 fn months_keep_the_day_on_which_they_began() {
     let mut someone = Life::on("S");
     someone.act(&Step::Terminate { by_order: true });
-    someone.until(16).act(&Step::Join { plan: "MONTHLY".into(), card: Card::Good });
+    someone.until(16).act(&joins("MONTHLY", Card::Good));
     let ends: Vec<String> = someone.until(120).line().periods.into_iter().map(|period| period.end).collect();
     let expected = ["2027-02-28", "2027-03-31", "2027-04-30", "2027-05-31"].map(|end| format!("{end}T12:00:00Z"));
     assert_eq!(ends, expected);
@@ -251,10 +255,45 @@ fn an_end_is_an_end() {
 #[test]
 fn a_declined_activation_leaves_a_charge_and_no_line() {
     let mut someone = Life { customer: Customer::default(), catalog: catalog(), today: 0 };
-    let join = Step::Join { plan: "S".into(), card: Card::Declines };
+    let join = joins("S", Card::Declines);
     assert_eq!(someone.act(&join), Outcome::refused("the order failed"));
     assert_eq!(someone.charges(), ["10.00 declined"]);
     someone.act(&Step::ReplaceCard { card: Card::Good });
     assert_eq!(someone.act(&join), Outcome::Done, "the card of the first time counts only then");
     assert_eq!(someone.line().state, "active");
+}
+
+#[test]
+fn a_code_takes_off_what_it_says_for_as_many_paid_charges() {
+    let with = |code: &str| {
+        let mut someone = Life { customer: Customer::default(), catalog: catalog(), today: 0 };
+        let join = Step::Join { plan: "S".into(), card: Card::Good, code: Some(code.into()), chosen: false };
+        assert_eq!(someone.act(&join), Outcome::Done);
+        someone
+    };
+    let mut three = with(" soak3");
+    three.until(30).act(&Step::ReplaceCard { card: Card::Declines });
+    three.until(60).act(&Step::ReplaceCard { card: Card::Good });
+    three.act(&Step::Renew);
+    three.until(120);
+    let (paid, declined) = ("8.00 approved".to_owned(), "8.00 declined".to_owned());
+    let full = "10.00 approved".to_owned();
+    assert_eq!(three.charges(), [paid.clone(), paid.clone(), paid, declined, full.clone(), full.clone()]);
+    assert_eq!(with("SOAK-3O").charges(), [full]);
+    let mut always = with("SOAKALL");
+    always.until(60).act(&Step::ChangePlan { to: "M".into(), by_order: false });
+    always.until(90);
+    assert_eq!(always.charges(), ["8.75 approved", "8.75 approved", "8.75 approved", "25.00 approved"]);
+}
+
+#[test]
+fn what_a_customer_was_chosen_for_is_used_once_by_an_order_that_is_paid() {
+    let mut someone = Life { customer: Customer::default(), catalog: catalog(), today: 0 };
+    let join = |card| Step::Join { plan: "S".into(), card, code: None, chosen: true };
+    assert_ne!(someone.act(&join(Card::Declines)), Outcome::Done);
+    someone.act(&Step::ReplaceCard { card: Card::Good });
+    someone.act(&join(Card::Good));
+    someone.until(30).act(&Step::Terminate { by_order: false });
+    someone.act(&join(Card::Good));
+    assert_eq!(someone.charges(), ["6.50 approved", "6.50 declined", "10.00 approved", "10.00 approved"]);
 }

@@ -67,6 +67,10 @@ impl World {
         app.op("subscription.purchase_vas", bought).await.ok();
         let category = "/tmf-api/productCatalogManagement/v4/category";
         app.send(Method::POST, category, &json!({"name": "Travel"})).await.ok();
+        let promotion = json!({"promotionId": "PROMO_FIRST", "discountType": "percent", "discountValue": "20",
+            "durationKind": "single", "audience": "targeted"});
+        app.op("promo.create", promotion).await.ok();
+        app.op("promo.assign", json!({"promotionId": "PROMO_FIRST", "customerIds": [customer]})).await.ok();
         app.settle().await;
         let order = text(&line["commercialOrderId"]);
         let service_orders = app.op("service_order.list_for_order", json!({"orderId": order})).await.ok();
@@ -102,6 +106,7 @@ impl World {
             (r"\b9000\d{4}\b", msisdn),
             (r"\b89\d{17}\b", text(&esim["iccid"])),
             ("ada@example.test", mail),
+            ("PROMO_VIP", "PROMO_FIRST".to_owned()),
         ];
         let secrets = ids.iter().map(|(_, real)| real.clone()).chain([text(&esim["activationCode"])]);
         let secrets = secrets.collect();

@@ -342,28 +342,3 @@ async fn what_a_plan_needs_of_the_network_is_the_catalogs_to_say() {
     assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1), "only the first order took something");
     app.finish().await;
 }
-
-#[tokio::test]
-async fn what_the_order_promised_off_the_price_goes_along_to_the_line() {
-    let app = TestApp::new().await;
-    let customer = app.customer(VISA).await;
-    fault(&app, "HLR_PROVISION", "stuck", true).await;
-    let placed = place(&app, &customer).await;
-    let task = task_in(&app, "HLR_PROVISION", "stuck").await;
-    app.settle().await;
-    app.sql(
-        "update order_mgmt.order_item set discount_code = 'SPRING20', discount_type = 'percent', discount_value = 20,
-             discount_periods_total = 3, promo_offer_definition_id = 'OD_SPRING20'",
-    )
-    .await;
-    app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "HLR is back"})).await.ok();
-    let completed = ended(&app, &placed["id"]).await;
-    assert_eq!(completed["state"], "completed", "{completed:#}");
-    let id = &completed["items"][0]["targetSubscriptionId"];
-    let line = app.op("subscription.get", json!({"subscriptionId": id})).await.ok();
-    assert_eq!((&line["priceAmount"], &line["effectiveAmount"]), (&json!("25.00"), &json!("20.00")));
-    assert_eq!(line["discountPeriodsRemaining"], 2, "the first period had it");
-    let charges = app.op("payment.list_attempts", json!({"customerId": customer})).await.ok();
-    assert_eq!(charges[0]["amount"], "20.00");
-    app.finish().await;
-}

@@ -16,6 +16,12 @@ use crate::platform::tmf::{shape, time};
 /// The characteristic of a product that wishes for a number.
 pub(super) const MSISDN_PREFERENCE: &str = "msisdnPreference";
 
+/// The characteristic that says the code of a promotion. It is echoed as it came: what it promised stands in the price.
+const DISCOUNT_CODE: &str = "discountCode";
+
+/// The characteristic that keeps what the customer was assigned for another time.
+const SKIP_ASSIGNED_OFFER: &str = "skipAssignedOffer";
+
 const ITEM: &str = "/productOrderItem/0";
 
 /// Reads the body of a POST.
@@ -42,7 +48,9 @@ pub(super) fn new_order(mut body: Value) -> Result<NewOrder> {
         action: item.action,
         offering_id: parsed(item.offering_id, "productOffering/id")?,
         subscription_id: parsed(item.subscription_id, "product/id")?,
-        msisdn_preference: item.msisdn_preference,
+        msisdn_preference: item.wishes.number,
+        discount_code: item.wishes.code,
+        skip_assigned_offer: item.wishes.skip_assigned,
         notes,
         submit: false,
     };
@@ -96,9 +104,17 @@ struct Item {
     offering_id: Option<String>,
     /// Of a line that is there.
     subscription_id: Option<String>,
-    msisdn_preference: Option<Msisdn>,
+    wishes: Wishes,
     /// Kept and echoed.
     rest: Map<String, Value>,
+}
+
+/// What the characteristics of the product wish for.
+#[derive(Debug, Default)]
+struct Wishes {
+    number: Option<Msisdn>,
+    code: Option<String>,
+    skip_assigned: bool,
 }
 
 fn one_item(items: Option<Value>) -> Result<Item> {
@@ -136,9 +152,9 @@ fn one_item(items: Option<Value>) -> Result<Item> {
         }
         OrderAction::Add | OrderAction::Modify | OrderAction::Delete => {}
     }
-    let (msisdn_preference, product) = wish(without(product, &["id", "href"]))?;
-    if msisdn_preference.is_some() && action != OrderAction::Add {
-        return refused("product/productCharacteristic", "a number is wished for with add only");
+    let (wishes, product) = wishes(without(product, &["id", "href"]))?;
+    if (wishes.number.is_some() || wishes.code.is_some()) && action != OrderAction::Add {
+        return refused("product/productCharacteristic", "a number or a discount is wished for with add only");
     }
     let mut rest = without(item, &["id", "action", "quantity", "state", "itemPrice", "itemTotalPrice", "@type"]);
     let offering = without(offering, &["id", "href", "@type", "@referredType"]);
@@ -147,29 +163,37 @@ fn one_item(items: Option<Value>) -> Result<Item> {
             rest.insert(name.to_owned(), Value::Object(kept));
         }
     }
-    Ok(Item { action, offering_id, subscription_id, msisdn_preference, rest })
+    Ok(Item { action, offering_id, subscription_id, wishes, rest })
 }
 
-/// Takes the wish for a number out of the product.
-fn wish(mut product: Map<String, Value>) -> Result<(Option<Msisdn>, Map<String, Value>)> {
+/// Reads the wishes out of the product. That for a number is taken out of it; the others stay, to be echoed.
+fn wishes(mut product: Map<String, Value>) -> Result<(Wishes, Map<String, Value>)> {
     let given = product.remove("productCharacteristic").unwrap_or_default();
     let given = given.as_array().cloned().unwrap_or_default();
-    let (wishes, others): (Vec<Value>, Vec<Value>) =
-        given.into_iter().partition(|one| one["name"] == MSISDN_PREFERENCE);
-    if !others.is_empty() {
-        product.insert("productCharacteristic".to_owned(), Value::Array(others));
+    let wishes = Wishes {
+        number: wish(&given, MSISDN_PREFERENCE, "digits in a string", |value| value.as_str()?.parse().ok())?,
+        code: wish(&given, DISCOUNT_CODE, "a string", |value| value.as_str().map(str::to_owned))?,
+        skip_assigned: wish(&given, SKIP_ASSIGNED_OFFER, "true or false", Value::as_bool)?.unwrap_or_default(),
+    };
+    let kept: Vec<Value> = given.into_iter().filter(|one| one["name"] != MSISDN_PREFERENCE).collect();
+    if !kept.is_empty() {
+        product.insert("productCharacteristic".to_owned(), Value::Array(kept));
     }
     product.remove("@type");
+    Ok((wishes, product))
+}
+
+/// The value of the characteristic of this name, which is given at most once.
+fn wish<T>(given: &[Value], name: &str, form: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>> {
     let pointer = format!("{ITEM}/product/productCharacteristic");
-    match wishes.as_slice() {
-        [] => Ok((None, product)),
-        [one] => {
-            let number = one["value"].as_str().and_then(|text| text.parse().ok());
-            let number =
-                number.ok_or_else(|| Error::invalid(pointer, "msisdnPreference must be digits in a string"))?;
-            Ok((Some(number), product))
+    let mut found = given.iter().filter(|one| one["name"] == name);
+    match (found.next(), found.next()) {
+        (None, _) => Ok(None),
+        (Some(one), None) => {
+            let value = read(&one["value"]);
+            value.map(Some).ok_or_else(|| Error::invalid(pointer, format!("{name} must be {form}")))
         }
-        _ => Err(Error::invalid(pointer, "msisdnPreference is given twice")),
+        (Some(_), Some(_)) => Err(Error::invalid(pointer, format!("{name} is given twice"))),
     }
 }
 
@@ -246,6 +270,23 @@ mod tests {
                 }
             })
         );
+    }
+
+    #[test]
+    fn a_code_is_read_and_stays_to_be_echoed() {
+        let with = |characteristics: Value| {
+            let mut body = body();
+            body["productOrderItem"][0]["product"]["productCharacteristic"] = characteristics;
+            new_order(body)
+        };
+        let sent =
+            json!([{"name": "discountCode", "value": " summer25"}, {"name": "skipAssignedOffer", "value": true}]);
+        let new = with(sent.clone()).unwrap();
+        assert_eq!((new.command.discount_code.as_deref(), new.command.skip_assigned_offer), (Some(" summer25"), true));
+        assert_eq!(new.attributes["productOrderItem"]["product"]["productCharacteristic"], sent);
+        assert!(with(json!([{"name": "discountCode", "value": 25}])).is_err());
+        assert!(with(json!([{"name": "skipAssignedOffer", "value": "yes"}])).is_err());
+        assert!(with(json!([{"name": "discountCode", "value": "A"}, {"name": "discountCode", "value": "B"}])).is_err());
     }
 
     #[test]
