@@ -44,6 +44,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0070_event_order", include_str!("../sql/0070_event_order.sql")),
     ("0072_task_payload", include_str!("../sql/0072_task_payload.sql")),
     ("0080_promotions", include_str!("../sql/0080_promotions.sql")),
+    ("0082_message_lane", include_str!("../sql/0082_message_lane.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

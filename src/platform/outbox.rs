@@ -257,6 +257,7 @@ impl Kind {
             Self::Consumer => "consumer",
             Self::Effect => "effect",
             Self::Hub => "hub",
+            Self::Message => "message",
         }
     }
 }

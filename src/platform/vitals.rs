@@ -17,7 +17,7 @@ const BEHIND_AFTER_SECONDS: u64 = 60;
 pub struct Vitals {
     began: Instant,
     /// Milliseconds from the beginning to the last look of each lane; 0 for one that never looked.
-    lanes: [AtomicU64; 3],
+    lanes: [AtomicU64; 4],
     oldest_pending_seconds: AtomicU64,
 }
 
@@ -76,7 +76,7 @@ mod tests {
     fn a_process_is_up_while_all_of_its_lanes_look_for_work() {
         let vitals = Vitals::default();
         assert_eq!(vitals.workers(), "none");
-        for kind in [Kind::Consumer, Kind::Effect, Kind::Hub] {
+        for kind in [Kind::Consumer, Kind::Effect, Kind::Hub, Kind::Message] {
             vitals.look(kind);
         }
         assert_eq!(vitals.workers(), "up");

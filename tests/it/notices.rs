@@ -46,6 +46,25 @@ pub(crate) fn id(view: &Value) -> &str {
     view["id"].as_str().expect("an id")
 }
 
+/// A hundred thousand messages wait for each other and for nobody else: an order that comes behind them does not see them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_have_a_lane_of_their_own() {
+    let app = TestApp::new().await;
+    let backlog = "insert into audit.delivery (event_id, consumer, kind, event_seq, recorded_at, event_type, aggregate_id, next_attempt_at)
+                   select gen_random_uuid(), 'crm.tell_welcome', 'message', e.id, e.recorded_at, e.event_type, e.aggregate_id,
+                          clock_timestamp() - interval '1 hour'
+                   from (select * from audit.domain_event where event_type = 'customer.created' limit 1) e, generate_series(1, 100000)";
+    app.line("PLAN_S").await;
+    app.settle().await;
+    let elsewhere = "select count(*) from audit.delivery
+                     where (kind = 'message') <> (consumer like 'crm.tell%' or consumer = 'crm.send_message')";
+    assert_eq!(app.number(elsewhere).await, 0);
+    assert_eq!(app.sql(backlog).await, 100_000);
+    app.line("PLAN_S").await;
+    let left = app.number("select count(*) from audit.delivery where kind = 'message' and state = 'pending'").await;
+    assert!(left > 0, "the line is in service before the messages are written that were due an hour earlier");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_life_of_a_line_is_told_step_by_step() {
     let app = TestApp::new().await;

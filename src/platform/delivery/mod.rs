@@ -38,13 +38,16 @@ use set::SetHandler;
 pub use set::{ConsumeTogether, PerformTogether};
 pub use worker::{Concurrency, run_workers};
 
-/// Which of the two a subscriber is.
+/// What a subscriber is, and so which lane works on its deliveries: lanes do not wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Consumer,
     Effect,
     /// A listener outside; a lane of its own, so that a slow one keeps nobody waiting.
     Hub,
+    /// Writes or sends what a customer is told. Nothing waits for it, and there may be one for each customer at once: a lane of
+    /// its own, so that they keep no order waiting.
+    Message,
 }
 
 /// Why a handler did not succeed, and whether trying again can help.
@@ -95,6 +98,8 @@ impl From<Error> for Failure {
 pub trait Consumer: Send + Sync + 'static {
     /// `<domain>.<verb_phrase>`; never changes, deliveries are stored under it.
     const NAME: &'static str;
+    /// The lane.
+    const KIND: Kind = Kind::Consumer;
     type Payload: Event + DeserializeOwned + 'static;
 
     fn handle(&self, tx: &Tx, cx: &Context, event: Self::Payload) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -104,6 +109,8 @@ pub trait Consumer: Send + Sync + 'static {
 pub trait Effect: Send + Sync + 'static {
     /// `<domain>.<verb_phrase>`; never changes, deliveries are stored under it.
     const NAME: &'static str;
+    /// The lane.
+    const KIND: Kind = Kind::Effect;
     type Payload: Event + DeserializeOwned + 'static;
 
     fn perform(&self, cx: &Context, event: Self::Payload) -> impl Future<Output = Result<(), Failure>> + Send;
@@ -130,12 +137,12 @@ pub struct Subscriber {
 impl Subscribers {
     #[must_use]
     pub fn consumer<C: Consumer>(self) -> Self {
-        self.with::<C::Payload>(Subscriber { name: C::NAME, kind: Kind::Consumer })
+        self.with::<C::Payload>(Subscriber { name: C::NAME, kind: C::KIND })
     }
 
     #[must_use]
     pub fn effect<E: Effect>(self) -> Self {
-        self.with::<E::Payload>(Subscriber { name: E::NAME, kind: Kind::Effect })
+        self.with::<E::Payload>(Subscriber { name: E::NAME, kind: E::KIND })
     }
 
     fn with<E: Event>(mut self, subscriber: Subscriber) -> Self {

@@ -72,6 +72,7 @@ impl DeliveryView {
         }
         let what = match self.kind.as_str() {
             "effect" => "is to cause something outside",
+            "message" => "is to tell the customer",
             _ => "is to change the books",
         };
         let error = self.last_error.as_deref().unwrap_or("nothing is known of the error");

@@ -30,11 +30,13 @@ pub struct Concurrency {
     pub effects: usize,
     /// Calls to listeners outside.
     pub hubs: usize,
+    /// Messages to customers, which come in sets when there are many: few of them leave connections to the others.
+    pub messages: usize,
 }
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { consumers: 8, effects: 32, hubs: 8 }
+        Self { consumers: 8, effects: 32, hubs: 8, messages: 4 }
     }
 }
 
@@ -46,8 +48,12 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Starts the workers; they end when `stop` is cancelled and what they hold is done.
 pub fn run_workers(runner: &Arc<Runner>, concurrency: Concurrency, stop: &CancellationToken, tasks: &TaskTracker) {
-    let lanes =
-        [(Kind::Consumer, concurrency.consumers), (Kind::Effect, concurrency.effects), (Kind::Hub, concurrency.hubs)];
+    let lanes = [
+        (Kind::Consumer, concurrency.consumers),
+        (Kind::Effect, concurrency.effects),
+        (Kind::Hub, concurrency.hubs),
+        (Kind::Message, concurrency.messages),
+    ];
     for (kind, at_once) in lanes {
         tasks.spawn(supervise(Arc::clone(runner), kind, at_once, stop.clone()));
     }

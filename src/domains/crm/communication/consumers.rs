@@ -20,7 +20,9 @@ use crate::domains::subscription::port::{
 };
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
-use crate::platform::delivery::{ConsumeTogether, Consumer, Effect, Failure, Handlers, PerformTogether, Subscribers};
+use crate::platform::delivery::{
+    ConsumeTogether, Consumer, Effect, Failure, Handlers, Kind, PerformTogether, Subscribers,
+};
 use crate::platform::outbox::{self, Event};
 
 /// The share of an allowance, in per cent, of whose use a customer is told.
@@ -40,6 +42,7 @@ struct Tell<E>(Arc<Service>, PhantomData<fn(E)>);
 
 impl<E: Telling> Consumer for Tell<E> {
     const NAME: &'static str = E::CONSUMER;
+    const KIND: Kind = Kind::Message;
     type Payload = E;
 
     async fn handle(&self, tx: &Tx, cx: &Context, event: E) -> Result<(), Failure> {
@@ -75,6 +78,7 @@ struct SendMessage(Arc<Service>);
 
 impl Effect for SendMessage {
     const NAME: &'static str = "crm.send_message";
+    const KIND: Kind = Kind::Message;
     type Payload = MessageRequested;
 
     async fn perform(&self, cx: &Context, event: MessageRequested) -> Result<(), Failure> {
