@@ -54,8 +54,9 @@ const LINGER: Duration = Duration::from_millis(2);
 /// Usage ids that a lane takes from the sequence at once.
 const MINT_BLOCK: usize = 256;
 
-/// Batches that are finished beside the lanes at once; each takes a database connection.
-const REPAIRS_MAX: usize = 4;
+/// Batches that are finished beside the lanes at once. Each takes one of the connections that usage has, and the lanes need
+/// theirs.
+const REPAIRS_MAX: usize = 2;
 
 /// How often a held line is waited for, each time for the lock time-out of a batch. PostgreSQL does not keep a row for who
 /// waits longest, so on a line that everybody wants a waiter may lose it several times.

@@ -154,7 +154,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
 /// The whole numbers among the variables, and what each may be. Whoever adds one to a date or waits for it relies on the bound.
 /// Where 0 has a meaning of its own outside the range, it is in [`OR_ZERO`].
 pub(super) const NUMBERS: &[(&str, RangeInclusive<i64>)] = &[
-    ("BSS_DB_CONNECTIONS", 6..=200),
+    ("BSS_DB_CONNECTIONS", 8..=200),
     ("BSS_PORTAL_EMAIL_SMTP_PORT", 1..=65_535),
     ("BSS_RENEWAL_TICK_SECONDS", 1..=86_400),
     // Longer than a period, every line would be reminded at once of its next renewal.

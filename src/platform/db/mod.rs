@@ -126,7 +126,8 @@ impl PoolConfig {
         // One of the first is the listener's for good.
         let single = (self.connections_max / 3).max(2);
         let keyed = (self.connections_max / 6).max(1);
-        let usage = (self.connections_max / 6).max(1);
+        // Two lanes, and who finishes beside them.
+        let usage = (self.connections_max / 6).max(3);
         [single, keyed, usage, self.connections_max.saturating_sub(single + keyed + usage).max(1)]
     }
 }
@@ -300,5 +301,20 @@ impl Deref for Tx {
     type Target = DatabaseTransaction;
     fn deref(&self) -> &DatabaseTransaction {
         &self.inner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_the_connections_are_all_of_them_and_none_is_too_small() {
+        for connections_max in 8..=200 {
+            let shares @ [single, keyed, usage, work] =
+                PoolConfig { connections_max, ..PoolConfig::default() }.shares();
+            assert_eq!(shares.iter().sum::<u32>(), connections_max, "{shares:?}");
+            assert!(single >= 2 && keyed >= 1 && usage >= 3 && work >= 2, "{shares:?}");
+        }
     }
 }
