@@ -12,7 +12,7 @@ use crate::domains::crm::port::{CustomerId, Msisdn};
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
-use crate::platform::ids;
+use crate::platform::ids::{self, Begins};
 use crate::platform::money::Money;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
@@ -310,13 +310,15 @@ async fn one(connection: &impl ConnectionTrait, statement: Statement) -> Result<
 
 /// Orders that fit, newest first.
 pub(super) async fn list(connection: &impl ConnectionTrait, cx: &Context, query: &ListOrders) -> Result<Vec<Order>> {
+    let Begins { condition, order_by } =
+        Begins::with("o.id", "$7", query.id_prefix.as_deref(), "o.created_at desc, o.id");
     let statement = sql!(
         format!(
             "select {SELECT} from {FROM} and ($2::text is null or o.customer_id = $2)
                and ($3::text is null or o.state = $3)
                and (not $4 or (o.state = 'in_progress' and o.stuck_flagged_at is not null))
-               and ($7::text is null or starts_with(o.id, $7))
-             order by o.created_at desc, o.id limit $5 offset $6"
+               {condition}
+             order by {order_by} limit $5 offset $6"
         ),
         cx.tenant.as_ref(),
         query.customer_id.as_ref().map(CustomerId::as_str),

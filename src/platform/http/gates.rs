@@ -5,11 +5,11 @@
 
 use std::fmt;
 
-use axum::http::{HeaderValue, Method, Request};
+use axum::http::{Method, Request};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::platform::http::ApiError;
-use crate::platform::http::layers::{render_error, request_id};
+use crate::platform::http::layers::{name, render_error, request_id};
 use crate::platform::ids::Ids;
 
 type IsFull = dyn Fn() -> bool + Send + Sync;
@@ -57,9 +57,7 @@ impl Gates {
         let request_id = request_id(request.headers(), &self.ids);
         let refusal = ApiError::unavailable("Too much of this waits; try again shortly").into_response();
         let mut response = render_error(refusal, &request_id);
-        if let Ok(value) = HeaderValue::from_str(&request_id) {
-            response.headers_mut().insert("x-request-id", value);
-        }
+        name(&mut response, &request_id);
         Some(response)
     }
 }

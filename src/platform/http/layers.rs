@@ -125,9 +125,7 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
     if status.is_client_error() || status.is_server_error() {
         response = span.in_scope(|| render_error(response, &request_id));
     }
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        response.headers_mut().insert("x-request-id", value);
-    }
+    name(&mut response, &request_id);
     let elapsed = started.elapsed();
     let labels = [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
     metrics::histogram!("bss_http_request_seconds", &labels).record(elapsed.as_secs_f64());
@@ -197,6 +195,13 @@ pub(super) fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
     match given.filter(|id| !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic())) {
         Some(id) => id.into(),
         None => (&*ids.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer())).into(),
+    }
+}
+
+/// Says under which id the server knows the request.
+pub(super) fn name(response: &mut Response, request_id: &str) {
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-request-id", value);
     }
 }
 
