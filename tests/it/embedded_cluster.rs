@@ -424,8 +424,10 @@ fn an_ordinary_user_needs_nothing_of_root() {
     }
     let place = Place::new();
     let program = place.data_dir.with_file_name("it");
-    // The target directory may be out of that user's reach.
-    fs::copy(std::env::current_exe().expect("this program"), &program).expect("a copy of this program");
+    // The target directory may be out of that user's reach. Another process makes the copy: a child that a
+    // neighbouring test starts meanwhile would inherit our handle to it, and no file open for writing can be run.
+    let this = std::env::current_exe().expect("this program");
+    assert!(Command::new("cp").args([&this, &program]).status().expect("cp runs").success());
     let tests = ["first_start_makes", "killed_server", "stale_pid"];
     let output = Command::new(&program)
         .args(tests)
