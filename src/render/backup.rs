@@ -98,7 +98,7 @@ mod tests {
         ");
         answer["restored"] = json!(true);
         answer["skippedIds"] = json!(100_000);
-        answer["replaced"] = json!("bss_replaced_20261126080000");
+        answer["replaced"] = json!("bss_replaced_20261126080000123");
         answer["documentKey"] = json!("other");
         answer["missingRoles"] = json!(["reporting"]);
         answer["audit"] =
@@ -112,7 +112,7 @@ mod tests {
           dump             4096 bytes, SHA-256 c0ffee
           made by          bss 0.1.0, PostgreSQL 15
           schema           0040_trace_store
-          what was there   is the database bss_replaced_20261126080000; drop it when nobody misses it
+          what was there   is the database bss_replaced_20261126080000123; drop it when nobody misses it
           ids left out     100000
           grants left out  all, since this server has no role reporting
           document key     another BSS_KYC_HASH_KEY than then: identities that were attested before are not recognised; take the key of the old installation over

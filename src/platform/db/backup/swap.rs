@@ -30,7 +30,7 @@ pub async fn swap(target: &Target, fresh: Fresh, drop_old: bool) -> Result<Place
     if !fresh.is_beside {
         return Ok(Placed { replaced: None });
     }
-    let old = with_suffix(target.name(), &clock::wall().format("_replaced_%Y%m%d%H%M%S").to_string());
+    let old = with_suffix(target.name(), &clock::wall().format("_replaced_%Y%m%d%H%M%S%3f").to_string());
     let mut session = target.beside.connect().await?;
     let away = statement(&mut session, "alter database %I rename to %I", &[target.name(), &old]).await?;
     let here =
