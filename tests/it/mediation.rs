@@ -302,6 +302,31 @@ async fn a_replay_gets_the_stored_answer_and_another_event_under_its_name_is_ref
 }
 
 #[tokio::test]
+async fn what_comes_beside_a_replay_is_rated_as_if_it_came_alone() {
+    let world = Usage::new().await;
+    let mut numbers = Vec::new();
+    for n in 1..=20 {
+        numbers.push(world.line(n, &[("data", 100)]).await);
+    }
+    let first = |number: &String| world.record(named(usage(number, "data", 60), "cdr-1"));
+    let before: Vec<UsageView> =
+        futures::future::try_join_all(numbers.iter().map(first)).await.expect("100 is enough for 60");
+    // Twice 60 would use the line up, and leave nothing for the second event.
+    let second = |number: &String| world.record(named(usage(number, "data", 40), "cdr-2"));
+    let both = numbers.iter().map(|number| futures::future::join(first(number), second(number)));
+    for (before, (replay, second)) in before.iter().zip(futures::future::join_all(both).await) {
+        assert_eq!(replay.expect("the stored answer"), *before);
+        let second = second.expect("40 are left");
+        assert_eq!((second.rated_quantity, second.remaining), (40, Some(0)));
+        assert_eq!(world.remaining(second.subscription_id.as_str(), "data").await, 0);
+        assert_eq!(world.state(second.subscription_id.as_str()).await, "blocked");
+    }
+    let exhausted = world.events("subscription.exhausted").await;
+    assert_eq!(exhausted.len(), 20, "{exhausted:?}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_same_event_many_times_at_once_counts_once() {
     let world = Usage::new().await;
     let number = world.line(1, &[("data", 100)]).await;

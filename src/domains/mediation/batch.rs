@@ -1,7 +1,7 @@
 //! One batch: events in, answers out, one transaction, one statement per table.
 //!
-//! The steps are those of any use case, for many at once: find and lock the lines, claim the events' keys, read the
-//! balances, rate in the order of arrival, write, stage, commit. A usage id is minted before the first attempt and stays
+//! The steps are those of any use case, for many at once: find and lock the lines, read the balances, rate in the order of
+//! arrival, claim the events' keys and store them, write what is left, stage, commit. A usage id is minted before the first attempt and stays
 //! with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -61,16 +61,6 @@ impl Job {
         self.usage.external_id.as_deref().unwrap_or(self.id.as_str())
     }
 
-    fn key<'a>(&'a self, line: &'a UsageLine) -> Key<'a> {
-        Key {
-            tenant: &line.tenant_id,
-            line: &line.id,
-            source: &self.usage.source,
-            external_id: self.external_id(),
-            usage_id: self.id.as_str(),
-        }
-    }
-
     /// Whether a stored event is the one that this job asks for.
     fn asks_for(&self, stored: &UsageView) -> bool {
         let usage = &self.usage;
@@ -101,10 +91,10 @@ pub(super) async fn run(
     let mut tx = platform.db.usage_pool().begin_with(BEGIN).await?;
     let now = platform.clock.now_over(&mut tx).await?;
     let mut batch = Batch::open(&mut tx, jobs, contention, now).await?;
-    batch.claim(&mut tx, recorded_at).await?;
+    batch.tell_twins();
     batch.read_balances(&mut tx).await?;
-    batch.rate();
-    let staged = batch.write(&mut tx, platform, strangers, recorded_at).await?;
+    batch.record(&mut tx, recorded_at).await?;
+    let staged = batch.settle(&mut tx, platform, strangers).await?;
     crash::point("usage.batch.before_commit");
     tx.commit().await?;
     crash::point("usage.batch.after_commit");
@@ -155,16 +145,19 @@ struct Working {
     told_percent: u8,
 }
 
+/// Of one line, by allowance.
+type Balances = [Option<Working>; AllowanceType::ALL.len()];
+
 struct Batch<'a> {
     jobs: &'a [Job],
     now: DateTime<Utc>,
     lines: Vec<UsageLine>,
-    /// By line and allowance.
-    balances: Vec<[Option<Working>; AllowanceType::ALL.len()]>,
+    /// By line.
+    balances: Vec<Balances>,
     /// By job.
     places: Vec<Place>,
     ways: Vec<Way>,
-    /// Jobs that won their key, in the order of arrival.
+    /// Jobs that are new as far as is known, in the order of arrival.
     fresh: Vec<usize>,
 }
 
@@ -209,43 +202,18 @@ impl<'a> Batch<'a> {
         Ok(Self { jobs, now, lines: found, balances, places, ways, fresh: Vec::new() })
     }
 
-    /// Decides which events are new: those whose key this batch gets.
-    async fn claim(&mut self, connection: &mut PgConnection, recorded_at: DateTime<Utc>) -> Result<()> {
+    /// Takes the first event with each key for new; the others of this batch get its answer.
+    fn tell_twins(&mut self) {
         let mut first_with = HashMap::with_capacity(self.jobs.len());
-        let mut firsts = Vec::with_capacity(self.jobs.len());
         for (n, job) in self.jobs.iter().enumerate() {
             let Place::Line(line) = self.places[n] else { continue };
             let of = *first_with.entry((line, job.usage.source.as_str(), job.external_id())).or_insert(n);
             if of == n {
-                firsts.push((n, line));
+                self.fresh.push(n);
             } else {
                 self.ways[n] = Way::Twin { of };
             }
         }
-        if firsts.is_empty() {
-            return Ok(());
-        }
-        let mut keys: Vec<Key<'_>> = firsts.iter().map(|&(n, line)| self.jobs[n].key(&self.lines[line])).collect();
-        keys.sort_unstable_by_key(|key| (key.line, key.source, key.external_id));
-        let won = store::claim(connection, &keys, recorded_at).await?;
-        if won.len() == firsts.len() {
-            self.fresh = firsts.into_iter().map(|(n, _)| n).collect();
-            return Ok(());
-        }
-        let won: HashSet<&str> = won.iter().map(String::as_str).collect();
-        keys.retain(|key| !won.contains(key.usage_id));
-        let mut stored = store::stored(connection, &keys).await?;
-        for (n, line) in firsts {
-            let key = self.jobs[n].key(&self.lines[line]);
-            if won.contains(key.usage_id) {
-                self.fresh.push(n);
-            } else if let Some(view) =
-                stored.remove(&(key.line.to_owned(), key.source.to_owned(), key.external_id.to_owned()))
-            {
-                self.ways[n] = Way::Stored(Box::new(view));
-            }
-        }
-        Ok(())
     }
 
     async fn read_balances(&mut self, connection: &mut PgConnection) -> Result<()> {
@@ -280,6 +248,51 @@ impl<'a> Batch<'a> {
         match self.places[job] {
             Place::Line(line) => line,
             Place::Busy | Place::Nowhere => unreachable!("only events of a line are claimed"),
+        }
+    }
+
+    /// Rates the events that seem new, claims their keys and stores them, in one statement. Hardly ever somebody sends an event
+    /// again; when a key turns out to be taken, all are rated once more without its event.
+    async fn record(&mut self, connection: &mut PgConnection, recorded_at: DateTime<Utc>) -> Result<()> {
+        if self.fresh.is_empty() {
+            return Ok(());
+        }
+        let found = self.balances.clone();
+        self.rate();
+        let mut rows = self.rows();
+        rows.sort_unstable_by_key(NewRow::key);
+        let won = store::record(connection, &rows, recorded_at).await?;
+        if won.len() == rows.len() {
+            return store::keep_attributes(connection, &rows, recorded_at).await;
+        }
+        let won: HashSet<String> = won.into_iter().collect();
+        let taken: Vec<Key<'_>> =
+            rows.iter().filter(|row| !won.contains(row.view.id.as_str())).map(NewRow::key).collect();
+        let mut stored = store::stored(connection, &taken).await?;
+        self.take_back(found);
+        for n in std::mem::take(&mut self.fresh) {
+            let job = &self.jobs[n];
+            if won.contains(job.id.as_str()) {
+                self.fresh.push(n);
+                continue;
+            }
+            let line = &self.lines[self.line_of(n)];
+            let key = (line.id.clone(), job.usage.source.clone(), job.external_id().to_owned());
+            self.ways[n] = stored.remove(&key).map_or(Way::None, |view| Way::Stored(Box::new(view)));
+        }
+        self.rate();
+        let rows = self.rows();
+        store::insert(connection, &rows, recorded_at).await?;
+        store::keep_attributes(connection, &rows, recorded_at).await
+    }
+
+    /// As if nothing had been rated: `found` are the balances that were read.
+    fn take_back(&mut self, found: Vec<Balances>) {
+        self.balances = found;
+        for n in 0..self.jobs.len() {
+            if let (Place::Line(line), Way::Fresh(Fresh { exhausted: true, .. })) = (self.places[n], &self.ways[n]) {
+                "active".clone_into(&mut self.lines[line].state);
+            }
         }
     }
 
@@ -332,27 +345,11 @@ impl<'a> Batch<'a> {
         fresh
     }
 
-    /// Writes everything, and says whether somebody waits for the events.
-    async fn write(
-        &self,
-        connection: &mut PgConnection,
-        platform: &Platform,
-        strangers: &Strangers,
-        recorded_at: DateTime<Utc>,
-    ) -> Result<bool> {
-        let fresh: Vec<(usize, &Fresh)> = self
-            .fresh
-            .iter()
-            .filter_map(|&n| match &self.ways[n] {
-                Way::Fresh(fresh) => Some((n, fresh)),
-                Way::None | Way::Stored(_) | Way::Twin { .. } => None,
-            })
-            .collect();
+    /// Writes what the events left of the balances and stages what is to be told of them; says whether somebody waits for it.
+    async fn settle(&self, connection: &mut PgConnection, platform: &Platform, strangers: &Strangers) -> Result<bool> {
+        let fresh: Vec<(usize, &Fresh)> = self.rated().collect();
         let mut events = Vec::new();
         if !fresh.is_empty() {
-            let rows = self.rows(&fresh);
-            store::insert(connection, &rows, recorded_at).await?;
-            store::keep_attributes(connection, &rows, recorded_at).await?;
             lines::apply(connection, &self.remainders()).await?;
             events = lines::block_exhausted(connection, &self.exhausted(&fresh), self.now).await?;
         }
@@ -374,8 +371,16 @@ impl<'a> Batch<'a> {
         outbox::stage_rows(connection, platform.db.subscribers(), &events).await
     }
 
-    fn rows<'b>(&'b self, fresh: &[(usize, &'b Fresh)]) -> Vec<NewRow<'b>> {
-        let row = |&(n, fresh): &(usize, &'b Fresh)| {
+    /// The new events with their answers.
+    fn rated(&self) -> impl Iterator<Item = (usize, &Fresh)> {
+        self.fresh.iter().filter_map(|&n| match &self.ways[n] {
+            Way::Fresh(fresh) => Some((n, fresh)),
+            Way::None | Way::Stored(_) | Way::Twin { .. } => None,
+        })
+    }
+
+    fn rows<'b>(&'b self) -> Vec<NewRow<'b>> {
+        let row = |(n, fresh): (usize, &'b Fresh)| {
             let line = &self.lines[self.line_of(n)];
             NewRow {
                 cx: &self.jobs[n].cx,
@@ -386,7 +391,7 @@ impl<'a> Batch<'a> {
                 applied: fresh.applied,
             }
         };
-        fresh.iter().map(row).collect()
+        self.rated().map(row).collect()
     }
 
     fn remainders(&self) -> Vec<Remaining<'_>> {

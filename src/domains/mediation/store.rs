@@ -8,7 +8,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde_json::Value;
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection, Postgres, Row as _, SqlSafeStr};
 
 use super::policy::KEY_WINDOW_DAYS;
 use super::port::{UsageFilter, UsageId, UsageState, UsageView};
@@ -228,36 +230,12 @@ pub(super) async fn mint(connection: &mut PgConnection, count: i64) -> Result<Ve
         .await?)
 }
 
-/// The identity of an event on its line, and the row that wants it.
-#[derive(Debug, Clone, Copy)]
+/// The identity of an event on its line. Keys sort in the order in which they are claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key<'a> {
-    pub(super) tenant: &'a str,
     pub(super) line: &'a str,
     pub(super) source: &'a str,
     pub(super) external_id: &'a str,
-    pub(super) usage_id: &'a str,
-}
-
-/// Claims the keys; answers the usage ids that got theirs. `keys` are distinct and sorted, so that two batches never wait
-/// for each other both ways.
-pub(super) async fn claim(
-    connection: &mut PgConnection,
-    keys: &[Key<'_>],
-    recorded_at: DateTime<Utc>,
-) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar(
-        "insert into mediation.usage_key (subscription_id, source, external_id, tenant_id, usage_id, recorded_at)
-         select k.*, $6 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) as k
-         on conflict do nothing returning usage_id",
-    )
-    .bind(column(keys, |key| key.line))
-    .bind(column(keys, |key| key.source))
-    .bind(column(keys, |key| key.external_id))
-    .bind(column(keys, |key| key.tenant))
-    .bind(column(keys, |key| key.usage_id))
-    .bind(recorded_at)
-    .fetch_all(connection)
-    .await?)
 }
 
 /// The stored events behind keys, by line, source and external id.
@@ -295,49 +273,83 @@ pub(super) struct NewRow<'a> {
     pub(super) applied: i64,
 }
 
-/// Stores the events of a batch.
+impl<'a> NewRow<'a> {
+    pub(super) fn key(&self) -> Key<'a> {
+        let UsageView { subscription_id, source, external_id, .. } = self.view;
+        Key { line: subscription_id.as_str(), source, external_id }
+    }
+}
+
+/// Stores events, from what [`with_rows`] binds.
+const INSERT: &str = "insert into mediation.usage_event (recorded_at, subscription_id, id, tenant_id, source, external_id, msisdn,
+        customer_id, offering_id, event_type, event_time, quantity, unit, roaming_indicator, state, allowance_type, period_index,
+        applied, rated_quantity, refused_quantity, remaining, reason, actor, channel, service_identity, request_id)
+    select $1, r.* from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+        $10::text[], $11::timestamptz[], $12::bigint[], $13::text[], $14::boolean[], $15::text[], $16::text[], $17::integer[],
+        $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
+        $26::text[]) as r";
+
+fn with_rows<'q>(
+    text: impl SqlSafeStr,
+    rows: &[NewRow<'q>],
+    recorded_at: DateTime<Utc>,
+) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(text)
+        .bind(recorded_at)
+        .bind(column(rows, |row| row.view.subscription_id.as_str()))
+        .bind(column(rows, |row| row.view.id.as_str()))
+        .bind(column(rows, |row| row.tenant))
+        .bind(column(rows, |row| row.view.source.as_str()))
+        .bind(column(rows, |row| row.view.external_id.as_str()))
+        .bind(column(rows, |row| row.view.msisdn.as_str()))
+        .bind(column(rows, |row| row.view.customer_id.as_str()))
+        .bind(column(rows, |row| row.offering_id))
+        .bind(column(rows, |row| row.view.event_type.as_str()))
+        .bind(column(rows, |row| row.view.event_time))
+        .bind(column(rows, |row| row.view.quantity))
+        .bind(column(rows, |row| row.view.unit.as_str()))
+        .bind(column(rows, |row| row.view.roaming_indicator))
+        .bind(column(rows, |row| row.view.state.as_str()))
+        .bind(column(rows, |row| row.view.allowance_type.map(AllowanceType::as_str)))
+        .bind(column(rows, |row| row.period_index))
+        .bind(column(rows, |row| row.applied))
+        .bind(column(rows, |row| row.view.rated_quantity))
+        .bind(column(rows, |row| row.view.refused_quantity))
+        .bind(column(rows, |row| row.view.remaining))
+        .bind(column(rows, |row| row.view.reason.as_deref()))
+        .bind(column(rows, |row| row.cx.actor.as_ref()))
+        .bind(column(rows, |row| row.cx.channel.as_str()))
+        .bind(column(rows, |row| row.cx.service_identity.as_ref()))
+        .bind(column(rows, |row| row.cx.request_id.as_ref()))
+}
+
+/// Claims the events' keys, and stores the events if every key was free; answers the usage ids that got theirs. When not all
+/// did, those that did keep it, and [`insert`] stores their events. `rows` are sorted by their keys, which are distinct: so two
+/// batches never wait for each other both ways.
+pub(super) async fn record(
+    connection: &mut PgConnection,
+    rows: &[NewRow<'_>],
+    recorded_at: DateTime<Utc>,
+) -> Result<Vec<String>> {
+    let text = format!(
+        "with won as (
+             insert into mediation.usage_key (subscription_id, source, external_id, tenant_id, usage_id, recorded_at)
+             select k.*, $1 from unnest($2::text[], $5::text[], $6::text[], $4::text[], $3::text[]) as k
+             on conflict do nothing returning usage_id),
+         stored as ({INSERT} where (select count(*) from won) = cardinality($2))
+         select usage_id from won"
+    );
+    let won = with_rows(sqlx::AssertSqlSafe(text), rows, recorded_at).fetch_all(connection).await?;
+    Ok(won.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// Stores events whose keys were claimed before.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     rows: &[NewRow<'_>],
     recorded_at: DateTime<Utc>,
 ) -> Result<()> {
-    sqlx::query(
-        "insert into mediation.usage_event (recorded_at, subscription_id, id, tenant_id, source, external_id, msisdn, customer_id,
-             offering_id, event_type, event_time, quantity, unit, roaming_indicator, state, allowance_type, period_index, applied,
-             rated_quantity, refused_quantity, remaining, reason, actor, channel, service_identity, request_id)
-         select $1, r.* from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-             $10::text[], $11::timestamptz[], $12::bigint[], $13::text[], $14::boolean[], $15::text[], $16::text[], $17::integer[],
-             $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
-             $26::text[]) as r",
-    )
-    .bind(recorded_at)
-    .bind(column(rows, |row| row.view.subscription_id.as_str()))
-    .bind(column(rows, |row| row.view.id.as_str()))
-    .bind(column(rows, |row| row.tenant))
-    .bind(column(rows, |row| row.view.source.as_str()))
-    .bind(column(rows, |row| row.view.external_id.as_str()))
-    .bind(column(rows, |row| row.view.msisdn.as_str()))
-    .bind(column(rows, |row| row.view.customer_id.as_str()))
-    .bind(column(rows, |row| row.offering_id))
-    .bind(column(rows, |row| row.view.event_type.as_str()))
-    .bind(column(rows, |row| row.view.event_time))
-    .bind(column(rows, |row| row.view.quantity))
-    .bind(column(rows, |row| row.view.unit.as_str()))
-    .bind(column(rows, |row| row.view.roaming_indicator))
-    .bind(column(rows, |row| row.view.state.as_str()))
-    .bind(column(rows, |row| row.view.allowance_type.map(AllowanceType::as_str)))
-    .bind(column(rows, |row| row.period_index))
-    .bind(column(rows, |row| row.applied))
-    .bind(column(rows, |row| row.view.rated_quantity))
-    .bind(column(rows, |row| row.view.refused_quantity))
-    .bind(column(rows, |row| row.view.remaining))
-    .bind(column(rows, |row| row.view.reason.as_deref()))
-    .bind(column(rows, |row| row.cx.actor.as_ref()))
-    .bind(column(rows, |row| row.cx.channel.as_str()))
-    .bind(column(rows, |row| row.cx.service_identity.as_ref()))
-    .bind(column(rows, |row| row.cx.request_id.as_ref()))
-    .execute(connection)
-    .await?;
+    with_rows(INSERT, rows, recorded_at).execute(connection).await?;
     Ok(())
 }
 
