@@ -58,4 +58,5 @@ mod tmf_gate;
 mod tmf_lists;
 mod tmf_table;
 mod traces;
+mod upgrade;
 mod usage;

@@ -1,8 +1,10 @@
 //! Whether the database has exactly the schema that this binary was built for, and how it gets there.
 
 use bss_migrations::Migrator;
-use sea_orm::{ConnectionTrait as _, FromQueryResult};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, SqlxPostgresConnector};
 use sea_orm_migration::MigratorTrait as _;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 use crate::platform::db::{Db, sql};
 use crate::platform::error::Result;
@@ -57,16 +59,28 @@ pub async fn state(db: &Db) -> Result<SchemaState> {
     Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind { missing } })
 }
 
-/// Applies the missing steps. Two processes at once are safe: the second waits, then finds nothing to do.
+/// How long a step may wait for a table that is in use. Whoever asks for the table meanwhile waits behind it.
+const LOCK_TIMEOUT: &str = "10s";
+
+/// Applies the missing steps, each in its own transaction. Two processes at once are safe: the second waits, then finds
+/// nothing to do.
+///
+/// # Errors
+/// A step fails, or a table stays in use: the steps before it are applied, and the next run goes on there.
 pub async fn migrate(db: &Db) -> Result<()> {
-    // Steps may take long on big tables and several processes may start at once.
-    let mut guard = db.pool().acquire().await?;
-    sqlx::query("set statement_timeout = 0").execute(&mut *guard).await?;
-    sqlx::query("set lock_timeout = 0").execute(&mut *guard).await?;
-    sqlx::query("select pg_advisory_lock(hashtext('bss.migrate'))").execute(&mut *guard).await?;
-    let outcome = Migrator::up(db.connection(), None).await;
-    sqlx::query("select pg_advisory_unlock(hashtext('bss.migrate'))").execute(&mut *guard).await?;
-    // The session was changed: it must not go back into the pool.
-    let _ = guard.close().await;
-    Ok(outcome?)
+    // Steps may take long on big tables, and the other process just as long: one session without a limit.
+    let options = db.pool().connect_options().as_ref().clone();
+    let options = options.options([("statement_timeout", "0"), ("lock_timeout", "0")]);
+    let pool =
+        PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None).connect_with(options).await?;
+    let outcome = apply(&pool).await;
+    pool.close().await;
+    outcome
+}
+
+async fn apply(pool: &PgPool) -> Result<()> {
+    // Both belong to the session, which ends with the pool. The lock of the session is waited for without a limit.
+    sqlx::query("select pg_advisory_lock(hashtext('bss.migrate'))").execute(pool).await?;
+    sqlx::query("select set_config('lock_timeout', $1, false)").bind(LOCK_TIMEOUT).execute(pool).await?;
+    Ok(Migrator::up(&SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()), None).await?)
 }
