@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         match cli.command {
-            Command::Server(command) => app::command::run(&cli.global, command).await,
+            Command::Server(command) => Box::pin(app::command::run(&cli.global, command)).await,
             Command::Client(command) => cli::run(cli.global, command).await,
         }
     });

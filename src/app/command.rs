@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use crate::app::error::StartError;
 use crate::app::open::{self, Prepare};
+use crate::app::signals::Signals;
 use crate::app::{backup, doctor, serve};
 use crate::cli::{self, Global, Role, ServeArgs, ServerCommand};
 use crate::platform::config::{self, Config};
@@ -78,7 +79,8 @@ async fn prepared(environment: &BTreeMap<String, String>, global: &Global, what:
 async fn prepare(environment: &BTreeMap<String, String>, global: &Global, what: Prepare) -> Result<(), StartError> {
     let mut config = Config::read(environment)?;
     override_with(&mut config, global, &ServeArgs::default());
-    let opened = open::open(config, environment, what).await?;
+    let mut signals = Signals::install()?;
+    let opened = open::open(config, environment, what, signals.asked()).await?;
     opened.platform.db.close().await;
     if let Some(cluster) = opened.cluster {
         cluster.stop().await?;

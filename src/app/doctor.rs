@@ -2,6 +2,7 @@
 //! cluster, no secret and no table. A private cluster that stands still is started to be looked at, and stopped again.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 
 use serde::Serialize;
 
@@ -52,7 +53,7 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
         Ok(format!("{}, role {}", config.environment.as_str(), config.role.as_str())),
     )];
     findings.push(Finding::of("data directory", data_directory(&config)));
-    match open::open(config, environment, Prepare::Nothing).await {
+    match open::open(config, environment, Prepare::Nothing, pending()).await {
         // A machine on which nothing was served yet is not broken.
         Err(error @ StartError::NoCluster(_)) => findings.push(Finding::of("database", Ok(error.to_string()))),
         Err(error) => findings.push(Finding::of("database", Err(error.to_string()))),

@@ -30,6 +30,8 @@ pub enum StartError {
     Listen { addr: std::net::SocketAddr, source: std::io::Error },
     #[error("{what} cannot be set up: {source}")]
     Io { what: &'static str, source: std::io::Error },
+    #[error("asked to end before the start was complete")]
+    Interrupted,
     #[error("BSS_KYC_HASH_KEY is unset; with a database of your own, state it: openssl rand -hex 32")]
     HashKey,
 }
@@ -58,7 +60,8 @@ impl StartError {
             | Self::Tokens(_)
             | Self::Database(_)
             | Self::Listen { .. }
-            | Self::Io { .. } => 1,
+            | Self::Io { .. }
+            | Self::Interrupted => 1,
         }
     }
 }

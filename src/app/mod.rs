@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod open;
 pub mod openapi;
 pub mod serve;
+mod signals;
 mod tokens;
 mod topics;
 

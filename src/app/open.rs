@@ -1,6 +1,7 @@
 //! From configuration to a database that can be used: the private cluster or the given one, secrets, schema, reference data.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,16 +39,38 @@ pub enum Prepare {
     Nothing,
 }
 
-/// Opens the database that the configuration names.
+/// Opens the database that the configuration names, unless `asked` to end meanwhile.
 pub async fn open(
     mut config: Config,
     environment: &BTreeMap<String, String>,
     prepare: Prepare,
+    asked: impl Future<Output = ()>,
 ) -> Result<Opened, StartError> {
     let (url, cluster) = locate(&mut config, environment, prepare).await?;
+    let ready = tokio::select! {
+        ready = bring_up(config, &url, prepare, cluster.is_some()) => ready,
+        () = asked => Err(StartError::Interrupted),
+    };
+    match ready {
+        Ok(platform) => Ok(Opened { platform, cluster }),
+        Err(error) => {
+            leave(cluster).await;
+            Err(error)
+        }
+    }
+}
+
+/// Leaves the private cluster where the start has failed, which is what is to be told: it does not go on running for nobody.
+async fn leave(cluster: Option<Cluster>) {
+    let Some(cluster) = cluster else { return };
+    if let Err(error) = cluster.stop().await {
+        tracing::warn!(%error, "the private cluster was not stopped");
+    }
+}
+
+async fn bring_up(config: Config, url: &str, prepare: Prepare, local: bool) -> Result<Platform, StartError> {
     let pool = PoolConfig { connections_max: config.database.connections_max, ..PoolConfig::default() };
-    let db = Db::connect(&url, &pool, compose::subscribers())?;
-    let local = cluster.is_some();
+    let db = Db::connect(url, &pool, compose::subscribers())?;
     if local {
         verify_durable(db.pool()).await?;
     }
@@ -59,7 +82,7 @@ pub async fn open(
     if prepare == Prepare::Seed || (local && matches!(prepare, Prepare::Serve | Prepare::Migrate)) {
         seed(&platform).await?;
     }
-    Ok(Opened { platform, cluster })
+    Ok(platform)
 }
 
 /// The URL of the database that the configuration names, and the private cluster if it is that one. Then the secrets that
@@ -76,8 +99,13 @@ pub(super) async fn locate(
         return Err(StartError::NoCluster(config.data_dir.clone()));
     }
     let cluster = start_cluster(config).await?;
-    take_secrets(config, environment, prepare)?;
-    Ok((cluster.url().to_owned(), Some(cluster)))
+    match take_secrets(config, environment, prepare) {
+        Ok(()) => Ok((cluster.url().to_owned(), Some(cluster))),
+        Err(error) => {
+            leave(Some(cluster)).await;
+            Err(error)
+        }
+    }
 }
 
 async fn start_cluster(config: &Config) -> Result<Cluster, StartError> {

@@ -16,6 +16,7 @@ use crate::app::error::StartError;
 use crate::app::metrics::{self, Metrics};
 use crate::app::open::{self, Opened, Prepare};
 use crate::app::openapi;
+use crate::app::signals::Signals;
 use crate::platform::config::Config;
 use crate::platform::crash;
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
@@ -28,31 +29,43 @@ use crate::platform::{Platform, clock, partitions, replica, telemetry, trace};
 /// How long requests and deliveries in work may take to end after a signal; the private cluster stops after that.
 const DRAIN: Duration = Duration::from_millis(2_500);
 
+/// How long the connections may then take. One that waits for a database which does not answer never ends.
+const CLOSE: Duration = Duration::from_millis(500);
+
 /// Serves until SIGTERM or SIGINT, then drains and stops.
 pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Result<(), StartError> {
     let started = Instant::now();
+    let mut signals = Signals::install()?;
     let mut telemetry = telemetry::start(&config.log, config.traces);
     if let Some((name, hit)) = config.crash_point.clone() {
         tracing::warn!(name, hit, "a crash point is armed");
         crash::arm(name, hit);
     }
     let metrics = metrics::install();
-    let Opened { platform, cluster } = open::open(config, environment, Prepare::Serve).await?;
-    open::require_hash_key(&platform.config)?;
-    let running = start(&platform, metrics).await?;
-    if let Some(segments) = telemetry.segments.take() {
-        running.tasks.spawn(trace::keep(platform.db.clone(), segments, running.stop.clone()));
+    let Opened { platform, cluster } = open::open(config, environment, Prepare::Serve, signals.asked()).await?;
+    let segments = telemetry.segments.take();
+    let served = async {
+        open::require_hash_key(&platform.config)?;
+        let running = start(&platform, metrics).await?;
+        if let Some(segments) = segments {
+            running.tasks.spawn(trace::keep(platform.db.clone(), segments, running.stop.clone()));
+        }
+        announce(&platform, running.api_addr, started);
+        signals.asked().await;
+        tracing::info!("stopping");
+        running.stop().await;
+        Ok(())
+    };
+    // Whether it served or could not start: nothing is left behind.
+    let served = served.await;
+    if tokio::time::timeout(CLOSE, platform.db.close()).await.is_err() {
+        tracing::warn!("some connections to the database did not end in time");
     }
-    announce(&platform, running.api_addr, started);
-    wait_for_signal().await?;
-    tracing::info!("stopping");
-    running.stop().await;
-    platform.db.close().await;
     if let Some(cluster) = cluster {
         cluster.stop().await?;
     }
     telemetry.shutdown();
-    Ok(())
+    served
 }
 
 /// A process at work; tests start one in-process as `serve` does.
@@ -72,6 +85,8 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
         config.tokens.iter().map(|(name, secret)| (name.clone(), secret.reveal().to_owned())).collect();
     let tokens = TokenMap::new(&tokens, &config.grants).map_err(StartError::Perimeter)?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    // Before anything works: a process that cannot listen has done nothing.
+    let listener = if config.role.serves() { Some(listen(config.api_addr).await?) } else { None };
     // The first row of a month must find its partition.
     partitions::ensure(&platform.db, clock::wall()).await?;
     let app = compose::app(platform)?;
@@ -86,8 +101,7 @@ pub async fn start(platform: &Platform, metrics: Metrics) -> Result<Running, Sta
     }
     let subscriptions = Arc::clone(&app.services.subscriptions);
     tasks.spawn(metrics::observe(platform.clone(), subscriptions, stop.clone()));
-    let api_addr = if config.role.serves() {
-        let listener = listen(config.api_addr).await?;
+    let api_addr = if let Some(listener) = listener {
         let addr = listener.local_addr().map_err(|source| StartError::Listen { addr: config.api_addr, source })?;
         let router = api(&app, tokens, platform, metrics);
         let gates = Gates::new(app.gates(), platform.ids.clone());
@@ -147,16 +161,4 @@ fn announce(platform: &Platform, api_addr: Option<SocketAddr>, started: Instant)
     println!(
         "try: bss customer create --name 'Ada Lovelace' --email ada@example.test --card visa   (in another terminal)"
     );
-}
-
-async fn wait_for_signal() -> Result<(), StartError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let io = |source| StartError::Io { what: "signal handling", source };
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate()).map_err(io)?, signal(SignalKind::interrupt()).map_err(io)?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

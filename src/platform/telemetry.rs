@@ -64,6 +64,11 @@ pub fn start(config: &LogConfig, traces: TraceConfig) -> Telemetry {
     Telemetry { provider, segments }
 }
 
+/// Whether a log can be filtered by this: a level, or directives of targets and levels.
+pub fn is_filter(text: &str) -> bool {
+    EnvFilter::try_new(quieted(text)).is_ok()
+}
+
 /// A plain level is for our own lines; the libraries below speak from warnings on.
 fn quieted(filter: &str) -> String {
     if filter.contains(['=', ',']) { filter.to_owned() } else { format!("warn,bss={filter},bss_migrations={filter}") }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+
 use crate::kill::{enlarge_pools, seed};
 use crate::support::books;
 use crate::support::driver::{Driver, Mix, Plan, VISA};
@@ -75,4 +77,16 @@ async fn a_stopped_database_is_survived() {
 async fn a_frozen_database_is_survived() {
     outage("database frozen", Duration::from_secs(12), Installation::freeze_database, Installation::thaw_database)
         .await;
+}
+
+/// Nothing can be closed in an orderly way, and nobody is to wait for that.
+#[tokio::test]
+async fn a_server_whose_database_is_frozen_ends_when_it_is_asked_to() {
+    let installation = Arc::new(Installation::private());
+    let mut server = ServerProcess::start(&installation, &[]).await;
+    installation.freeze_database();
+    kill(server.pid(), Signal::SIGTERM).expect("our child");
+    let ended = server.end_within(Duration::from_secs(60)).await;
+    installation.thaw_database();
+    assert!(ended.is_some(), "it waits for the database: {}", server.log_tail());
 }

@@ -1,9 +1,13 @@
 //! The real binary refuses a bad configuration: exit code 2, all faults at once, no secret repeated, nothing begun.
 
+use std::net::TcpListener;
 use std::process::Output;
+use std::sync::Arc;
 
 use crate::support::cluster;
+use crate::support::installation::Installation;
 use crate::support::record;
+use crate::support::server::ServerProcess;
 
 /// Nobody listens there.
 const AWAY: &str = "postgres://bss:hunter2-the-password@127.0.0.1:1/bss";
@@ -45,6 +49,7 @@ fn all_faults_are_told_at_once_and_no_secret_with_them() {
             ("BSS_APY_ADDR", "127.0.0.1:8000"),
             ("BSS_API_ADDR", "s3cr3t-in-the-wrong-place"),
             ("BSS_OPERATOR_TIME_ZONE", "Mars/Olympus"),
+            ("BSS_LOG_LEVEL", "loud"),
             ("BSS_RENEWAL_TICK_SECONDS", "in-a-while"),
             ("BSS_PORTAL_SELF_SERVE_API_TOKEN", "short-token"),
             ("BSS_KYC_HASH_KEY", "short-key"),
@@ -53,6 +58,7 @@ fn all_faults_are_told_at_once_and_no_secret_with_them() {
             "BSS_APY_ADDR is not a variable of bss; did you mean BSS_API_ADDR?",
             "BSS_API_ADDR must be an address and port",
             "BSS_OPERATOR_TIME_ZONE must be",
+            "BSS_LOG_LEVEL must be a level such as info",
             "BSS_RENEWAL_TICK_SECONDS must be",
             "BSS_PORTAL_SELF_SERVE_API_TOKEN has 11 characters, at least 32 are needed",
             "BSS_API_TOKEN is unset",
@@ -136,4 +142,27 @@ async fn a_schema_that_is_behind_is_refused_with_what_to_do() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("run: bss migrate"), "{said}");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_database_server_behind() {
+    let installation = Arc::new(Installation::private());
+    let mut server = ServerProcess::prepare(&installation, &[]);
+    let taken = TcpListener::bind(server.url().trim_start_matches("http://")).expect("a free address");
+    server.spawn(&[]);
+    let status = server.ready_or_dead().await.expect("it ends by itself");
+    assert_eq!(status.code(), Some(1), "{}", server.log_tail());
+    assert!(server.log().contains("cannot be listened on"), "{}", server.log_tail());
+    let data = installation.data_dir().join("postgres/data");
+    assert!(data.join("PG_VERSION").exists(), "the cluster was made");
+    assert!(!data.join("postmaster.pid").exists(), "and runs for nobody");
+
+    // Nothing has begun to work meanwhile, and the next start finds all in order.
+    drop(taken);
+    server.restart().await;
+    let pool = installation.pool().await;
+    let announced = "select count(*) from platform.replica";
+    assert_eq!(sqlx::query_scalar::<_, i64>(announced).fetch_one(&pool).await.expect("an answer"), 1);
+    pool.close().await;
+    server.stop().await;
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::platform::delivery::chaos::Chaos;
 use crate::platform::trace::TraceConfig;
-use crate::platform::{crash, paths, perimeter};
+use crate::platform::{crash, paths, perimeter, telemetry};
 
 /// The data directory: given, else [`paths::default_data_dir`], else the current one.
 fn data_dir(given: Option<String>) -> PathBuf {
@@ -329,7 +329,14 @@ impl Reader<'_> {
 
     fn log(&mut self) -> LogConfig {
         LogConfig {
-            filter: self.text("BSS_LOG_LEVEL").to_ascii_lowercase(),
+            filter: self.parsed(
+                "BSS_LOG_LEVEL",
+                "a level such as info, or directives such as info,bss=debug",
+                |text| {
+                    let filter = text.to_ascii_lowercase();
+                    telemetry::is_filter(&filter).then_some(filter)
+                },
+            ),
             json: self.parsed("BSS_LOG_FORMAT", "json or text", |text| match text {
                 "json" => Some(true),
                 "text" => Some(false),
