@@ -34,6 +34,17 @@ pub(super) enum Visit {
     Settled,
     /// Final already, or in somebody else's hands.
     NothingToDo,
+    /// The gateway does not answer, time and again: from now on only the sweep asks.
+    LeftToSweep,
+}
+
+/// Calls after which a delivery is done with its attempt. An outage would park it otherwise, and every other one with it,
+/// although the sweep settles the attempt without it.
+const CALLS_OF_DELIVERY: i32 = 4;
+
+/// What a visit without an answer from the gateway comes to: the first few times the delivery comes again, sooner than the sweep.
+pub(super) fn unanswered(calls: i32, text: &str) -> Result<Visit> {
+    if calls < CALLS_OF_DELIVERY { Err(Error::unavailable(text)) } else { Ok(Visit::LeftToSweep) }
 }
 
 /// What became of attempts. Those that are final already, or in somebody else's hands, are missing.
@@ -77,8 +88,7 @@ impl Service {
                         outcomes.push((id.clone(), Outcome::Errored { reason }));
                     }
                     Err(error @ (GatewayError::Timeout | GatewayError::Unavailable(_))) => {
-                        let error = self.charge_later(cx, work, &error.to_string()).await;
-                        visits.insert(id.clone(), Err(error));
+                        visits.insert(id.clone(), self.charge_later(cx, work, &error.to_string()).await);
                     }
                 }
             }
@@ -87,13 +97,11 @@ impl Service {
         Ok(visits)
     }
 
-    /// Leaves an attempt that the gateway did not answer to the sweep. Answers why.
-    async fn charge_later(&self, cx: &Context, work: &ChargeWork, text: &str) -> Error {
+    /// Leaves an attempt that the gateway did not answer for later.
+    async fn charge_later(&self, cx: &Context, work: &ChargeWork, text: &str) -> Result<Visit> {
         let (db, boot_id) = (&self.platform.db, self.platform.boot_id);
-        match leases::postpone_charge(db, cx, boot_id, &work.attempt.id, backoff(work.calls), text).await {
-            Ok(()) => Error::unavailable(text),
-            Err(error) => error,
-        }
+        leases::postpone_charge(db, cx, boot_id, &work.attempt.id, backoff(work.calls), text).await?;
+        unanswered(work.calls, text)
     }
 
     /// Records outcomes together, or, where that fails, each alone: then one that cannot be recorded does not hold up the
@@ -123,10 +131,17 @@ impl Service {
     /// What the gateway says. A key that it may have seen is looked up first: that moves nothing, however long ago it was.
     async fn ask(&self, work: &ChargeWork) -> Result<Answer, GatewayError> {
         let key = &work.attempt.gateway_key;
-        if work.calls > 1
-            && let Some(answer) = self.bounded(self.gateway.lookup(key)).await?
-        {
-            return Ok(answer);
+        if work.calls > 1 {
+            match self.bounded(self.gateway.lookup(key)).await {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) => {}
+                // What is refused is the question, not the charge, which may have been made.
+                Err(GatewayError::Refused(reason)) => {
+                    tracing::error!(payment_attempt.id = %work.attempt.id, reason, "the payment gateway refused a look-up");
+                    return Err(GatewayError::Unavailable(reason));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let charge = self.bounded(self.gateway.charge(key, &work.token, work.attempt.amount));
         charge.instrument(trace::step("payment", "gateway.charge")).await

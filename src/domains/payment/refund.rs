@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use super::Service;
-use super::charge::Visit;
+use super::charge::{Visit, unanswered};
 use super::events::{PaymentRefunded, RefundFailed, RefundRequested};
 use super::model::{Attempt, Entry, EntryKind, Refund, backoff};
 use super::policy;
@@ -81,7 +81,7 @@ impl Service {
                 let text = error.to_string();
                 leases::postpone_refund(&self.platform.db, cx, self.platform.boot_id, id, backoff(work.calls), &text)
                     .await?;
-                return Err(Error::unavailable(text));
+                return unanswered(work.calls, &text);
             }
         };
         self.record_refund(cx, &work, &answered).await

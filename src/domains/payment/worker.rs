@@ -76,7 +76,7 @@ where
         match outcome {
             Ok(Visit::Settled) => tally.settled += 1,
             Ok(Visit::NothingToDo) => tally.skipped += 1,
-            Err(Error::Unavailable { .. }) => tally.postponed += 1,
+            Ok(Visit::LeftToSweep) | Err(Error::Unavailable { .. }) => tally.postponed += 1,
             Err(error) => {
                 tracing::warn!(%error, "a payment could not be finished, will be tried again");
                 tally.failed += 1;

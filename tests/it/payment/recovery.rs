@@ -88,6 +88,52 @@ async fn a_gateway_that_is_away_declines_nothing() {
 }
 
 #[tokio::test]
+async fn an_outage_of_the_gateway_parks_no_charge() {
+    let world = World::new().await;
+    let customer = world.customer("active", "4242424242424242").await;
+    world.gateway.fail_next((0..8).map(|_| GatewayError::Unavailable("no route".into())));
+    let id = world.request(charge(&customer, "renewal:SUB-0001:1")).await.expect("an attempt");
+    // As if the waits were over, until the delivery leaves the attempt to the sweep.
+    world
+        .until("the delivery is done", async || {
+            world.sql("update payment.payment_attempt set next_attempt_at = clock_timestamp()").await;
+            world.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+            let done = "select count(*) from audit.delivery where consumer = 'payment.charge' and state = 'done'";
+            (world.number(done).await == 1).then_some(())
+        })
+        .await;
+    assert_eq!(world.attempt(&id).await.status, AttemptStatus::Pending);
+    world
+        .until("the sweep has settled it", async || {
+            world.sql("update payment.payment_attempt set next_attempt_at = clock_timestamp()").await;
+            world.sweep().await;
+            (world.attempt(&id).await.status == AttemptStatus::Approved).then_some(())
+        })
+        .await;
+    assert_eq!(world.number("select count(*) from audit.delivery where state = 'parked'").await, 0);
+    assert_eq!(world.number("select count(*) from mock_gateway.charge").await, 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_refused_look_up_refuses_no_charge() {
+    let world = World::idle().await;
+    let customer = world.customer("active", "4242424242424242").await;
+    let id = world.request(charge(&customer, "renewal:SUB-0001:1")).await.expect("an attempt");
+    world.gateway.fail_next([GatewayError::Timeout]);
+    world.sweep().await;
+    world.gateway.refuse_look_ups(true);
+    world.sql("update payment.payment_attempt set next_attempt_at = clock_timestamp()").await;
+    assert_eq!(world.sweep().await["charges"]["postponed"], 1);
+    assert_eq!(world.attempt(&id).await.status, AttemptStatus::Pending);
+    world.gateway.refuse_look_ups(false);
+    world.sql("update payment.payment_attempt set next_attempt_at = clock_timestamp()").await;
+    world.sweep().await;
+    assert_eq!(world.attempt(&id).await.status, AttemptStatus::Approved);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_hundred_abandoned_charges_are_finished_in_one_run() {
     let world = World::idle().await;
     let customer = world.customer("active", "4242424242424242").await;

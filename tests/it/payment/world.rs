@@ -1,6 +1,7 @@
 //! One payment domain at work, with what stands around it made small.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ pub(super) struct Spy {
     pub(super) asked: Mutex<Vec<String>>,
     /// Answers that come instead of the gateway's own.
     pub(super) failures: Mutex<VecDeque<GatewayError>>,
+    /// Whether questions about charges are refused.
+    refuses_look_ups: AtomicBool,
 }
 
 impl Spy {
@@ -50,6 +53,10 @@ impl Spy {
 
     pub(super) fn fail_next(&self, failures: impl IntoIterator<Item = GatewayError>) {
         self.failures.lock().expect("no test panics here").extend(failures);
+    }
+
+    pub(super) fn refuse_look_ups(&self, refused: bool) {
+        self.refuses_look_ups.store(refused, Ordering::Relaxed);
     }
 
     pub(super) fn times_asked(&self, key: &str) -> usize {
@@ -78,6 +85,9 @@ impl Gateway for Spy {
     }
 
     async fn lookup(&self, key: &str) -> Result<Option<Answer>, GatewayError> {
+        if self.refuses_look_ups.load(Ordering::Relaxed) {
+            return Err(GatewayError::Refused("no such key".into()));
+        }
         self.inner.lookup(key).await
     }
 }
@@ -139,6 +149,7 @@ impl World {
             inner: MockGateway::new(platform.db.clone(), platform.ids.clone()),
             asked: Mutex::default(),
             failures: Mutex::default(),
+            refuses_look_ups: AtomicBool::default(),
         });
         let spied = Arc::clone(&gateway);
         let crm = Arc::new(crm::Service::new(platform.clone()));
