@@ -600,3 +600,25 @@ async fn the_night_tells_of_each_finding_once_and_of_its_return() {
     assert_eq!(tick(&platform).await["due"], true);
     platform.db.close().await;
 }
+
+#[tokio::test]
+async fn a_check_that_cannot_be_answered_is_told_and_the_others_are() {
+    let platform = cluster::platform(&[]).await;
+    let stated = |name, offenders| Check { name, description: "It holds.", offenders };
+    let checks = [
+        stated("test.holds", "select '1', 'one' where false"),
+        stated("test.breaks", "select '1', (1 / count(*))::text from catalog.product_offering where false"),
+        stated("test.does_not_hold", "select '2', 'two'"),
+    ];
+    let report = audit::verify(&platform.db, &checks).await.expect("the others are answered");
+    let said: Vec<(bool, usize)> = report.checks.iter().map(|check| (check.ok, check.offenders.len())).collect();
+    assert_eq!(said, [(true, 0), (false, 1), (false, 1)]);
+    let broken = &report.checks[1].offenders[0];
+    assert_eq!(broken.id, "check");
+    assert!(
+        broken.detail.contains("could not be checked") && broken.detail.contains("division by zero"),
+        "{}",
+        broken.detail
+    );
+    platform.db.close().await;
+}
