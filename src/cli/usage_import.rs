@@ -144,6 +144,13 @@ impl<'a> Import<'a> {
         if self.rejects.is_none() {
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.rejects_path);
             let mut file = file.map_err(failed)?;
+            let kept = file.metadata().map_err(failed)?.len();
+            if kept < self.checkpoint.reject_bytes {
+                return Err(CliError::Failed(format!(
+                    "{} does not hold what the stopped import rejected; name its --reject-file, or begin again with --restart",
+                    self.rejects_path.display()
+                )));
+            }
             // What a stopped import wrote after its last checkpoint is written again.
             file.set_len(self.checkpoint.reject_bytes).map_err(failed)?;
             file.seek(SeekFrom::End(0)).map_err(failed)?;

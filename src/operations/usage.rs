@@ -176,6 +176,8 @@ pub enum ImportVerdict {
     Refused,
     /// It is malformed and will be so again.
     Invalid,
+    /// The server failed at it, and would fail again until what its log says is repaired. Nothing was recorded.
+    Failed,
     /// It is not known what became of it: send it again.
     Unknown,
 }
@@ -211,7 +213,13 @@ impl From<Recorded> for ImportOutcome {
             Err(Error::Invalid { pointer, message }) => {
                 Self { outcome: ImportVerdict::Invalid, usage_id: None, reason: Some(pointer), message: Some(message) }
             }
-            // What it was is in the server's log; the record can only be sent again.
+            // What it was is in the server's log.
+            Err(Error::Internal(_)) => Self {
+                outcome: ImportVerdict::Failed,
+                usage_id: None,
+                reason: Some("failed".to_owned()),
+                message: Some("the server failed at this record; its log says why".to_owned()),
+            },
             Err(_) => Self { outcome: ImportVerdict::Unknown, usage_id: None, reason: None, message: None },
         }
     }

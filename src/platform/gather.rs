@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use tokio::sync::oneshot;
 
+use crate::platform::db;
 use crate::platform::error::{Error, Result};
 
 /// Questions that one query answers.
@@ -161,7 +162,7 @@ where
     async fn answer_all(self: Arc<Self>) {
         while let Some(questions) = self.next() {
             let keys: Vec<K> = questions.keys().cloned().collect();
-            let answers = AssertUnwindSafe(async { (self.query)(keys).await }).catch_unwind().await;
+            let answers = AssertUnwindSafe(db::answered(async { (self.query)(keys).await })).catch_unwind().await;
             let answers = answers.unwrap_or_else(|_| Err(Error::Internal("a gathered query panicked".into())));
             let mut answers = answers.map_err(Failed::from);
             for (key, mut replies) in questions {

@@ -113,15 +113,16 @@ fn twin() -> Error {
     Error::Conflict("A request with this Idempotency-Key is being answered; send it again to get its answer".into())
 }
 
-/// Forgets the keys that are past the window, a batch at a time.
-pub async fn purge(db: &Db) -> Result<u64> {
+/// Forgets the keys that are past the window, at most `limit` of them.
+pub(super) async fn purge(db: &Db, limit: i64) -> Result<u64> {
     execute(
         db.connection(),
         sql!(
             "delete from platform.idempotency_key where ctid = any(array(
                  select ctid from platform.idempotency_key
-                 where created_at < clock_timestamp() - make_interval(hours => $1) limit 10000))",
-            WINDOW_HOURS
+                 where created_at < clock_timestamp() - make_interval(hours => $1) limit $2))",
+            WINDOW_HOURS,
+            limit
         ),
     )
     .await

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::platform::db::{Db, execute, schema, sql};
+use crate::platform::db::{self, Db, execute, schema, sql};
 use crate::platform::delivery;
 use crate::platform::error::Result;
 
@@ -32,7 +32,7 @@ pub struct ReplicaView {
 /// Announces this process and keeps its lease until `stop`; frees the leases of the dead as it goes.
 pub async fn keep_alive(db: Db, boot_id: Uuid, role: &'static str, stop: CancellationToken) {
     loop {
-        if let Err(error) = renew(&db, boot_id, role).await {
+        if let Err(error) = db::answered(renew(&db, boot_id, role)).await {
             tracing::debug!(%error, "replica lease not renewed");
         }
         tokio::select! {

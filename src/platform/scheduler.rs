@@ -34,6 +34,10 @@ struct Tick {
     run: TickFn,
 }
 
+/// How long a run may take. The longest, the renewals of a month's first day, take minutes; what has not ended after this long
+/// waits for something that is gone.
+const RUN_MAX: Duration = Duration::from_secs(3_600);
+
 /// The ticks of all domains, by name.
 #[derive(Default)]
 pub struct Ticks {
@@ -124,7 +128,10 @@ impl Scheduler {
             *name
         ))
         .await;
-        let outcome = AssertUnwindSafe(async { (tick.run)(cx).await }).catch_unwind().await;
+        let run = tokio::time::timeout(RUN_MAX, async { (tick.run)(cx).await });
+        let run =
+            run.map(|ended| ended.unwrap_or_else(|_| Err(Error::unavailable("The tick did not end within an hour"))));
+        let outcome = AssertUnwindSafe(run).catch_unwind().await;
         let outcome = outcome.unwrap_or_else(|_| {
             // The panic hook has said where.
             tracing::error!(tick = *name, "tick panicked");

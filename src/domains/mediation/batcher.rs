@@ -30,6 +30,7 @@ use super::strangers::Strangers;
 use crate::domains::subscription::port::Contention;
 use crate::platform::Platform;
 use crate::platform::context::Context;
+use crate::platform::db;
 use crate::platform::error::{Error, Result, is_contention, is_outage};
 
 /// Batches of this process that are in work at once.
@@ -261,7 +262,8 @@ impl Engine {
 
     /// A panic is a failed batch like any other: the lane and the neighbours live on.
     async fn run(&self, jobs: &[Job], contention: Contention) -> Result<Vec<Outcome>> {
-        let running = AssertUnwindSafe(batch::run(&self.platform, &self.strangers, jobs, contention)).catch_unwind();
+        let running = AssertUnwindSafe(db::answered(batch::run(&self.platform, &self.strangers, jobs, contention)))
+            .catch_unwind();
         running.await.unwrap_or_else(|_| Err(Error::Internal("a usage batch panicked".into())))
     }
 

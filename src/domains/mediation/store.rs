@@ -24,8 +24,8 @@ use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
 /// Keys deleted per statement, and statements per run: a run is bounded, the next one goes on.
-const PURGE_BATCH: i64 = 5_000;
-const PURGE_BATCHES_MAX: usize = 200;
+const PURGE_BATCH: i64 = 10_000;
+const PURGE_BATCHES_MAX: usize = 5_000;
 
 /// `state` as TMF635 writes it.
 pub(super) const STATUS: &[(&str, &[&str])] = &[("rated", &["rated"]), ("rejected", &["refused"])];

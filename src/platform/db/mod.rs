@@ -8,6 +8,7 @@ mod counts;
 pub mod embedded;
 pub mod schema;
 
+use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +37,19 @@ macro_rules! sql {
     };
 }
 pub(crate) use sql;
+
+/// How long work outside a request may wait for the database. A server that is there ends a statement itself, far sooner; one
+/// whose machine has vanished says nothing, and its connections look alive for many minutes.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// `work`, unless the database does not answer at all: then a loop that waits for it goes on with another connection.
+///
+/// # Errors
+/// Unavailable when nothing came within [`SILENCE_MAX`]; what was asked for may have been done.
+pub async fn answered<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let silent = |_| Error::unavailable("The database does not answer");
+    tokio::time::timeout(SILENCE_MAX, work).await.map_err(silent)?
+}
 
 /// Runs a statement and says how many rows it touched.
 pub async fn execute(connection: &impl ConnectionTrait, statement: Statement) -> Result<u64> {

@@ -208,12 +208,14 @@ pub async fn replay_all(db: &Db, cx: &Context, consumer: &str, limit: u32) -> Re
     Ok(replayed)
 }
 
-/// Deliveries about these things that wait, for their time or for a person; oldest first, at most a hundred.
+/// Deliveries about these things that wait, for their time or for a person; oldest first, at most a hundred. Only such as move
+/// them: what listeners outside are still to be told, and what customers are, holds nothing up.
 pub async fn about(db: &Db, cx: &Context, aggregates: &[String]) -> Result<Vec<DeliveryView>> {
     let statement = sql!(
         "select event_id, consumer, kind, event_type, aggregate_id, state, attempts, next_attempt_at, first_failed_at,
                 finished_at, last_error, recorded_at
          from audit.delivery where aggregate_id = any($1) and state in ('pending', 'parked') and tenant_id = $2
+           and kind in ('consumer', 'effect')
          order by event_seq limit 100",
         aggregates.to_vec(),
         cx.tenant.as_ref()

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::platform::db;
 use crate::platform::delivery::claim;
 use crate::platform::delivery::set::{Batch, SET_MAX};
 use crate::platform::delivery::wake::{CHANNEL, POLL};
@@ -146,7 +147,8 @@ impl Source {
             self.runner.db.vitals().look(self.kind);
             let most = if self.in_sets { SET_MAX.max(self.batch) } else { self.batch };
             let limit = i64::try_from(most).unwrap_or(i64::MAX);
-            match claim::claim(&self.runner.db, self.runner.boot_id, self.kind, &self.known, limit).await {
+            let claim = claim::claim(&self.runner.db, self.runner.boot_id, self.kind, &self.known, limit);
+            match db::answered(claim).await {
                 Ok(claimed) if !claimed.is_empty() => {
                     let found = claimed.len();
                     let batches = self.runner.batches(claimed);

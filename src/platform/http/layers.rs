@@ -42,7 +42,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight_max: 1024, request_timeout: Duration::from_millis(4_700) }
+        Self { in_flight_max: 1024, request_timeout: Duration::from_millis(4_300) }
     }
 }
 
