@@ -88,6 +88,18 @@ Examples:
         #[command(flatten)]
         time: TimeArgs,
     },
+    /// An order, from its submission to the line in service; its customer is made before and does not count
+    #[command(after_help = "\
+Examples:
+  bss bench order --seconds 20
+  bss bench order --connections 8 --json")]
+    Order {
+        /// Customers who order at once
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=512))]
+        connections: u16,
+        #[command(flatten)]
+        time: TimeArgs,
+    },
     /// Usage, one event per request, spread over lines
     #[command(after_help = "\
 Examples:
@@ -196,6 +208,7 @@ impl What {
             | Self::List { load: LoadArgs { time, .. }, .. }
             | Self::Mixed { load: LoadArgs { time, .. }, .. }
             | Self::Signup { time, .. }
+            | Self::Order { time, .. }
             | Self::Overload { time, .. }
             | Self::Usage { load: LoadArgs { time, .. }, .. } => time.json,
             Self::Renewal { json, .. } => *json,
@@ -251,6 +264,7 @@ async fn measure(what: What, target: &Target) -> Result<Vec<Report>, Fault> {
             return overload::measure(target, normal, time.load(connections), lines.count()).await;
         }
         What::Signup { connections, time } => signup::measure(target, time.load(connections)).await?,
+        What::Order { connections, time } => signup::orders(target, time.load(connections)).await?,
         What::Usage { load, lines, standing, per_second } => {
             let standing = usize::try_from(standing).unwrap_or(usize::MAX);
             usage::measure(target, load.load(), lines.count(), standing, per_second.map(f64::from)).await?

@@ -140,6 +140,7 @@ async fn load_is_measured_in_small() {
         ("read", &["--connections", "2"][..], 1),
         ("list", &["--connections", "2", "--customers", "5"], 1),
         ("signup", &["--connections", "1"], 1),
+        ("order", &["--connections", "1"], 1),
         ("usage", &["--connections", "2", "--lines", "2"], 1),
         ("mixed", &["--readers", "1", "--connections", "2", "--lines", "2"], 4),
         ("overload", &["--connections", "8", "--lines", "2"], 3),

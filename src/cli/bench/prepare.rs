@@ -91,11 +91,16 @@ pub(super) async fn line(connection: &mut Connection, plan: &str) -> Result<Line
     line_of(connection, &customer, plan).await
 }
 
-/// One more line of a customer, in service.
-async fn line_of(connection: &mut Connection, customer: &str, plan: &str) -> Result<Line, Fault> {
+/// Submits an order and waits until it is completed; answers it as it is then.
+pub(super) async fn order(connection: &mut Connection, customer: &str, plan: &str) -> Result<Value, Fault> {
     let order = connection.op("order.create", &json!({ "customerId": customer, "offeringId": plan })).await?;
     let wait = json!({ "orderId": order["id"], "state": "completed", "timeoutSeconds": 30 });
-    let order = connection.op("order.wait_until", &wait).await?;
+    connection.op("order.wait_until", &wait).await
+}
+
+/// One more line of a customer, in service.
+async fn line_of(connection: &mut Connection, customer: &str, plan: &str) -> Result<Line, Fault> {
+    let order = order(connection, customer, plan).await?;
     let id = text(&order["items"][0]["targetSubscriptionId"])?;
     let line = connection.op("subscription.get", &json!({ "subscriptionId": id })).await?;
     Ok(Line { msisdn: text(&line["msisdn"])?, period_end: text(&line["currentPeriodEnd"])?, id })
