@@ -200,7 +200,7 @@ async fn a_message_is_sent_again_on_demand_to_the_address_of_today() {
     assert_eq!(sent["contentHash"], welcome["contentHash"], "it says what it said");
     let mail = mailbox(&app);
     assert_eq!(mail.matches("To: ada@elsewhere.test").count(), 1, "{mail}");
-    app.op("communication.resend", json!({"messageId": "MSG-none"})).await;
+    assert_eq!(app.op("communication.resend", json!({"messageId": "MSG-none"})).await.status, 404);
     assert_eq!(app.op("communication.get", json!({"messageId": "MSG-none"})).await.status, 404);
     app.finish().await;
 }
