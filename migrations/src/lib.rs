@@ -45,6 +45,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0072_task_payload", include_str!("../sql/0072_task_payload.sql")),
     ("0080_promotions", include_str!("../sql/0080_promotions.sql")),
     ("0082_message_lane", include_str!("../sql/0082_message_lane.sql")),
+    ("0086_numbers_in_network", include_str!("../sql/0086_numbers_in_network.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -224,7 +224,7 @@ async fn what_an_order_lets_go_of_is_free_for_the_next() {
     assert_eq!((next.msisdn, next.iccid), (held.msisdn, held.iccid));
 }
 
-/// An order that somebody works on.
+/// An order that somebody works on, or a number that the network knows.
 struct Needs(&'static str);
 
 #[async_trait::async_trait]
@@ -232,6 +232,31 @@ impl ReservationKeeper for Needs {
     async fn still_need(&self, _: &Context, orders: &[String]) -> Result<Vec<String>> {
         Ok(orders.iter().filter(|order| *order == self.0).cloned().collect())
     }
+
+    async fn still_known(&self, _: &Context, numbers: &[Msisdn]) -> Result<Vec<Msisdn>> {
+        Ok(numbers.iter().filter(|number| number.as_str() == self.0).cloned().collect())
+    }
+}
+
+#[tokio::test]
+async fn what_the_network_knows_rests_on_and_holds_nobody_else_up() {
+    let pool = Pool::of(300, 300).await;
+    // Two pages and a half; the one that stays is the first to come up.
+    pool.service.attach_keepers(vec![Arc::new(Needs("90000000"))]);
+    pool.sql(
+        "update inventory.msisdn_pool set status = 'quarantine', quarantine_until = clock_timestamp() + interval '1 day'
+         where msisdn < '90000250'",
+    )
+    .await;
+    assert_eq!(pool.tick("quarantine", TimeDelta::hours(1)).await, 0);
+    let racing = tokio::join!(pool.tick("quarantine", TimeDelta::days(2)), pool.tick("quarantine", TimeDelta::days(2)));
+    assert_eq!(racing.0 + racing.1, 249);
+    assert_eq!(pool.status(&"90000000".parse().unwrap()).await, NumberStatus::Quarantine);
+    assert_eq!(pool.status(&"90000249".parse().unwrap()).await, NumberStatus::Available);
+    let released = pool.events("inventory.msisdn.released").await;
+    assert_eq!(released.len(), 249, "each is told once");
+    assert!(released.iter().all(|event| event["cause"] == "quarantine_ended"));
+    assert_eq!(pool.tick("quarantine", TimeDelta::days(3)).await, 0, "and is looked at again");
 }
 
 #[tokio::test]

@@ -87,7 +87,10 @@ impl Service {
             })
             .add("quarantine", Some(Duration::from_mins(10)), "system:quarantine_sweeper", move |cx| {
                 let service = Arc::clone(&quarantine);
-                async move { Ok(json!({ "released": service.end_quarantines(&cx).await? })) }
+                async move {
+                    let (released, kept) = service.end_quarantines(&cx).await?;
+                    Ok(json!({ "released": released, "kept": kept }))
+                }
             })
     }
 }

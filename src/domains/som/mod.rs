@@ -32,7 +32,7 @@ use async_trait::async_trait;
 
 use crate::domains::catalog::port::Catalog;
 use crate::domains::com::port::Orders;
-use crate::domains::crm::port::{Inventory, ReservationKeeper};
+use crate::domains::crm::port::{Inventory, Msisdn, ReservationKeeper};
 use crate::domains::provisioning::port::Provisioning;
 use crate::domains::som::port::{
     GetService, GetServiceOrder, ListServiceOrders, ListServices, ListUnconfirmed, ServiceOrderView, ServiceOrders,
@@ -120,6 +120,10 @@ impl ServiceOrders for Service {
 #[async_trait]
 impl ReservationKeeper for Service {
     async fn still_need(&self, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
-        store::being_taken_back(&self.platform.db, cx, orders).await
+        store::orders_in_network(&self.platform.db, cx, orders).await
+    }
+
+    async fn still_known(&self, cx: &Context, numbers: &[Msisdn]) -> Result<Vec<Msisdn>> {
+        store::numbers_in_network(&self.platform.db, cx, numbers).await
     }
 }

@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::{Map, Value};
 
 use crate::domains::com::port::OrderId;
+use crate::domains::crm::port::Msisdn;
 use crate::domains::provisioning::port::{TaskId, TaskType};
 use crate::domains::som::model::{Graph, Network, Node, ServiceOrder};
 use crate::domains::som::port::{
@@ -451,21 +452,42 @@ pub(super) async fn save_network(tx: &Tx, cx: &Context, cfs: &Node) -> Result<()
     Ok(())
 }
 
-/// Those of `orders` that have ended and whose services the network has not forgotten yet.
-pub(super) async fn being_taken_back(db: &Db, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
+/// Of a service `s` and the service order `o` that made it: the network may know it. While an activation runs, nobody can say
+/// what the network has heard; afterwards something is wanted of the network exactly if it has to do with the service, up to
+/// its word that it has forgotten it. Who ended the commercial order or the line, and whether that was heard here yet, is all
+/// the same.
+const MAY_BE_KNOWN: &str = "s.type = 'CFS' and s.network_confirmed is distinct from 'removed'
+    and (s.network_wanted is not null or o.state in ('acknowledged', 'in_progress'))";
+
+/// Those of `orders` whose service the network may know.
+pub(super) async fn orders_in_network(db: &Db, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
     #[derive(FromQueryResult)]
     struct Id {
         commercial_order_id: String,
     }
-    let statement = sql!(
+    let query = format!(
         "select distinct o.commercial_order_id from service_inventory.service_order o
-         where o.tenant_id = $1 and o.kind = 'cessation' and o.state = 'in_progress' and o.subscription_id is null
-           and o.commercial_order_id = any($2)",
-        cx.tenant.as_ref(),
-        orders.to_vec()
+         join service_inventory.service s on s.service_order_id = o.id
+         where o.tenant_id = $1 and o.kind = 'activation' and o.commercial_order_id = any($2) and {MAY_BE_KNOWN}"
     );
-    let rows = Id::find_by_statement(statement).all(db.connection()).await?;
+    let rows = Id::find_by_statement(sql!(query, cx.tenant.as_ref(), orders.to_vec())).all(db.connection()).await?;
     Ok(rows.into_iter().map(|row| row.commercial_order_id).collect())
+}
+
+/// Those of `numbers` under which the network may know a service.
+pub(super) async fn numbers_in_network(db: &Db, cx: &Context, numbers: &[Msisdn]) -> Result<Vec<Msisdn>> {
+    #[derive(FromQueryResult)]
+    struct Known {
+        msisdn: String,
+    }
+    let query = format!(
+        "select distinct s.characteristics->>'msisdn' as msisdn from service_inventory.service s
+         join service_inventory.service_order o on o.id = s.service_order_id
+         where s.tenant_id = $1 and s.characteristics->>'msisdn' = any($2) and {MAY_BE_KNOWN}"
+    );
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    let rows = Known::find_by_statement(sql!(query, cx.tenant.as_ref(), numbers)).all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| row.msisdn.into()).collect())
 }
 
 /// How many services wait for the network, by what is wanted of it.

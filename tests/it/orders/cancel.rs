@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{SLOW, VISA, ended, fault, order, place, pools, reasons, service_order, task_in};
 use crate::support::app::TestApp;
+use crate::support::driver::DECLINED;
 
 #[tokio::test]
 async fn an_acknowledged_order_is_called_off_and_stays_so() {
@@ -90,6 +91,94 @@ async fn a_number_is_not_given_to_others_before_the_network_has_forgotten_it() {
     app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "HLR is back"})).await.ok();
     app.settle().await;
     assert_eq!(pools(&app).await, before);
+    app.finish().await;
+}
+
+/// Deliveries to this consumer wait from now on.
+async fn hold(app: &TestApp, trigger: &'static str) {
+    app.sql(
+        "create function hold() returns trigger language plpgsql as
+         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
+    )
+    .await;
+    app.sql(trigger).await;
+}
+
+async fn let_go(app: &TestApp) {
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.platform.db.wake().heard();
+}
+
+/// Two hours on, the reservations are swept.
+async fn run_out(app: &TestApp) {
+    app.op("clock.advance", json!({"duration": "2h"})).await.ok();
+    app.op("worker.tick", json!({"name": "reservations"})).await.ok();
+}
+
+#[tokio::test]
+async fn a_number_is_kept_until_the_network_has_forgotten_it_however_late_the_withdrawal() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    hold(&app, "create trigger hold before insert on audit.delivery for each row when (new.consumer = 'som.withdraw_cancelled_order') execute function hold()").await;
+    // Its activation is under way when it is called off, and the network has begun.
+    fault(&app, "OCS_BALANCE_INIT", "stuck", true).await;
+    let placed = place(&app, &customer).await;
+    task_in(&app, "OCS_BALANCE_INIT", "stuck").await;
+    task_in(&app, "HLR_PROVISION", "completed").await;
+    app.op("order.cancel", json!({"orderId": placed["id"]})).await.ok();
+    run_out(&app).await;
+    assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1), "nothing was taken out of the network yet");
+    fault(&app, "HLR_DEPROVISION", "fail_always", true).await;
+    let_go(&app).await;
+    let task = task_in(&app, "HLR_DEPROVISION", "failed").await;
+    app.settle().await;
+    run_out(&app).await;
+    assert_eq!(pools(&app).await, (before.0 - 1, before.1 - 1), "the network did not forget it");
+    fault(&app, "HLR_DEPROVISION", "fail_always", false).await;
+    app.op("provisioning.retry_failed", json!({"taskId": task["id"]})).await.ok();
+    app.settle().await;
+    assert_eq!(pools(&app).await, before);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_number_in_service_is_kept_though_its_order_failed() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    hold(&app, "create trigger hold before insert on audit.delivery for each row when (new.consumer = 'som.withdraw_failed_order') execute function hold()").await;
+    let customer = app.customer(DECLINED).await;
+    assert_eq!(app.order(&customer, "PLAN_S").await["state"], "failed");
+    let booked = pools(&app).await;
+    run_out(&app).await;
+    assert_eq!(pools(&app).await, booked);
+    assert_eq!(booked, (before.0 - 1, before.1 - 1), "the network has it");
+    let_go(&app).await;
+    app.settle().await;
+    assert_eq!(pools(&app).await, before);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_number_that_need_not_rest_waits_for_the_network_all_the_same() {
+    let app = TestApp::with(&[("BSS_NUMBER_QUARANTINE_DAYS", "0")]).await;
+    let line = app.line("PLAN_S").await;
+    app.settle().await;
+    hold(&app, "create trigger hold before insert on audit.delivery for each row when (new.consumer = 'som.cease_line') execute function hold()").await;
+    fault(&app, "HLR_DEPROVISION", "stuck", true).await;
+    app.op("subscription.terminate", json!({"subscriptionId": line["id"]})).await.ok();
+    let quarantine = async || app.op("worker.tick", json!({"name": "quarantine"})).await.ok();
+    let status =
+        async || app.op("inventory.msisdn.get", json!({"msisdn": line["msisdn"]})).await.ok()["status"].clone();
+    assert_eq!(quarantine().await, json!({"released": 0, "kept": 1}), "it was not heard yet that the line has ended");
+    let_go(&app).await;
+    let task = task_in(&app, "HLR_DEPROVISION", "stuck").await;
+    assert_eq!(quarantine().await, json!({"released": 0, "kept": 1}), "the task is stuck");
+    assert_eq!(status().await, "quarantine");
+    app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "HLR is back"})).await.ok();
+    app.settle().await;
+    assert_eq!(quarantine().await, json!({"released": 1, "kept": 0}));
+    assert_eq!(status().await, "available");
     app.finish().await;
 }
 

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{advance, frozen, line, tick};
 use crate::support::app::TestApp;
 
-/// A thousand lines that are overdue and blocked until they pay, and as many service orders of other orders.
+/// A thousand lines that are overdue and blocked until they pay, as many service orders of other orders, as many services in
+/// the network under other numbers, and as many numbers that rest.
 async fn grow(app: &TestApp) {
     app.sql(
         "insert into subscription.subscription
@@ -27,6 +28,22 @@ async fn grow(app: &TestApp) {
          where o.id = 'SO-0001'",
     )
     .await;
+    app.sql(
+        "insert into service_inventory.service
+         select copy.*
+         from service_inventory.service s, generate_series(1, 1000) n,
+              jsonb_populate_record(null::service_inventory.service, to_jsonb(s) || jsonb_build_object(
+                  'id', 'SVC-X' || n, 'characteristics', jsonb_build_object('msisdn', 'x' || n))) copy
+         where s.id = (select cfs_service_id from subscription.subscription where id = 'SUB-0001')",
+    )
+    .await;
+    app.sql(
+        "insert into inventory.msisdn_pool (msisdn, status, quarantine_until)
+         select (70000000 + n)::text, 'quarantine', now() + interval '10 years' from generate_series(1, 1000) n",
+    )
+    .await;
+    app.sql("analyze service_inventory.service").await;
+    app.sql("analyze inventory.msisdn_pool").await;
     app.sql("analyze subscription.subscription").await;
     app.sql("analyze service_inventory.service_order").await;
 }
@@ -49,6 +66,8 @@ async fn what_grows_is_found_by_an_index_of_its_own() {
         "ix_service_order_commercial",
         "ix_subscription_renewable",
         "ix_subscription_to_be_skipped",
+        "ix_msisdn_rested",
+        "ix_service_number",
     ] {
         let count = async || -> i64 {
             let scans = "select coalesce(sum(idx_scan), 0)::bigint from pg_stat_user_indexes where indexrelname = $1";
@@ -64,6 +83,13 @@ async fn what_grows_is_found_by_an_index_of_its_own() {
             );
             app.op("service_order.list_for_order", json!({"orderId": first["commercialOrderId"]})).await.ok();
             tick(&app).await;
+            // The number of the line that has ended has rested, each time anew.
+            app.sql(
+                "update inventory.msisdn_pool set status = 'quarantine', quarantine_until = '2026-05-04'
+                 where msisdn = (select msisdn from subscription.subscription where state = 'terminated')",
+            )
+            .await;
+            app.op("worker.tick", json!({"name": "quarantine"})).await.ok();
             (count().await > before).then_some(())
         })
         .await;

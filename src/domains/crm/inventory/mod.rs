@@ -4,7 +4,8 @@
 //! - A number, and a profile, has at most one holder: an order while it is reserved, a line afterwards. The unique indexes
 //!   say so, too.
 //! - An order holds a number and a profile, or neither.
-//! - A number whose line has ended rests before somebody else gets it; a profile is not used twice; a number that was ported
+//! - A number whose line has ended rests before somebody else gets it, and longer where the network still knows it; a
+//!   profile is not used twice; a number that was ported
 //!   out never comes back by itself.
 //! - A full ICCID leaves in the activation read only, which is recorded. A Ki is never here, only a pointer to its HSM slot.
 //!

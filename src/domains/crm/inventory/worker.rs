@@ -1,13 +1,15 @@
 //! The sweeps: reservations that ran out and numbers that have rested. Both compare with the product clock, drain what is
-//! due in bounded batches, and may run on many replicas at once.
+//! due in bounded batches, ask others before they free anything, and may run on many replicas at once.
 
 use std::collections::BTreeSet;
 
 use super::events::{Cause, NumberReleased};
+use super::number::model::Number;
 use super::number::store as numbers;
 use super::profile::store as profiles;
 use super::watch::Pool;
 use crate::domains::crm::Service;
+use crate::domains::crm::port::Msisdn;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::outbox;
@@ -86,26 +88,47 @@ impl Service {
         Ok(true)
     }
 
-    /// Makes the numbers that have rested long enough available, and says how many.
-    pub(crate) async fn end_quarantines(&self, cx: &Context) -> Result<u64> {
-        let mut released = 0;
+    /// Makes the numbers available that have rested long enough and that the network has forgotten. Says how many, and how
+    /// many rest on until the network has, for the next run to look at.
+    pub(crate) async fn end_quarantines(&self, cx: &Context) -> Result<(u64, u64)> {
+        let (mut released, mut kept) = (0, 0);
+        let mut after = None;
         loop {
-            let tx = self.platform.db.begin().await?;
-            let rested = numbers::lock_rested(&tx, cx, BATCH).await?;
-            if rested.is_empty() {
-                return Ok(released);
+            let rested = numbers::rested(&self.platform.db, cx, after.as_ref(), BATCH).await?;
+            let Some(last) = rested.last() else { return Ok((released, kept)) };
+            after = Some(last.clone());
+            let rested: Vec<Msisdn> = rested.into_iter().map(|rested| rested.msisdn.into()).collect();
+            let mut known = BTreeSet::new();
+            for keeper in self.keepers() {
+                known.extend(keeper.still_known(cx, &rested).await?);
             }
-            released += rested.len() as u64;
-            for mut number in rested {
-                number.rested()?;
-                numbers::save(&tx, cx, &mut number).await?;
-                let version = number.version();
-                let cause = Cause::QuarantineEnded;
-                let event = NumberReleased { msisdn: number.msisdn, order_id: None, cause, reason: None, version };
-                outbox::stage(&tx, cx, &event).await?;
-            }
-            self.rearm(&tx, cx).await?;
-            tx.commit().await?;
+            kept += known.len() as u64;
+            let forgotten: Vec<Msisdn> = rested.into_iter().filter(|msisdn| !known.contains(msisdn)).collect();
+            released += self.free_rested(cx, &forgotten).await?;
         }
+    }
+
+    /// Those of `msisdns` that nobody else is freeing, in one transaction.
+    async fn free_rested(&self, cx: &Context, msisdns: &[Msisdn]) -> Result<u64> {
+        let tx = self.platform.db.begin().await?;
+        let mut rested = numbers::lock_rested(&tx, cx, msisdns).await?;
+        if rested.is_empty() {
+            return Ok(0);
+        }
+        for number in &mut rested {
+            number.rested()?;
+        }
+        numbers::save_freed(&tx, cx, &mut rested).await?;
+        let released = rested.len() as u64;
+        let cause = Cause::QuarantineEnded;
+        let event = |number: Number| {
+            let version = number.version();
+            NumberReleased { msisdn: number.msisdn, order_id: None, cause, reason: None, version }
+        };
+        let events: Vec<NumberReleased> = rested.into_iter().map(event).collect();
+        outbox::stage_all(&tx, cx, &events).await?;
+        self.rearm(&tx, cx).await?;
+        tx.commit().await?;
+        Ok(released)
     }
 }

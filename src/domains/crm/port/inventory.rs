@@ -241,12 +241,18 @@ pub struct EsimActivation {
     pub matching_id: String,
 }
 
-/// Whoever works on orders that hold a number and a profile.
+/// Whoever works on orders that hold a number and a profile, or on what is left of a line in the network.
 #[async_trait]
 pub trait ReservationKeeper: Send + Sync {
     /// Of these orders, whose reservations have run out, those that are not done with theirs: the pools take back only what
     /// nobody works on, however long the work takes.
     async fn still_need(&self, cx: &Context, orders: &[String]) -> Result<Vec<String>>;
+
+    /// Of these numbers, whose lines have ended and which have rested, those that the network may still know: whoever got one
+    /// would be cut off with its last owner. Nobody who has nothing to do with the network knows of any.
+    async fn still_known(&self, _cx: &Context, _numbers: &[Msisdn]) -> Result<Vec<Msisdn>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Numbers and eSIM profiles. Every method that takes a [`Tx`] joins the caller's unit of work; inside it numbers are

@@ -149,13 +149,59 @@ pub(crate) async fn expired(db: &Db, cx: &Context, limit: i64) -> Result<Vec<Str
     Ok(rows.into_iter().map(|row| row.order_id).collect())
 }
 
-/// Numbers that have rested long enough.
-pub(crate) async fn lock_rested(tx: &Tx, cx: &Context, limit: i64) -> Result<Vec<Number>> {
-    let query = format!(
-        "{SELECT} where tenant_id = $1 and status = 'quarantine' and quarantine_until <= $2
-         order by quarantine_until limit $3 for update skip locked"
+/// A number that has rested long enough.
+#[derive(Debug, Clone, FromQueryResult)]
+pub(crate) struct Rested {
+    pub(crate) msisdn: String,
+    quarantine_until: DateTime<Utc>,
+}
+
+/// Numbers that have rested long enough, the longest first, from behind `after` on.
+pub(crate) async fn rested(db: &Db, cx: &Context, after: Option<&Rested>, limit: i64) -> Result<Vec<Rested>> {
+    let statement = sql!(
+        "select msisdn, quarantine_until from inventory.msisdn_pool
+         where tenant_id = $1 and status = 'quarantine' and quarantine_until <= $2
+           and (quarantine_until, msisdn) > (coalesce($3::timestamptz, '-infinity'), $4::text)
+         order by quarantine_until, msisdn limit $5",
+        cx.tenant.as_ref(),
+        cx.now,
+        after.map(|rested| rested.quarantine_until),
+        after.map_or("", |rested| rested.msisdn.as_str()),
+        limit
     );
-    all(&**tx, sql!(query, cx.tenant.as_ref(), cx.now, limit)).await
+    Ok(Rested::find_by_statement(statement).all(db.connection()).await?)
+}
+
+/// Those of the numbers that have rested long enough and that nobody else is freeing.
+pub(crate) async fn lock_rested(tx: &Tx, cx: &Context, msisdns: &[Msisdn]) -> Result<Vec<Number>> {
+    let query = format!(
+        "{SELECT} where tenant_id = $1 and msisdn = any($2) and status = 'quarantine' and quarantine_until <= $3
+         order by msisdn for update skip locked"
+    );
+    let msisdns: Vec<String> = msisdns.iter().map(ToString::to_string).collect();
+    all(&**tx, sql!(query, cx.tenant.as_ref(), msisdns, cx.now)).await
+}
+
+/// Writes locked numbers back that nobody holds any more, one version on.
+pub(crate) async fn save_freed(tx: &Tx, cx: &Context, numbers: &mut [Number]) -> Result<()> {
+    let statement = sql!(
+        "update inventory.msisdn_pool n
+         set status = f.status, reserved_for = null, reserved_at = null, reserved_until = null,
+             assigned_to_subscription_id = null, quarantine_until = null, version = n.version + 1, updated_at = now()
+         from unnest($2::text[], $3::text[], $4::bigint[]) as f (msisdn, status, version)
+         where n.tenant_id = $1 and n.msisdn = f.msisdn and n.version = f.version",
+        cx.tenant.as_ref(),
+        numbers.iter().map(|number| number.msisdn.to_string()).collect::<Vec<_>>(),
+        numbers.iter().map(|number| number.status.as_str().to_owned()).collect::<Vec<_>>(),
+        numbers.iter().map(|number| number.version).collect::<Vec<_>>()
+    );
+    if execute(&**tx, statement).await? != numbers.len() as u64 {
+        return Err(Error::Internal("numbers changed under their locks".into()));
+    }
+    for number in numbers {
+        number.version += 1;
+    }
+    Ok(())
 }
 
 /// Writes a locked number back, one version on.
