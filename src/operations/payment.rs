@@ -63,7 +63,7 @@ impl Operation<Services> for SetDefaultMethod {
 impl Operation<Services> for RemoveMethod {
     const NAME: &'static str = "payment.remove_method";
     const EFFECT: Effect = Effect::Destructive;
-    const RULES: &'static [Rule] = &[rule::REMOVE_TWICE, rule::REMOVE_LAST];
+    const RULES: &'static [Rule] = &[rule::REMOVE_TWICE, rule::REMOVE_LAST, rule::REMOVE_PENDING];
     const EXAMPLE: &'static str = r#"{"paymentMethodId": "PM-0001"}"#;
     type Output = MethodView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {

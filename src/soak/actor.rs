@@ -13,6 +13,12 @@ use super::step::{Card, Hold, Outcome, Step, Use};
 /// An order ends within this.
 const ORDER_ENDS_WITHIN: Duration = Duration::from_secs(180);
 
+/// A charge whose process was killed is taken over in a few seconds.
+const CHARGE_ENDS_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the removal of a card is refused with meanwhile.
+const CHARGE_PENDING: &str = "payment_method.remove.not_while_charge_pending";
+
 /// One customer on one day.
 pub(super) struct Actor<'a> {
     pub(super) client: &'a Client,
@@ -141,10 +147,22 @@ impl Actor<'_> {
     async fn replace_card(&mut self, card: Card, key: &str) -> Result<Outcome, Fault> {
         let method = self.add_card(card, key).await?;
         self.client.must("payment.set_default_method", &json!({"paymentMethodId": method}), None).await?;
-        let former = json!({"paymentMethodId": self.known.card});
-        let removed = self.client.insist("payment.remove_method", &former, None).await?;
+        let removed = self.remove_card(&self.known.card).await?;
         self.known.card = method;
         Ok(ended(&removed, false))
+    }
+
+    /// A charge that a kill has interrupted may not have its outcome yet: the card stays until it has.
+    async fn remove_card(&self, card: &str) -> Result<Answer, Fault> {
+        let card = json!({"paymentMethodId": card});
+        let begun = Instant::now();
+        loop {
+            let answer = self.client.insist("payment.remove_method", &card, None).await?;
+            if answer.refusal() != Some(CHARGE_PENDING) || begun.elapsed() > CHARGE_ENDS_WITHIN {
+                return Ok(answer);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// On file; the first one is the default.

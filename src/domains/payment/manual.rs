@@ -52,6 +52,8 @@ impl Service {
 
     async fn begin_payment(&self, cx: &Context, payment: ManualPayment) -> Result<Begun> {
         let tx = self.platform.db.begin().await?;
+        // The card stays until this charge is booked: whoever removes it then sees what it is to pay for.
+        methods::hold_cards(&tx, cx, std::iter::once(&payment.customer_id)).await?;
         let method = methods::find(&*tx, cx, &payment.method_id).await?;
         let (customer_id, amount) = (payment.customer_id, payment.amount);
         let method = policy::manual_charge(method, &payment.method_id, &customer_id, amount, self.gateway.provider())?;

@@ -9,6 +9,7 @@ use super::policy;
 use super::port::card::Card;
 use super::port::gateway::{GatewayError, Tokenized};
 use super::port::{AddCard, MethodView, PaymentMethodId};
+use super::store::attempts;
 use super::store::methods::{self, NewMethod};
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
@@ -87,11 +88,13 @@ impl Service {
     pub(super) async fn take_off_file(&self, cx: &Context, id: &PaymentMethodId) -> Result<MethodView> {
         let tx = self.platform.db.begin().await?;
         let method = lock_owner_and_read(&tx, cx, id).await?;
-        // Under the lock that a charge takes too: a line that is being booked is seen here, or does not find the card.
+        // Under the lock that a charge takes too: a line or a charge that is being booked is seen here, or does not find the
+        // card.
         let open_lines = self.subscriptions()?.open_lines_within(&tx, cx, &method.customer_id).await?;
         let active = methods::active(&*tx, cx, &method.customer_id).await?;
         let others: Vec<&Method> = active.iter().filter(|other| other.id != *id).collect();
-        policy::remove(&method, others.len(), &open_lines)?;
+        let pending = attempts::pending_of(&tx, cx, &method).await?;
+        policy::remove(&method, others.len(), &open_lines, pending.as_ref())?;
         let removed = methods::remove(&tx, cx, id).await?;
         outbox::stage(&tx, cx, &MethodRemoved::from(&removed)).await?;
         if let Some(successor) = others.first().filter(|_| method.is_default) {

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 
 use super::model::{Attempt, Method};
 use super::port::card::Card;
-use super::port::{AttemptStatus, ChargeRequest};
+use super::port::{AttemptId, AttemptStatus, ChargeRequest};
 use crate::domains::crm::port::{CustomerId, Standing};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::error::{Rule, Violation};
@@ -21,6 +21,7 @@ pub const DEFAULT_REMOVED: Rule = Rule::new("payment_method.set_default.removed"
 pub const DEFAULT_EXPIRED: Rule = Rule::new("payment_method.set_default.expired");
 pub const REMOVE_TWICE: Rule = Rule::new("payment_method.remove.already_removed");
 pub const REMOVE_LAST: Rule = Rule::new("payment_method.remove.not_last_if_active_subscription");
+pub const REMOVE_PENDING: Rule = Rule::new("payment_method.remove.not_while_charge_pending");
 pub const CHARGE_NO_METHOD: Rule = Rule::new("payment.charge.no_method");
 pub const CHARGE_METHOD_NOT_FOUND: Rule = Rule::new("payment.charge.method_not_found");
 pub const CHARGE_METHOD_ACTIVE: Rule = Rule::new("payment.charge.method_active");
@@ -86,8 +87,14 @@ pub(super) fn set_default(method: &Method, now: chrono::DateTime<chrono::Utc>, z
     Ok(())
 }
 
-/// May this card be removed? `others` counts the customer's other active cards.
-pub(super) fn remove(method: &Method, others: usize, open_lines: &[SubscriptionId]) -> Result<(), Violation> {
+/// May this card be removed? `others` counts the customer's other active cards; `pending` is a charge of this one whose
+/// outcome is not known: it takes the money when the gateway comes round to it.
+pub(super) fn remove(
+    method: &Method,
+    others: usize,
+    open_lines: &[SubscriptionId],
+    pending: Option<&AttemptId>,
+) -> Result<(), Violation> {
     if method.status == "removed" {
         return Err(REMOVE_TWICE.violated("The card was removed before").with("paymentMethodId", &method.id));
     }
@@ -97,6 +104,13 @@ pub(super) fn remove(method: &Method, others: usize, open_lines: &[SubscriptionI
             .with("customerId", &method.customer_id)
             .with("activeSubscriptions", open_lines)
             .with("paymentMethodId", &method.id));
+    }
+    if let Some(attempt_id) = pending {
+        let message = "A charge of this card is under way; remove the card when payment.get_attempt shows its outcome";
+        return Err(REMOVE_PENDING
+            .violated(message)
+            .with("paymentMethodId", &method.id)
+            .with("paymentAttemptId", attempt_id));
     }
     Ok(())
 }
@@ -172,7 +186,7 @@ pub(super) fn has_charge(attempt: &Attempt) -> bool {
     }
 }
 
-pub(super) fn nothing_charged(attempt_id: &super::port::AttemptId) -> Violation {
+pub(super) fn nothing_charged(attempt_id: &AttemptId) -> Violation {
     REFUND_NOTHING
         .violated("Nothing was charged, so there is nothing to give back")
         .with("paymentAttemptId", attempt_id)
@@ -241,13 +255,24 @@ mod tests {
     fn the_last_card_stays_while_there_is_a_line() {
         let lines = ["SUB-0001".parse().unwrap()];
         let rule = |status: &str, others, lines: &[SubscriptionId]| {
-            remove(&method(status), others, lines).err().map(|v| v.rule.id())
+            remove(&method(status), others, lines, None).err().map(|v| v.rule.id())
         };
         assert_eq!(rule("active", 0, &lines), Some("payment_method.remove.not_last_if_active_subscription"));
         assert_eq!(rule("active", 1, &lines), None);
         assert_eq!(rule("active", 0, &[]), None);
         assert_eq!(rule("expired", 0, &lines), None, "it could not be charged anyway");
         assert_eq!(rule("removed", 1, &[]), Some("payment_method.remove.already_removed"));
+    }
+
+    #[test]
+    fn a_card_that_is_being_charged_stays_last_of_all() {
+        let (lines, pending) = (["SUB-0001".parse().unwrap()], "PAY-000001".parse().unwrap());
+        let refused = |status: &str, others| remove(&method(status), others, &lines, Some(&pending)).unwrap_err();
+        assert_eq!(refused("removed", 1).rule, REMOVE_TWICE);
+        assert_eq!(refused("active", 0).rule, REMOVE_LAST);
+        let refused = refused("active", 1);
+        assert_eq!(refused.rule.id(), "payment_method.remove.not_while_charge_pending");
+        assert_eq!(refused.context["paymentAttemptId"], "PAY-000001");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Service {
             return Ok(None);
         }
         // Until the caller's change is committed the card stays: whoever removes the last one then sees what it is to pay for.
-        methods::hold_cards(tx, cx, &request.customer_id).await?;
+        methods::hold_cards(tx, cx, std::iter::once(&request.customer_id)).await?;
         let method = methods::chargeable(&**tx, cx, &request.customer_id).await?;
         let method = policy::method_for_charge(method, &request.customer_id, self.gateway.provider())?;
         Ok(Some(method.id))

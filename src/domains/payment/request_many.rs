@@ -46,6 +46,8 @@ impl Service {
         requests: &[ChargeRequest],
     ) -> Result<HashMap<String, AttemptId>> {
         let costly = requests.iter().filter(|request| !request.amount.is_zero());
+        // As for a single charge: until the sweep's change is committed the cards stay.
+        methods::hold_cards(tx, cx, costly.clone().map(|request| &request.customer_id)).await?;
         let methods = methods::chargeable_of(tx, cx, costly.clone().map(|request| &request.customer_id)).await?;
         let numbers = attempts::numbers(tx, cx, costly.clone().map(|request| request.business_key.as_str())).await?;
         let plain = costly.filter_map(|request| {

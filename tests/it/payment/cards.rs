@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use bss::domains::payment::port::{AddCard, Payments as _};
+use bss::domains::crm::port::CustomerId;
+use bss::domains::payment::port::gateway::GatewayError;
+use bss::domains::payment::port::{AddCard, AttemptStatus, Payments as _};
+use bss::platform::context::Context;
+use bss::platform::db::Tx;
 use bss::platform::idempotency::IdempotencyRequest;
 
-use super::world::{World, card, violation};
+use super::world::{World, card, charge, violation};
 
 #[tokio::test]
 async fn racing_cards_give_one_default_and_never_more_than_five() {
@@ -76,6 +80,74 @@ async fn the_last_card_of_a_customer_with_a_line_stays() {
 }
 
 #[tokio::test]
+async fn a_card_stays_while_a_charge_of_it_is_not_answered() {
+    let world = World::new().await;
+    let customer = world.customer("active", "4242424242424242").await;
+    let other = world.add_card(&customer, "5555555555554444").await.expect("a good card");
+    let cx = world.cx().await;
+    let charged = world.payments.methods(&cx, &customer).await.expect("a list").remove(1);
+    assert!(charged.is_default);
+    world.gateway.fail_next([GatewayError::Unavailable("down".into()), GatewayError::Unavailable("down".into())]);
+    let attempt = world.request(charge(&customer, "renewal:SUB-0001:1")).await.expect("a charge can be booked");
+    world.until("the gateway did not answer", async || (world.gateway.times_asked(KEY) > 0).then_some(())).await;
+    let refused = violation(world.payments.remove_method(&cx, &charged.id).await);
+    assert_eq!(refused.rule.id(), "payment_method.remove.not_while_charge_pending");
+    assert_eq!(refused.context["paymentAttemptId"], attempt.as_str());
+    world.payments.remove_method(&cx, &other.id).await.expect("nothing is charged to this one");
+    world
+        .until("the charge is made", async || {
+            world.sweep().await;
+            (world.attempt(&attempt).await.status == AttemptStatus::Approved).then_some(())
+        })
+        .await;
+    world.payments.remove_method(&cx, &charged.id).await.expect("its charge has ended");
+    world.settled(&attempt).await;
+    world.finish().await;
+}
+
+/// Of the first attempt to renew the line.
+const KEY: &str = "renewal:SUB-0001:1:1";
+
+/// Whether a card can be removed while `book` has booked a charge and has not committed it.
+async fn removed_beside(world: &World, customer: &CustomerId, book: impl AsyncFn(&Tx, &Context)) -> bool {
+    let cx = world.cx().await;
+    let card = world.payments.methods(&cx, customer).await.expect("a list").remove(0);
+    let tx = world.platform.db.begin().await.expect("the database answers");
+    book(&tx, &cx).await;
+    let remove = world.payments.remove_method(&cx, &card.id);
+    let commit = async {
+        let waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+                     and database = (select oid from pg_database where datname = current_database())";
+        let started = std::time::Instant::now();
+        // Where nobody waits for the booking, the removal has an answer long before that.
+        while world.number(waits).await == 0 && started.elapsed() < std::time::Duration::from_secs(1) {
+            tokio::task::yield_now().await;
+        }
+        tx.commit().await.expect("the commit succeeds");
+    };
+    tokio::join!(remove, commit).0.is_ok()
+}
+
+#[tokio::test]
+async fn a_card_is_not_removed_beside_the_booking_of_its_charge() {
+    let world = World::idle().await;
+    let customer = world.customer("active", "4242424242424242").await;
+    let alone = removed_beside(&world, &customer, async |tx, cx| {
+        let booked = world.payments.request_charge(tx, cx, charge(&customer, "renewal:SUB-0001:1")).await;
+        booked.expect("a charge can be booked");
+    });
+    assert!(!alone.await, "a single one");
+    let customer = world.customer("second", "4242424242424242").await;
+    let set = removed_beside(&world, &customer, async |tx, cx| {
+        let requests = vec![charge(&customer, "renewal:SUB-0002:1"), charge(&customer, "renewal:SUB-0003:1")];
+        let booked = world.payments.request_charges(tx, cx, requests).await.expect("charges can be booked");
+        assert!(booked.iter().all(Result::is_ok));
+    });
+    assert!(!set.await, "one of many");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn refused_cards_leave_nothing_and_a_number_is_stored_nowhere() {
     let world = World::idle().await;
     let (active, suspended) = (world.customer("active", "").await, world.customer("suspended", "").await);
@@ -97,7 +169,7 @@ async fn refused_cards_leave_nothing_and_a_number_is_stored_nowhere() {
     let number = "4012888888881881";
     let body = format!(r#"{{"customerId":"{active}","cardNumber":"{number}"}}"#);
     let request = IdempotencyRequest::new("k-1", "payment.add_card", body.as_bytes()).expect("a good key");
-    let cx = bss::platform::context::Context { idempotency: Some(Arc::new(request)), ..world.cx().await };
+    let cx = Context { idempotency: Some(Arc::new(request)), ..world.cx().await };
     let view = world.payments.add_card(&cx, card(&active, number)).await.expect("a good card");
     assert_eq!(world.payments.add_card(&cx, card(&active, number)).await.expect("the same answer"), view);
     let other = violation(world.payments.add_card(&cx, card(&active, "4242424242424242")).await);

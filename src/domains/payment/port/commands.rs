@@ -48,7 +48,8 @@ pub struct SetDefaultMethod {
 
 /// Take a card off file. When it was the default, the newest of the others takes its place.
 ///
-/// The last card cannot be removed while the customer has a line that is not terminated.
+/// The last card cannot be removed while the customer has a line that is not terminated, and none while a charge of it is
+/// under way.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoveMethod {

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::{Map, Value};
 
 use super::{money, word};
-use crate::domains::payment::model::{Attempt, Outcome, gateway_key};
+use crate::domains::payment::model::{Attempt, Method, Outcome, gateway_key};
 use crate::domains::payment::port::{AttemptId, AttemptStatus, ChargeRequest, PaymentMethodId, Purpose};
 use crate::platform::context::Context;
 use crate::platform::db::{Tx, execute, sql};
@@ -129,6 +129,29 @@ pub(in crate::domains::payment) async fn insert(
     );
     let row = Row::find_by_statement(statement).one(&**tx).await?;
     row.map(Attempt::try_from).transpose()
+}
+
+/// A charge of this card whose outcome is not known, the oldest one.
+pub(in crate::domains::payment) async fn pending_of(
+    tx: &Tx,
+    cx: &Context,
+    method: &Method,
+) -> Result<Option<AttemptId>> {
+    #[derive(FromQueryResult)]
+    struct Pending {
+        id: String,
+    }
+    // By the customer, whose attempts have an index: an index of their own would cost every charge, and cards go rarely.
+    let statement = sql!(
+        "select id from payment.payment_attempt
+         where tenant_id = $1 and customer_id = $2 and payment_method_id = $3 and status = 'pending'
+         order by attempted_at, id limit 1",
+        cx.tenant.as_ref(),
+        &method.customer_id,
+        &method.id
+    );
+    let pending = Pending::find_by_statement(statement).one(&**tx).await?;
+    Ok(pending.map(|pending| pending.id.into()))
 }
 
 /// What is known of the attempts with one business key.

@@ -1,6 +1,6 @@
 //! Cards on file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -62,14 +62,28 @@ pub(in crate::domains::payment) struct NewMethod<'a> {
 
 /// Until the end of `tx` nobody else changes which cards this customer has: there may be no row yet that could be locked.
 pub(in crate::domains::payment) async fn lock_customer(tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<()> {
-    let key = format!("payment_method:{}:{customer_id}", cx.tenant);
+    let key = lock_key(cx, customer_id);
     execute(&**tx, sql!("select pg_advisory_xact_lock(hashtextextended($1, 0))", key)).await.map(drop)
 }
 
-/// Keeps the customer's cards as they are until `tx` ends, beside others who charge them: whoever removes one waits.
-pub(in crate::domains::payment) async fn hold_cards(tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<()> {
-    let key = format!("payment_method:{}:{customer_id}", cx.tenant);
-    execute(&**tx, sql!("select pg_advisory_xact_lock_shared(hashtextextended($1, 0))", key)).await.map(drop)
+/// Keeps the cards of these customers as they are until `tx` ends, beside others who charge them: whoever removes one waits.
+/// The locks are taken in one order, whatever the order of the customers.
+pub(in crate::domains::payment) async fn hold_cards(
+    tx: &Tx,
+    cx: &Context,
+    customers: impl Iterator<Item = &CustomerId>,
+) -> Result<()> {
+    let keys: BTreeSet<String> = customers.map(|customer_id| lock_key(cx, customer_id)).collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<String> = keys.into_iter().collect();
+    let locks = "select pg_advisory_xact_lock_shared(hashtextextended(key, 0)) from unnest($1::text[]) as key";
+    execute(&**tx, sql!(locks, keys)).await.map(drop)
+}
+
+fn lock_key(cx: &Context, customer_id: &CustomerId) -> String {
+    format!("payment_method:{}:{customer_id}", cx.tenant)
 }
 
 pub(in crate::domains::payment) async fn find(
