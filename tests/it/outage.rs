@@ -34,6 +34,7 @@ async fn outage(what: &str, lasts: Duration, begin: impl Fn(&Installation), end:
         assert!(started.elapsed() < Duration::from_secs(60), "the load does not flow: {}", server.log_tail());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    driver.until_it_flows(|| server.log_tail()).await;
     let pid = server.pid();
 
     driver.reset_traffic();
@@ -55,6 +56,7 @@ async fn outage(what: &str, lasts: Duration, begin: impl Fn(&Installation), end:
         during_count = during.statuses.values().sum::<u64>(),
         during = during.statuses,
     );
+    figures.assert_flowed();
     assert!(server.ended().is_none() && server.pid() == pid, "the process goes on");
     assert_eq!(traffic.lost, 0, "every request is answered: {}", server.log_tail());
     assert!(traffic.faults.is_empty(), "{:#?}", traffic.faults);

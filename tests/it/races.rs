@@ -253,6 +253,7 @@ async fn one_of_two_servers_is_killed_and_the_other_finishes_the_work() {
         assert!(started.elapsed() < Duration::from_secs(60), "the load does not flow: {}", first.log_tail());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    driver.until_it_flows(|| first.log_tail()).await;
     first.kill9();
     let killed = Instant::now();
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -266,6 +267,7 @@ async fn one_of_two_servers_is_killed_and_the_other_finishes_the_work() {
         recovery.as_secs_f64()
     );
     assert!(traffic.faults.is_empty(), "{:#?}", traffic.faults);
+    figures.assert_flowed();
     pool.close().await;
     second.stop().await;
 }
@@ -301,6 +303,7 @@ async fn two_servers_are_restarted_in_turn_under_load() {
             server.restart().await;
         }
     }
+    driver.until_it_flows(|| servers[0].log_tail()).await;
     let (log, traffic) = driver.stop().await;
     let pool = installation.pool().await;
     books::settled_within(&pool, Duration::from_secs(30)).await;
@@ -312,6 +315,7 @@ async fn two_servers_are_restarted_in_turn_under_load() {
         traffic.statuses
     );
     assert!(traffic.faults.is_empty(), "{:#?}", traffic.faults);
+    figures.assert_flowed();
     pool.close().await;
     for server in servers {
         server.stop().await;

@@ -77,6 +77,23 @@ pub(crate) struct Figures {
     pub(crate) gateway_charges: usize,
 }
 
+impl Figures {
+    /// Fails unless some of everything that a driver with the default mix does has come to its end.
+    #[track_caller]
+    pub(crate) fn assert_flowed(&self) {
+        let all = [
+            ("order was completed", self.orders_completed),
+            ("top-up was made", self.top_ups),
+            ("line was renewed", self.renewals),
+            ("usage was rated", self.usage),
+            ("charge was refunded", self.refunds),
+            ("line was terminated", self.terminated),
+        ];
+        let missing: Vec<&str> = all.iter().filter(|(_, count)| *count == 0).map(|(what, _)| *what).collect();
+        assert!(missing.is_empty(), "the load did not flow, no {}: {self}", missing.join(", no "));
+    }
+}
+
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

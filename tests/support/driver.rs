@@ -4,7 +4,7 @@
 //! Every actor sends each request until it is answered, with the same idempotency key or external id, and writes each
 //! acknowledged answer into a file. What it does follows from the seed alone; when, from the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Between two tries of a request, and between two looks at an order.
 const PAUSE: Duration = Duration::from_millis(40);
+
+/// How long a load may take until there is something of everything.
+const FLOWS_WITHIN: Duration = Duration::from_secs(90);
 
 /// Most faults that are kept word by word.
 const FAULTS_MAX: usize = 20;
@@ -90,6 +93,32 @@ pub(crate) enum Acknowledged {
     Usage { line: String, external_id: String, answer: UsageAnswer },
     Refund { attempt: String, refused: Option<String> },
     Terminated { line: String },
+}
+
+/// What a load with the default mix is made of.
+const FLOW: [&str; 6] = ["sign-up", "usage", "top-up", "renewal", "refund", "termination"];
+
+impl Acknowledged {
+    /// Which part of the load it is, when it was carried out.
+    fn carried_out(&self) -> Option<&'static str> {
+        match self {
+            Self::OrderEnded { state, .. } if state == "completed" => Some("sign-up"),
+            Self::Usage { .. } => Some("usage"),
+            Self::TopUp { refused: None, .. } => Some("top-up"),
+            Self::TopUpOrdered { state, .. } if state == "completed" => Some("top-up"),
+            Self::Renewal { refused: None, .. } => Some("renewal"),
+            Self::Refund { refused: None, .. } => Some("refund"),
+            Self::Terminated { .. } => Some("termination"),
+            Self::Customer { .. }
+            | Self::Card { .. }
+            | Self::Order { .. }
+            | Self::OrderEnded { .. }
+            | Self::TopUp { .. }
+            | Self::TopUpOrdered { .. }
+            | Self::Renewal { .. }
+            | Self::Refund { .. } => None,
+        }
+    }
 }
 
 /// What usage was answered with.
@@ -166,6 +195,20 @@ impl Driver {
     /// How many answers are in the file.
     pub(crate) fn acknowledged(&self) -> usize {
         read_log(&self.shared.path).len()
+    }
+
+    /// Waits until something of all that the default mix asks for was carried out and acknowledged.
+    pub(crate) async fn until_it_flows(&self, server_log: impl Fn() -> String) {
+        let started = Instant::now();
+        let missing = || {
+            let log = read_log(&self.shared.path);
+            let seen: BTreeSet<&str> = log.iter().filter_map(Acknowledged::carried_out).collect();
+            FLOW.iter().copied().filter(|what| !seen.contains(what)).collect::<Vec<_>>()
+        };
+        while !missing().is_empty() {
+            assert!(started.elapsed() < FLOWS_WITHIN, "no {:?} after {FLOWS_WITHIN:?}: {}", missing(), server_log());
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Lets every actor finish what it has begun; answers the file and how all was answered.
