@@ -84,6 +84,33 @@ pub async fn replayed<T: DeserializeOwned>(db: &Db, cx: &Context) -> Result<Opti
 /// Keeps the answer in the transaction of the effect. A twin that is under way makes this wait, and then end in a conflict:
 /// the transaction is rolled back and the caller's repetition finds the twin's answer.
 pub async fn keep(tx: &Tx, cx: &Context, resource_id: &str, answer: &impl Serialize) -> Result<()> {
+    insert(tx, cx, resource_id, answer).await
+}
+
+/// [`keep`] before anything else is done, for an answer that is not known yet: what a twin has done would otherwise be the
+/// reason to refuse this request, and be told instead of the conflict. [`answer`] must follow in the same transaction.
+pub async fn claim(tx: &Tx, cx: &Context) -> Result<()> {
+    insert(tx, cx, "", &Value::Null).await
+}
+
+/// The answer to a key that was claimed before.
+pub async fn answer(tx: &Tx, cx: &Context, resource_id: &str, answer: &impl Serialize) -> Result<()> {
+    let Some(request) = cx.idempotency.as_deref() else { return Ok(()) };
+    let answer = serde_json::to_value(answer).map_err(|e| Error::Internal(e.to_string()))?;
+    let statement = sql!(
+        "update platform.idempotency_key set resource_id = $5, answer = $6
+         where tenant_id = $1 and service_identity = $2 and operation = $3 and key = $4",
+        cx.tenant.as_ref(),
+        cx.service_identity.as_ref(),
+        request.operation.as_str(),
+        request.key.as_str(),
+        resource_id,
+        answer
+    );
+    if execute(&**tx, statement).await? == 1 { Ok(()) } else { Err(Error::Internal("a key was not claimed".into())) }
+}
+
+async fn insert(tx: &Tx, cx: &Context, resource_id: &str, answer: &impl Serialize) -> Result<()> {
     let Some(request) = cx.idempotency.as_deref() else { return Ok(()) };
     let answer = serde_json::to_value(answer).map_err(|e| Error::Internal(e.to_string()))?;
     let inserted = execute(

@@ -52,12 +52,15 @@ impl Service {
 
     async fn begin_payment(&self, cx: &Context, payment: ManualPayment) -> Result<Begun> {
         let tx = self.platform.db.begin().await?;
+        let id = next_id(&tx).await?;
+        let begun = Begun { id: id.clone() };
+        // First of all: a twin of this request waits here and gets this answer, not "the key is in use".
+        idempotency::keep(&tx, cx, begun.id.as_str(), &begun).await?;
         // The card stays until this charge is booked: whoever removes it then sees what it is to pay for.
         methods::hold_cards(&tx, cx, std::iter::once(&payment.customer_id)).await?;
         let method = methods::find(&*tx, cx, &payment.method_id).await?;
         let (customer_id, amount) = (payment.customer_id, payment.amount);
         let method = policy::manual_charge(method, &payment.method_id, &customer_id, amount, self.gateway.provider())?;
-        let id = next_id(&tx).await?;
         let correlator = payment.correlator.as_deref().unwrap_or(id.as_str());
         let request = ChargeRequest {
             business_key: format!("manual:{correlator}"),
@@ -74,8 +77,6 @@ impl Service {
             });
         }
         attempts::keep_attributes(&tx, cx, &id, payment.attributes).await?;
-        let begun = Begun { id };
-        idempotency::keep(&tx, cx, begun.id.as_str(), &begun).await?;
         tx.commit().await?;
         Ok(begun)
     }

@@ -11,8 +11,9 @@ use super::port::gateway::{GatewayError, Tokenized};
 use super::port::{AddCard, MethodView, PaymentMethodId};
 use super::store::attempts;
 use super::store::methods::{self, NewMethod};
-use crate::domains::crm::port::Direction;
+use crate::domains::crm::port::{CustomerId, Direction};
 use crate::platform::context::Context;
+use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
 use crate::platform::{idempotency, outbox};
 
@@ -30,10 +31,13 @@ impl Service {
             return Ok(view);
         }
         let standing = self.customers.standing(cx, &customer_id).await?;
-        policy::add_card(&customer_id, standing, &card, cx.now, self.platform.config.profile.time_zone)?;
+        policy::add_card(&customer_id, standing.as_ref(), &card, cx.now, self.platform.config.profile.time_zone)?;
         let tokenized = self.tokenize(&card).await?;
 
         let tx = self.platform.db.begin().await?;
+        // First of all: a twin of this request waits here and gets this answer, not "there are too many cards".
+        idempotency::claim(&tx, cx).await?;
+        self.hold_customer(&tx, cx, &customer_id).await?;
         methods::lock_customer(&tx, cx, &customer_id).await?;
         let active = methods::active(&*tx, cx, &customer_id).await?;
         policy::room_for_card(&customer_id, active.len())?;
@@ -50,9 +54,19 @@ impl Service {
         let summary = format!("Card added: {}", name(&method));
         self.customers.note(&tx, cx, &customer_id, Direction::Internal, &summary).await?;
         let view = MethodView::from(method);
-        idempotency::keep(&tx, cx, view.id.as_str(), &view).await?;
+        idempotency::answer(&tx, cx, view.id.as_str(), &view).await?;
         tx.commit().await?;
         Ok(view)
+    }
+
+    /// The customer stays open until `tx` ends: it may have been closed since it was looked at.
+    async fn hold_customer(&self, tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<()> {
+        match self.customers.hold_open(tx, cx, customer_id).await {
+            Ok(standing) => Ok(policy::may_add(customer_id, Some(&standing))?),
+            Err(error) if error.violation().is_some() => Err(policy::not_open(customer_id, "closed").into()),
+            Err(Error::NotFound { .. }) => Ok(policy::may_add(customer_id, None)?),
+            Err(error) => Err(error),
+        }
     }
 
     async fn tokenize(&self, card: &Card) -> Result<Tokenized> {
@@ -109,7 +123,7 @@ impl Service {
 }
 
 /// Locks the cards of whoever owns `id`, then reads it as it is under the lock.
-async fn lock_owner_and_read(tx: &crate::platform::db::Tx, cx: &Context, id: &PaymentMethodId) -> Result<Method> {
+async fn lock_owner_and_read(tx: &Tx, cx: &Context, id: &PaymentMethodId) -> Result<Method> {
     let missing = || Error::not_found("payment method", id);
     let found = methods::find(&**tx, cx, id).await?.ok_or_else(missing)?;
     methods::lock_customer(tx, cx, &found.customer_id).await?;

@@ -37,18 +37,12 @@ pub(super) const METHODS_MAX: usize = 5;
 /// May this customer put this card on file? Whether there is room for it is asked under the lock ([`room_for_card`]).
 pub(super) fn add_card(
     customer_id: &CustomerId,
-    standing: Option<Standing>,
+    standing: Option<&Standing>,
     card: &Card,
     now: chrono::DateTime<chrono::Utc>,
     zone: Tz,
 ) -> Result<(), Violation> {
-    let Some(standing) = standing else {
-        return Err(ADD_CUSTOMER_EXISTS.violated("There is no such customer").with("customerId", customer_id));
-    };
-    if !matches!(standing.status.as_str(), "active" | "pending") {
-        let violation = ADD_CUSTOMER_STATE.violated("Only an active or pending customer can add a card");
-        return Err(violation.with("customerId", customer_id).with("status", standing.status));
-    }
+    may_add(customer_id, standing)?;
     if !card.number.is_valid() {
         return Err(ADD_CARD_NUMBER.violated("This is not a card number; check the digits"));
     }
@@ -57,6 +51,20 @@ pub(super) fn add_card(
         return Err(violation.with("expMonth", card.exp_month).with("expYear", card.exp_year));
     }
     Ok(())
+}
+
+/// May this customer put any card on file?
+pub(super) fn may_add(customer_id: &CustomerId, standing: Option<&Standing>) -> Result<(), Violation> {
+    match standing {
+        None => Err(ADD_CUSTOMER_EXISTS.violated("There is no such customer").with("customerId", customer_id)),
+        Some(standing) if matches!(standing.status.as_str(), "active" | "pending") => Ok(()),
+        Some(standing) => Err(not_open(customer_id, &standing.status)),
+    }
+}
+
+pub(super) fn not_open(customer_id: &CustomerId, status: &str) -> Violation {
+    let violation = ADD_CUSTOMER_STATE.violated("Only an active or pending customer can add a card");
+    violation.with("customerId", customer_id).with("status", status)
 }
 
 pub(super) fn room_for_card(customer_id: &CustomerId, active: usize) -> Result<(), Violation> {
@@ -210,7 +218,7 @@ mod tests {
     fn rule(standing: Option<&str>, card: &Card, now: DateTime<Utc>) -> Option<&'static str> {
         let id: CustomerId = "CUST-1".parse().unwrap();
         let standing = standing.map(|status| Standing { id: id.clone(), status: status.into(), kyc_verified: true });
-        add_card(&id, standing, card, now, chrono_tz::Asia::Singapore).err().map(|violation| violation.rule.id())
+        add_card(&id, standing.as_ref(), card, now, chrono_tz::Asia::Singapore).err().map(|violation| violation.rule.id())
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bss::domains::payment::port::gateway::GatewayError;
 use bss::domains::payment::port::{AddCard, AttemptStatus, Payments as _};
 use bss::platform::context::Context;
 use bss::platform::db::Tx;
+use bss::platform::error::Error;
 use bss::platform::idempotency::IdempotencyRequest;
 
 use super::world::{World, card, charge, violation};
@@ -106,7 +107,7 @@ async fn a_card_stays_while_a_charge_of_it_is_not_answered() {
 }
 
 /// Of the first attempt to renew the line.
-const KEY: &str = "renewal:SUB-0001:1:1";
+const KEY: &str = "renewal:SUB-0001:1#1";
 
 /// Whether a card can be removed while `book` has booked a charge and has not committed it.
 async fn removed_beside(world: &World, customer: &CustomerId, book: impl AsyncFn(&Tx, &Context)) -> bool {
@@ -145,6 +146,59 @@ async fn a_card_is_not_removed_beside_the_booking_of_its_charge() {
     });
     assert!(!set.await, "one of many");
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_twin_of_the_last_card_that_fits_is_a_conflict_and_no_refusal() {
+    let world = World::idle().await;
+    let customer = world.customer("active", "").await;
+    for _ in 0..4 {
+        world.add_card(&customer, "4242424242424242").await.expect("there is room");
+    }
+    let mut tx = world.platform.db.pool().begin().await.expect("the database answers");
+    let held = "select pg_advisory_xact_lock(hashtextextended('payment_method:DEFAULT:CUST-active', 0))";
+    sqlx::query(held).execute(&mut *tx).await.expect("the statement is right");
+    let add = async || {
+        let request = IdempotencyRequest::new("k-1", "payment.add_card", b"").expect("a good key");
+        let cx = Context { idempotency: Some(Arc::new(request)), ..world.cx().await };
+        world.payments.add_card(&cx, card(&customer, "5555555555554444")).await
+    };
+    let release = async {
+        let waits =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        world.until("both wait", async || (world.number(waits).await == 2).then_some(())).await;
+        tx.rollback().await.expect("the database answers");
+    };
+    let (one, two, ()) = tokio::join!(add(), add(), release);
+    let (added, refused) = if one.is_ok() { (one, two) } else { (two, one) };
+    let added = added.expect("there was room for one");
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    assert_eq!(add().await.expect("the same answer"), added);
+    let other = world.add_card(&customer, "4242424242424242").await;
+    assert_eq!(violation(other).rule.id(), "payment_method.add.at_most_n_methods");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_card_is_not_added_to_a_customer_who_is_closed_meanwhile() {
+    let world = World::idle().await;
+    let customer = world.customer("active", "").await;
+    // The customer is being closed: who looks now sees that nothing has happened yet.
+    let mut tx = world.platform.db.pool().begin().await.expect("the database answers");
+    let close = "update crm.customer set status = 'closed' where id = 'CUST-active'";
+    sqlx::query(close).execute(&mut *tx).await.expect("the statement is right");
+    let commit = async {
+        let waits =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        world.until("the card waits", async || (world.number(waits).await == 1).then_some(())).await;
+        tx.commit().await.expect("the commit succeeds");
+    };
+    let (refused, ()) = tokio::join!(world.add_card(&customer, "4242424242424242"), commit);
+    let refused = violation(refused);
+    assert_eq!(refused.rule.id(), "payment_method.add.customer_active_or_pending");
+    assert_eq!(refused.context["status"], "closed");
+    assert_eq!(world.number("select count(*) from payment.payment_method").await, 0);
+    world.finish().await;
 }
 
 #[tokio::test]

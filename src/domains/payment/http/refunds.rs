@@ -116,6 +116,8 @@ impl Service {
     async fn ask_back(&self, cx: &Context, wanted: Wanted) -> Result<RefundId> {
         let id = &wanted.attempt_id;
         let tx = self.platform.db.begin().await?;
+        // First of all: a twin of this request waits here and gets this answer, not "given back already".
+        idempotency::claim(&tx, cx).await?;
         attempts::lock(&tx, cx, id).await?.ok_or_else(|| Error::not_found("payment", id))?;
         if let Some(live) = refunds::live(&tx, cx, id).await? {
             return Err(Error::Conflict(format!("The payment {id} is given back already, by {}", live.id)));
@@ -123,7 +125,7 @@ impl Service {
         let refund = self.book_refund(&tx, cx, id, &wanted.reason).await?;
         let refund = refund.ok_or_else(|| policy::nothing_charged(id))?;
         refund_listing::keep_attributes(&tx, cx, &refund, wanted.attributes).await?;
-        idempotency::keep(&tx, cx, refund.as_str(), &refund).await?;
+        idempotency::answer(&tx, cx, refund.as_str(), &refund).await?;
         tx.commit().await?;
         Ok(refund)
     }
