@@ -285,6 +285,21 @@ const DAMAGES: &[Damage] = &[
          where id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002')",
         BENS_SERVICE,
     ),
+    // As above: given up, and the line was blocked again after that.
+    damage(
+        "som.unconfirmed_is_worked_on",
+        "update service_inventory.service set network_wanted = 'suspended', network_confirmed = 'in_service'
+         where id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002');
+         update service_inventory.service_order_task set state = 'abandoned', task_id = 'PTK-9999'
+         where task_type = 'SERVICE_RESUME'
+           and service_id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002');
+         insert into audit.domain_event (event_id, event_type, aggregate_type, aggregate_id, occurred_at, actor, channel,
+             service_identity, request_id)
+         select gen_random_uuid(), e.type, 'x', e.aggregate, now(), 'nobody', 'x', 'x', 'x'
+         from (values (1, 'provisioning.task.abandoned', 'PTK-9999'), (2, 'subscription.blocked', 'SUB-0002'))
+             as e (position, type, aggregate) order by e.position",
+        BENS_SERVICE,
+    ),
     damage(
         "som.completed_exactly_with_its_tasks",
         "update service_inventory.service_order set state = 'completed' where state = 'in_progress'",

@@ -139,6 +139,10 @@ impl Provisioning for Service {
         self.withdraw(tx, cx, service_order_id, reason).await
     }
 
+    async fn is_given_up(&self, tx: &Tx, cx: &Context, task_id: &TaskId) -> Result<bool> {
+        store::is_given_up(tx, cx, task_id).await
+    }
+
     async fn set_fault(&self, cx: &Context, command: SetFaultInjection) -> Result<FaultView> {
         self.set_fault_rule(cx, command).await
     }

@@ -300,6 +300,9 @@ pub trait Provisioning: Send + Sync {
     /// one; what the network has taken is asked about until it ends, and nothing of the service is begun before. True when the network may have heard of any of them: then something has to be taken back.
     async fn withdraw_tasks(&self, tx: &Tx, cx: &Context, service_order_id: &str, reason: &str) -> Result<bool>;
 
+    /// Whether the task has ended without being done. It does not end so while `tx` lasts.
+    async fn is_given_up(&self, tx: &Tx, cx: &Context, task_id: &TaskId) -> Result<bool>;
+
     async fn set_fault(&self, cx: &Context, command: SetFaultInjection) -> Result<FaultView>;
 
     async fn faults(&self, cx: &Context) -> Result<Vec<FaultView>>;

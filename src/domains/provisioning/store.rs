@@ -342,6 +342,22 @@ pub(super) async fn lock(tx: &Tx, cx: &Context, id: &TaskId) -> Result<Task> {
     one(&**tx, statement).await?.ok_or_else(|| Error::not_found("provisioning task", id))
 }
 
+/// See [`Provisioning::is_given_up`](crate::domains::provisioning::port::Provisioning::is_given_up).
+pub(super) async fn is_given_up(tx: &Tx, cx: &Context, id: &TaskId) -> Result<bool> {
+    #[derive(FromQueryResult)]
+    struct Ended {
+        given_up: bool,
+    }
+    // Only what an operator can give up is locked: whoever runs a task passes over a row that somebody holds.
+    let statement = sql!(
+        "select state in ('abandoned', 'withdrawn') as given_up from provisioning.provisioning_task
+         where id = $1 and tenant_id = $2 and state in ('failed', 'stuck', 'abandoned', 'withdrawn') for share",
+        id,
+        cx.tenant.as_ref()
+    );
+    Ok(Ended::find_by_statement(statement).one(&**tx).await?.is_some_and(|ended| ended.given_up))
+}
+
 /// Writes what an operator made of the locked task.
 pub(super) async fn save(tx: &Tx, cx: &Context, task: &Task) -> Result<()> {
     let statement = sql!(

@@ -103,7 +103,8 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "som.unconfirmed_is_worked_on",
-        description: "What the network has not confirmed is asked of it: a service order is under way, or an operator gave it up.",
+        description: "What the network has not confirmed is asked of it: a service order is under way, or an operator gave up the \
+                      last one that asked, and the line was not blocked for anything more after that.",
         offenders: "
             select s.id, 'wanted ' || s.network_wanted || ', confirmed ' || coalesce(s.network_confirmed, 'nothing')
             from service_inventory.service s
@@ -111,9 +112,20 @@ pub const CHECKS: &[Check] = &[
               and not exists (
                   select 1 from service_inventory.service_order_item i
                   join service_inventory.service_order o on o.id = i.service_order_id
-                  where i.target_service_id = s.id
-                    and (o.state = 'in_progress'
-                         or exists (select 1 from service_inventory.service_order_task t
-                                    where t.service_order_id = o.id and t.state = 'abandoned')))",
+                  where i.target_service_id = s.id and o.state = 'in_progress')
+              and not exists (select 1 from audit.delivery d where d.aggregate_id = s.subscription_id and d.state in ('pending', 'parked'))
+              and not exists (
+                  select 1 from service_inventory.service_order_task t
+                  where t.state = 'abandoned'
+                    and t.service_order_id = (
+                        select t.service_order_id from service_inventory.service_order_item i
+                        join service_inventory.service_order_task t on t.service_order_id = i.service_order_id
+                        where i.target_service_id = s.id and t.task_type in ('SERVICE_SUSPEND', 'SERVICE_RESUME', 'HLR_DEPROVISION')
+                        order by substring(t.service_order_id from '[0-9]+$')::bigint desc limit 1)
+                    and not (s.network_wanted = 'suspended' and exists (
+                        select 1 from audit.domain_event g
+                        join audit.domain_event b on b.aggregate_id = s.subscription_id and b.id > g.id
+                        where g.aggregate_id = t.task_id and g.event_type = 'provisioning.task.abandoned'
+                          and b.event_type = 'subscription.blocked')))",
     },
 ];

@@ -74,10 +74,11 @@ impl Service {
         if graph.cfs.state != ServiceState::Activated || graph.cfs.network.wanted == Some(NetworkState::Removed) {
             return Ok(());
         }
+        let is_suspended = self.is_suspended(tx, cx, graph, logged).await?;
         let network: &mut Network = &mut graph.cfs.network;
         let (task, details) = match logged.event_type.as_str() {
-            // A second reason to block changes nothing for the network.
-            SubscriptionBlocked::TYPE if network.wanted != Some(NetworkState::Suspended) => {
+            // A second reason to block changes nothing for the network, once it has heard of the first.
+            SubscriptionBlocked::TYPE if !is_suspended => {
                 let blocked: SubscriptionBlocked = read(logged)?;
                 network.wanted = Some(NetworkState::Suspended);
                 (TaskType::ServiceSuspend, json!({ "reason": blocked.reason, "lineVersion": blocked.version }))
@@ -102,6 +103,23 @@ impl Service {
         let change =
             Change { subscription_id: Some(line), action: "modify", tasks: &[task], details, attributes: Map::new() };
         self.change(tx, cx, origin, graph, change).await.map(drop)
+    }
+
+    /// Whether a block has nothing to add: the network has suspended the service, or a task that nobody has given up asks it
+    /// to. What an operator gave up for one reason is asked for again with the next: a line that ran out of data may be stolen
+    /// after that.
+    async fn is_suspended(&self, tx: &Tx, cx: &Context, graph: &Graph, logged: &Logged) -> Result<bool> {
+        let network = &graph.cfs.network;
+        if logged.event_type != SubscriptionBlocked::TYPE || network.wanted != Some(NetworkState::Suspended) {
+            return Ok(false);
+        }
+        if network.confirmed == Some(NetworkState::Suspended) {
+            return Ok(true);
+        }
+        match store::open_suspension(tx, cx, &graph.cfs.id).await? {
+            Some(task) => Ok(!self.provisioning.is_given_up(tx, cx, &task).await?),
+            None => Ok(false),
+        }
     }
 
     /// Books the service order that has the network change the services which `origin` made.

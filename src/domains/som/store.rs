@@ -264,6 +264,26 @@ pub(super) async fn is_answered_later(
     later.map(|row| row.later).ok_or_else(|| Error::Internal("a question gave no row".into()))
 }
 
+/// The task by which the network was last asked to suspend the service and has not done it, as far as its order knows.
+pub(super) async fn open_suspension(tx: &Tx, cx: &Context, service: &ServiceId) -> Result<Option<TaskId>> {
+    #[derive(FromQueryResult)]
+    struct Open {
+        task_id: String,
+    }
+    let statement = sql!(
+        "select t.task_id
+         from service_inventory.service_order_item i
+         join service_inventory.service_order o on o.id = i.service_order_id
+         join service_inventory.service_order_task t on t.service_order_id = o.id
+         where o.tenant_id = $1 and i.target_service_id = $2 and o.state = 'in_progress' and t.task_id is not null
+           and t.task_type = 'SERVICE_SUSPEND' and t.state in ('pending', 'failed', 'stuck')
+         order by substring(o.id from '[0-9]+$')::bigint desc limit 1",
+        cx.tenant.as_ref(),
+        service
+    );
+    Ok(Open::find_by_statement(statement).one(&**tx).await?.map(|open| open.task_id.into()))
+}
+
 /// Reads the service order and keeps it locked until `tx` ends.
 pub(super) async fn lock_order(tx: &Tx, cx: &Context, id: &ServiceOrderId) -> Result<ServiceOrder> {
     let statement =

@@ -150,6 +150,64 @@ async fn a_task_that_is_given_up_lets_the_next_one_run() {
     app.finish().await;
 }
 
+async fn block(app: &TestApp, line: &Value, reason: &str) {
+    app.op("subscription.block", json!({"subscriptionId": line["id"], "reason": reason})).await.ok();
+}
+
+#[tokio::test]
+async fn a_line_that_is_stolen_after_its_suspension_was_given_up_is_suspended() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    fault(&app, "SERVICE_SUSPEND", "stuck", true).await;
+    exhaust(&app, &line).await;
+    let stuck = task_in(&app, "SERVICE_SUSPEND", "stuck").await;
+    block(&app, &line, "requested").await;
+    app.settle().await;
+    assert_eq!(tasks(&app, &line).await.len(), 1, "it is asked for already");
+    app.op("provisioning.abandon", json!({"taskId": stuck["id"], "note": "the HLR is down"})).await.ok();
+    app.settle().await;
+    assert_eq!(network(&app, &line).await, ("suspended".to_owned(), "in_service".to_owned()));
+    app.assert_books().await;
+
+    fault(&app, "SERVICE_SUSPEND", "stuck", false).await;
+    block(&app, &line, "fraud").await;
+    app.settle().await;
+    assert_eq!(network(&app, &line).await, both("suspended"));
+    let states = ["abandoned", "completed"].map(|state| ("SERVICE_SUSPEND".to_owned(), state.to_owned()));
+    assert_eq!(tasks(&app, &line).await, states);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_block_that_overtakes_the_word_of_an_abandoned_task_asks_for_a_new_one() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    fault(&app, "SERVICE_SUSPEND", "stuck", true).await;
+    exhaust(&app, &line).await;
+    let stuck = task_in(&app, "SERVICE_SUSPEND", "stuck").await;
+    app.settle().await;
+    app.sql(
+        "create function hold() returns trigger language plpgsql as
+         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
+    )
+    .await;
+    app.sql(
+        "create trigger hold before insert on audit.delivery
+         for each row when (new.consumer = 'som.note_abandoned_task') execute function hold()",
+    )
+    .await;
+    fault(&app, "SERVICE_SUSPEND", "stuck", false).await;
+    app.op("provisioning.abandon", json!({"taskId": stuck["id"], "note": "the HLR is down"})).await.ok();
+    block(&app, &line, "requested").await;
+    task_in(&app, "SERVICE_SUSPEND", "completed").await;
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.platform.db.wake().heard();
+    app.settle().await;
+    assert_eq!(network(&app, &line).await, both("suspended"));
+    assert_eq!(tasks(&app, &line).await.len(), 2);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn a_cessation_that_is_given_up_ends_the_services() {
     let app = TestApp::new().await;
