@@ -46,6 +46,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0080_promotions", include_str!("../sql/0080_promotions.sql")),
     ("0082_message_lane", include_str!("../sql/0082_message_lane.sql")),
     ("0086_numbers_in_network", include_str!("../sql/0086_numbers_in_network.sql")),
+    ("0090_network_policy", include_str!("../sql/0090_network_policy.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -15,9 +15,16 @@ const SERVICES: &[Column] = &[
     Column::minute("ACTIVATED", "activatedAt"),
 ];
 
-/// What the network does with a service; an arrow where it has not confirmed what is wanted of it.
+/// What the network does with a service; an arrow where it has not confirmed what is wanted of it. The policy is told only
+/// where it is not that of the plan.
 fn network(service: &Value) -> String {
-    let (wanted, confirmed) = (text::field(service, "networkWanted"), text::field(service, "networkConfirmed"));
+    let state = told(service, "networkWanted", "networkConfirmed");
+    let policy = told(service, "policyWanted", "policyConfirmed");
+    if policy.contains("->") { format!("{state}, policy {policy}") } else { state }
+}
+
+fn told(service: &Value, wanted: &str, confirmed: &str) -> String {
+    let (wanted, confirmed) = (text::field(service, wanted), text::field(service, confirmed));
     match (wanted.as_str(), confirmed.as_str()) {
         ("", _) => confirmed,
         (wanted, confirmed) if wanted == confirmed => wanted.to_owned(),
@@ -46,11 +53,15 @@ mod tests {
              "activatedAt": "2026-04-11T09:00:02Z"},
             {"id": "SVC-0002", "type": "RFS", "name": "Voice and data", "state": "activated", "parentServiceId": "SVC-0001",
              "activatedAt": "2026-04-11T09:00:02Z"},
+            {"id": "SVC-0003", "type": "CFS", "name": "Mobile line", "state": "activated", "parentServiceId": null,
+             "networkWanted": "in_service", "networkConfirmed": "in_service", "policyWanted": "PLAN_L",
+             "policyConfirmed": "PLAN_S", "activatedAt": "2026-04-11T09:00:02Z"},
         ]);
         assert_snapshot!(list(&answer, Style::default()), @"
-        ID        TYPE  NAME            STATE      NETWORK                  PART OF   ACTIVATED
-        SVC-0001  CFS   Mobile line     activated  in_service -> suspended  -         2026-04-11 09:00Z
-        SVC-0002  RFS   Voice and data  activated  -                        SVC-0001  2026-04-11 09:00Z
+        ID        TYPE  NAME            STATE      NETWORK                              PART OF   ACTIVATED
+        SVC-0001  CFS   Mobile line     activated  in_service -> suspended              -         2026-04-11 09:00Z
+        SVC-0002  RFS   Voice and data  activated  -                                    SVC-0001  2026-04-11 09:00Z
+        SVC-0003  CFS   Mobile line     activated  in_service, policy PLAN_S -> PLAN_L  -         2026-04-11 09:00Z
         ");
     }
 }

@@ -301,6 +301,18 @@ const DAMAGES: &[Damage] = &[
         BENS_SERVICE,
     ),
     damage(
+        "som.policy_follows_the_plan",
+        "update service_inventory.service set policy_wanted = 'PLAN_L', policy_confirmed = 'PLAN_L'
+         where id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002')",
+        BENS_SERVICE,
+    ),
+    damage(
+        "som.policy_follows_the_plan",
+        "update service_inventory.service set policy_confirmed = 'PLAN_L'
+         where id = (select cfs_service_id from subscription.subscription where id = 'SUB-0002')",
+        BENS_SERVICE,
+    ),
+    damage(
         "som.completed_exactly_with_its_tasks",
         "update service_inventory.service_order set state = 'completed' where state = 'in_progress'",
         "select service_order_id from provisioning.provisioning_task where state = 'stuck'",

@@ -125,8 +125,10 @@ impl Service {
             ServiceOrderKind::Activation => {
                 let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
                 graph.step(cx, ServiceTrigger::Activate, "all network tasks are done")?;
+                let plan = graph.cfs.characteristics.offering_id.clone();
                 let network = &mut graph.cfs.network;
                 (network.wanted, network.confirmed) = (Some(NetworkState::InService), Some(NetworkState::InService));
+                (network.policy_wanted, network.policy_confirmed) = (plan.clone(), plan);
                 store::save_graph(tx, cx, &graph).await?;
                 outbox::stage(tx, cx, &ServiceActivated::of(&order, &graph)).await?;
             }
@@ -155,13 +157,24 @@ impl Service {
 /// What the network has done to the service by this task is what it has confirmed. Answers are delivered in any order: one
 /// that is heard after the answer to a later service order says nothing any more.
 async fn confirm(tx: &Tx, cx: &Context, order: &ServiceOrder, task: TaskType) -> Result<()> {
-    let Some(state) = confirmed_by(task) else { return Ok(()) };
-    let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
-    if store::is_answered_later(tx, cx, &graph.cfs.id, &order.id).await? {
+    // Of an activation, its end says what holds.
+    let is_policy = task == TaskType::PcrfPolicyPush && order.kind == ServiceOrderKind::Change;
+    let state = confirmed_by(task);
+    if state.is_none() && !is_policy {
         return Ok(());
     }
-    graph.cfs.network.confirmed = Some(state);
-    store::save_network(tx, cx, &graph.cfs).await
+    let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
+    if store::is_answered_later(tx, cx, &graph.cfs.id, &order.id, task).await? {
+        return Ok(());
+    }
+    let node = &mut graph.cfs;
+    if is_policy {
+        let pushed = store::pushed_policy(tx, cx, &order.id).await?;
+        node.network.policy_confirmed = pushed.or_else(|| node.characteristics.offering_id.clone());
+    } else {
+        node.network.confirmed = state;
+    }
+    store::save_network(tx, cx, node).await
 }
 
 /// Locks the service order and marks the task. None: the order has ended (or the task was done before), nothing changes.

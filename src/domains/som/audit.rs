@@ -128,4 +128,34 @@ pub const CHECKS: &[Check] = &[
                         where g.aggregate_id = t.task_id and g.event_type = 'provisioning.task.abandoned'
                           and b.event_type = 'subscription.blocked')))",
     },
+    Check {
+        name: "som.policy_follows_the_plan",
+        description: "The policy that is wanted of the network is that of the line's plan, or an event of the line is on its way; \
+                      what is not confirmed of it is asked for, or an operator gave up the last push.",
+        offenders: "
+            select s.id, l.id || ' is on ' || l.offering_id || ', wanted is the policy of ' || s.policy_wanted
+            from service_inventory.service s
+            join subscription.subscription l on l.id = s.subscription_id
+            where s.type = 'CFS' and s.state = 'activated' and l.state in ('active', 'blocked')
+              and s.policy_wanted <> l.offering_id
+              and not exists (select 1 from audit.delivery d where d.aggregate_id = l.id and d.state in ('pending', 'parked'))
+            union all
+            select s.id, 'wanted is the policy of ' || coalesce(s.policy_wanted, '?') || ', confirmed that of '
+                   || coalesce(s.policy_confirmed, 'no plan')
+            from service_inventory.service s
+            where s.policy_wanted is distinct from s.policy_confirmed and s.state = 'activated'
+              and s.network_wanted is distinct from 'removed'
+              and not exists (
+                  select 1 from service_inventory.service_order_item i
+                  join service_inventory.service_order o on o.id = i.service_order_id
+                  where i.target_service_id = s.id and o.state = 'in_progress')
+              and not exists (
+                  select 1 from service_inventory.service_order_task t
+                  where t.state = 'abandoned'
+                    and t.service_order_id = (
+                        select t.service_order_id from service_inventory.service_order_item i
+                        join service_inventory.service_order_task t on t.service_order_id = i.service_order_id
+                        where i.target_service_id = s.id and t.task_type = 'PCRF_POLICY_PUSH'
+                        order by substring(t.service_order_id from '[0-9]+$')::bigint desc limit 1))",
+    },
 ];

@@ -90,6 +90,7 @@ impl Service {
             }
             PlanChanged::TYPE => {
                 let changed: PlanChanged = read(logged)?;
+                network.policy_wanted = Some(changed.new_offering_id.clone());
                 graph.cfs.characteristics.offering_id = Some(changed.new_offering_id);
                 let details =
                     json!({ "previousOfferingId": changed.previous_offering_id, "lineVersion": changed.version });

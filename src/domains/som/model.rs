@@ -204,12 +204,16 @@ pub(super) const fn confirmed_by(task: TaskType) -> Option<NetworkState> {
 }
 
 /// What a customer-facing service and the network have to do with each other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Network {
     /// What was asked for last; None before an activation has come to its end.
     pub(super) wanted: Option<NetworkState>,
     /// What the network has confirmed last.
     pub(super) confirmed: Option<NetworkState>,
+    /// The plan whose policy was asked for last; None as above.
+    pub(super) policy_wanted: Option<OfferingId>,
+    /// The plan whose policy the network has confirmed last.
+    pub(super) policy_confirmed: Option<OfferingId>,
     /// Position in the log of the last event of the line that was turned into tasks.
     pub(super) line_event_seq: i64,
 }

@@ -170,7 +170,7 @@ pub struct ListServices {
 }
 
 /// List the services of which the network has not confirmed what it was asked for, longest waiting first: lines that should be
-/// suspended and may not be, or should be in service again and may not be.
+/// suspended and may not be, should be in service again and may not be, or have another plan's policy.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListUnconfirmed {
@@ -256,6 +256,10 @@ pub struct ServiceView {
     /// Of the customer-facing one: what the network has confirmed. Differs from `networkWanted` while a task is under way,
     /// failed or stuck.
     pub network_confirmed: Option<NetworkState>,
+    /// Of the customer-facing one: the plan whose policy the network is to apply.
+    pub policy_wanted: Option<OfferingId>,
+    /// Of the customer-facing one: the plan whose policy the network has confirmed.
+    pub policy_confirmed: Option<OfferingId>,
     pub created_at: DateTime<Utc>,
     pub activated_at: Option<DateTime<Utc>>,
     pub terminated_at: Option<DateTime<Utc>>,

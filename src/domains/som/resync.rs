@@ -65,8 +65,10 @@ impl Service {
         let tx = self.platform.db.begin().await?;
         let origin = store::lock_order_of_service(&tx, cx, id).await?;
         let origin = policy::has_origin(id, origin)?;
-        let graph = store::lock_graph_of_order(&tx, cx, &origin.id).await?;
+        let mut graph = store::lock_graph_of_order(&tx, cx, &origin.id).await?;
         policy::in_network(id, &graph)?;
+        graph.cfs.network.policy_wanted.clone_from(&graph.cfs.characteristics.offering_id);
+        store::save_network(&tx, cx, &graph.cfs).await?;
         let state = match graph.cfs.network.wanted {
             Some(NetworkState::Suspended) => TaskType::ServiceSuspend,
             _ => TaskType::ServiceResume,

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::{Map, Value};
 
+use crate::domains::catalog::port::OfferingId;
 use crate::domains::com::port::OrderId;
 use crate::domains::crm::port::Msisdn;
 use crate::domains::provisioning::port::{TaskId, TaskType};
-use crate::domains::som::model::{Graph, Network, Node, ServiceOrder};
+use crate::domains::som::model::{Graph, Network, Node, ServiceOrder, confirmed_by};
 use crate::domains::som::port::{
     NetworkState, ServiceId, ServiceOrderId, ServiceOrderKind, ServiceOrderState, ServiceState,
 };
@@ -23,6 +24,8 @@ use crate::platform::ids;
 pub(super) struct TaskRow {
     pub(super) task_type: TaskType,
     pub(super) task_id: TaskId,
+    /// The plan whose policy it carries.
+    pub(super) policy: Option<OfferingId>,
 }
 
 /// What is known of a network task. Done is final: a late or repeated word of trouble does not change it.
@@ -170,15 +173,21 @@ pub(super) async fn insert_tasks(
 ) -> Result<()> {
     let types: Vec<String> = tasks.iter().map(|task| task.task_type.as_str().to_owned()).collect();
     let ids: Vec<String> = tasks.iter().map(|task| task.task_id.to_string()).collect();
+    // Arrays hold no nulls: what is not there is an empty text.
+    let policies: Vec<String> =
+        tasks.iter().map(|task| task.policy.as_ref().map(ToString::to_string).unwrap_or_default()).collect();
     let statement = sql!(
-        "insert into service_inventory.service_order_task (service_order_id, task_type, tenant_id, service_id, task_id, updated_at)
-         select $1, t.task_type, $2, $3, t.task_id, $4 from unnest($5::text[], $6::text[]) as t (task_type, task_id)",
+        "insert into service_inventory.service_order_task
+             (service_order_id, task_type, tenant_id, service_id, task_id, policy, updated_at)
+         select $1, t.task_type, $2, $3, t.task_id, nullif(t.policy, ''), $4
+         from unnest($5::text[], $6::text[], $7::text[]) as t (task_type, task_id, policy)",
         &order.id,
         cx.tenant.as_ref(),
         cfs,
         cx.now,
         types,
-        ids
+        ids,
+        policies
     );
     execute(&**tx, statement).await?;
     Ok(())
@@ -235,18 +244,24 @@ pub(super) async fn open_tasks(tx: &Tx, cx: &Context, order: &ServiceOrderId) ->
     open.map(|row| row.open).ok_or_else(|| Error::Internal("a count gave no row".into()))
 }
 
-/// Whether the network has answered a later service order about the service with what confirms a state. The caller holds the
-/// service, so nobody else is about to.
+/// Whether the network has answered a later service order about the service with what confirms the same as `task` does. The
+/// caller holds the service, so nobody else is about to.
 pub(super) async fn is_answered_later(
     tx: &Tx,
     cx: &Context,
     service: &ServiceId,
     order: &ServiceOrderId,
+    task: TaskType,
 ) -> Result<bool> {
     #[derive(FromQueryResult)]
     struct Later {
         later: bool,
     }
+    let same: Vec<String> = TaskType::ALL
+        .into_iter()
+        .filter(|other| if confirmed_by(task).is_some() { confirmed_by(*other).is_some() } else { *other == task })
+        .map(|other| other.as_str().to_owned())
+        .collect();
     // Numbers of service orders grow in the order in which a service's are made: under its lock.
     let statement = sql!(
         "select exists (
@@ -254,14 +269,30 @@ pub(super) async fn is_answered_later(
              join service_inventory.service_order o on o.id = i.service_order_id
              join service_inventory.service_order_task t on t.service_order_id = o.id
              where o.tenant_id = $1 and i.target_service_id = $2 and t.state = 'completed'
-               and t.task_type in ('SERVICE_SUSPEND', 'SERVICE_RESUME', 'HLR_DEPROVISION')
+               and t.task_type = any($4)
                and substring(o.id from '[0-9]+$')::bigint > substring($3 from '[0-9]+$')::bigint) as later",
         cx.tenant.as_ref(),
         service,
-        order
+        order,
+        same
     );
     let later = Later::find_by_statement(statement).one(&**tx).await?;
     later.map(|row| row.later).ok_or_else(|| Error::Internal("a question gave no row".into()))
+}
+
+/// The plan whose policy the order's push carries; None of a push from before that was kept.
+pub(super) async fn pushed_policy(tx: &Tx, cx: &Context, order: &ServiceOrderId) -> Result<Option<OfferingId>> {
+    #[derive(FromQueryResult)]
+    struct Pushed {
+        policy: Option<String>,
+    }
+    let statement = sql!(
+        "select policy from service_inventory.service_order_task
+         where service_order_id = $1 and tenant_id = $2 and task_type = 'PCRF_POLICY_PUSH'",
+        order,
+        cx.tenant.as_ref()
+    );
+    Ok(Pushed::find_by_statement(statement).one(&**tx).await?.and_then(|row| row.policy).map(OfferingId::from))
 }
 
 /// The task by which the network was last asked to suspend the service and has not done it, as far as its order knows.
@@ -349,6 +380,8 @@ struct NodeRow {
     characteristics: Value,
     network_wanted: Option<String>,
     network_confirmed: Option<String>,
+    policy_wanted: Option<String>,
+    policy_confirmed: Option<String>,
     line_event_seq: i64,
 }
 
@@ -371,6 +404,8 @@ impl TryFrom<NodeRow> for Node {
             network: Network {
                 wanted: network_state(row.network_wanted.as_deref())?,
                 confirmed: network_state(row.network_confirmed.as_deref())?,
+                policy_wanted: row.policy_wanted.map(OfferingId::from),
+                policy_confirmed: row.policy_confirmed.map(OfferingId::from),
                 line_event_seq: row.line_event_seq,
             },
             id: row.id.clone().into(),
@@ -385,7 +420,7 @@ impl TryFrom<NodeRow> for Node {
 pub(super) async fn lock_graph_of_order(tx: &Tx, cx: &Context, order: &ServiceOrderId) -> Result<Graph> {
     let statement = sql!(
         "select s.id, s.spec_id, s.name, s.type as kind, s.state, s.characteristics, s.network_wanted, s.network_confirmed,
-                s.line_event_seq
+                s.policy_wanted, s.policy_confirmed, s.line_event_seq
          from service_inventory.service_order_item i
          join service_inventory.service s on s.id = i.target_service_id or s.parent_service_id = i.target_service_id
          where i.service_order_id = $1 and s.tenant_id = $2
@@ -438,7 +473,9 @@ pub(super) async fn save_graph(tx: &Tx, cx: &Context, graph: &Graph) -> Result<(
              activated_at = case when n.state = 'activated' then $1 else s.activated_at end,
              terminated_at = case when n.state = 'terminated' then $1 else s.terminated_at end,
              network_wanted = case when s.id = $5 then $6 else s.network_wanted end,
-             network_confirmed = case when s.id = $5 then $7 else s.network_confirmed end
+             network_confirmed = case when s.id = $5 then $7 else s.network_confirmed end,
+             policy_wanted = case when s.id = $5 then $8 else s.policy_wanted end,
+             policy_confirmed = case when s.id = $5 then $9 else s.policy_confirmed end
          from unnest($2::text[], $3::text[]) as n (id, state)
          where s.id = n.id and s.tenant_id = $4",
         cx.now,
@@ -447,7 +484,9 @@ pub(super) async fn save_graph(tx: &Tx, cx: &Context, graph: &Graph) -> Result<(
         cx.tenant.as_ref(),
         &graph.cfs.id,
         graph.cfs.network.wanted.map(NetworkState::as_str),
-        graph.cfs.network.confirmed.map(NetworkState::as_str)
+        graph.cfs.network.confirmed.map(NetworkState::as_str),
+        graph.cfs.network.policy_wanted.as_ref().map(OfferingId::as_str),
+        graph.cfs.network.policy_confirmed.as_ref().map(OfferingId::as_str)
     );
     execute(&**tx, statement).await?;
     insert_history(tx, cx, graph).await
@@ -458,15 +497,17 @@ pub(super) async fn save_network(tx: &Tx, cx: &Context, cfs: &Node) -> Result<()
     let characteristics = serde_json::to_value(&cfs.characteristics).map_err(|e| Error::Internal(e.to_string()))?;
     let statement = sql!(
         "update service_inventory.service
-         set network_wanted = $1, network_confirmed = $2, line_event_seq = $3, characteristics = $4, version = version + 1,
-             updated_at = clock_timestamp()
+         set network_wanted = $1, network_confirmed = $2, line_event_seq = $3, characteristics = $4, policy_wanted = $7,
+             policy_confirmed = $8, version = version + 1, updated_at = clock_timestamp()
          where id = $5 and tenant_id = $6",
         cfs.network.wanted.map(NetworkState::as_str),
         cfs.network.confirmed.map(NetworkState::as_str),
         cfs.network.line_event_seq,
         characteristics,
         &cfs.id,
-        cx.tenant.as_ref()
+        cx.tenant.as_ref(),
+        cfs.network.policy_wanted.as_ref().map(OfferingId::as_str),
+        cfs.network.policy_confirmed.as_ref().map(OfferingId::as_str)
     );
     execute(&**tx, statement).await?;
     Ok(())
@@ -510,22 +551,25 @@ pub(super) async fn numbers_in_network(db: &Db, cx: &Context, numbers: &[Msisdn]
     Ok(rows.into_iter().map(|row| row.msisdn.into()).collect())
 }
 
-/// How many services wait for the network, by what is wanted of it.
-pub(super) async fn unconfirmed_counts(db: &Db) -> Result<Vec<(NetworkState, i64)>> {
+/// A service in the network whose policy is not confirmed to be its plan's. One that is to be removed needs none.
+pub(super) const POLICY_UNCONFIRMED: &str = "(s.policy_wanted is distinct from s.policy_confirmed and s.state = 'activated'
+    and s.network_wanted is distinct from 'removed')";
+
+/// How many services wait for the network, by what is wanted of it: a state, or a `policy`.
+pub(super) async fn unconfirmed_counts(db: &Db) -> Result<Vec<(String, i64)>> {
     #[derive(FromQueryResult)]
     struct Count {
         wanted: String,
         waiting: i64,
     }
-    let statement = sql!(
+    let statement = sql!(format!(
         "select network_wanted as wanted, count(*) as waiting from service_inventory.service
-         where network_wanted is distinct from network_confirmed and network_wanted is not null group by network_wanted"
-    );
+         where network_wanted is distinct from network_confirmed and network_wanted is not null group by network_wanted
+         union all
+         select 'policy', count(*) from service_inventory.service s where {POLICY_UNCONFIRMED}"
+    ));
     let rows = Count::find_by_statement(statement).all(db.connection()).await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| NetworkState::parse(&row.wanted).map(|wanted| (wanted, row.waiting)))
-        .collect())
+    Ok(rows.into_iter().map(|row| (row.wanted, row.waiting)).collect())
 }
 
 async fn insert_history(tx: &Tx, cx: &Context, graph: &Graph) -> Result<()> {

@@ -25,11 +25,11 @@ impl Service {
     async fn watch_network(&self) -> Result<Value> {
         let counts = store::unconfirmed_counts(&self.platform.db).await?;
         let mut report = json!({});
-        for wanted in NetworkState::ALL {
-            let waiting = counts.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, waiting)| *waiting);
+        for wanted in NetworkState::ALL.map(NetworkState::as_str).into_iter().chain(["policy"]) {
+            let waiting = counts.iter().find(|(what, _)| what == wanted).map_or(0, |(_, waiting)| *waiting);
             #[expect(clippy::cast_precision_loss, reason = "a gauge of counts")]
-            metrics::gauge!("bss_network_unconfirmed", "wanted" => wanted.as_str()).set(waiting as f64);
-            report[wanted.as_str()] = json!(waiting);
+            metrics::gauge!("bss_network_unconfirmed", "wanted" => wanted).set(waiting as f64);
+            report[wanted] = json!(waiting);
         }
         Ok(report)
     }

@@ -308,6 +308,47 @@ async fn a_new_plan_is_told_as_policy() {
     app.finish().await;
 }
 
+/// The plans whose policy the network is to apply to the line's service, and has confirmed.
+async fn policy(app: &TestApp, line: &Value) -> (Value, Value) {
+    let service = app.op("service.get", json!({"serviceId": line["cfsServiceId"]})).await.ok();
+    (service["policyWanted"].clone(), service["policyConfirmed"].clone())
+}
+
+#[tokio::test]
+async fn a_policy_that_was_given_up_is_seen_until_it_is_pushed_again() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    app.settle().await;
+    assert_eq!(policy(&app, &line).await, (json!("PLAN_S"), json!("PLAN_S")));
+    fault(&app, "PCRF_POLICY_PUSH", "fail_always", true).await;
+    let change = json!({"subscriptionId": line["id"], "newOfferingId": "PLAN_L"});
+    app.op("subscription.schedule_plan_change", change).await.ok();
+    app.op("clock.advance", json!({"duration": "30d"})).await.ok();
+    app.op("subscription.tick_renewals_now", json!({})).await.ok();
+    let failed = task_in(&app, "PCRF_POLICY_PUSH", "failed").await;
+    app.settle().await;
+    let unconfirmed = async |of: Value| app.op("service.list_unconfirmed", of).await.ok();
+    assert_eq!(unconfirmed(json!({})).await[0]["id"], line["cfsServiceId"]);
+    app.assert_books().await;
+    app.op("provisioning.abandon", json!({"taskId": failed["id"], "note": "the PCRF is replaced"})).await.ok();
+    app.settle().await;
+    assert_eq!(policy(&app, &line).await, (json!("PLAN_L"), json!("PLAN_S")));
+    assert_eq!(unconfirmed(json!({})).await[0]["id"], line["cfsServiceId"]);
+    assert_eq!(unconfirmed(json!({"wanted": "suspended"})).await, json!([]));
+    app.op("worker.tick", json!({"name": "network_watch"})).await.ok();
+    let metrics = app.get("/metrics").await.body;
+    assert!(metrics.as_str().unwrap().contains("bss_network_unconfirmed{wanted=\"policy\"}"), "{metrics}");
+    app.assert_books().await;
+
+    fault(&app, "PCRF_POLICY_PUSH", "fail_always", false).await;
+    let again = json!({"serviceOrderItem": [{"id": "1", "action": "noChange", "service": {"id": line["cfsServiceId"]}}]});
+    app.send(reqwest::Method::POST, "/tmf-api/serviceOrdering/v4/serviceOrder", &again).await.ok();
+    app.settle().await;
+    assert_eq!(policy(&app, &line).await, (json!("PLAN_L"), json!("PLAN_L")));
+    assert_eq!(unconfirmed(json!({})).await, json!([]));
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn the_last_card_is_not_taken_away_while_a_line_is_booked() {
     // An order leaves more events than that.

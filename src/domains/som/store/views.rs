@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde_json::Value;
 
+use crate::domains::catalog::port::OfferingId;
 use crate::domains::com::port::OrderId;
 use crate::domains::som::http::{SERVICE_ORDER_STATES, SERVICE_STATES};
 use crate::domains::som::model::{Characteristics, ServiceOrder};
@@ -11,7 +12,7 @@ use crate::domains::som::port::{
     ListUnconfirmed, NetworkState, ServiceHistoryView, ServiceId, ServiceOrderId, ServiceOrderItemView,
     ServiceOrderTaskView, ServiceOrderView, ServiceState, ServiceView,
 };
-use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow, network_state};
+use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow, POLICY_UNCONFIRMED, network_state};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, sql};
@@ -188,6 +189,8 @@ struct ServiceRow {
     characteristics: Value,
     network_wanted: Option<String>,
     network_confirmed: Option<String>,
+    policy_wanted: Option<String>,
+    policy_confirmed: Option<String>,
     created_at: DateTime<Utc>,
     activated_at: Option<DateTime<Utc>>,
     terminated_at: Option<DateTime<Utc>>,
@@ -197,7 +200,7 @@ struct ServiceRow {
 const SERVICE_SELECT: &str =
     "s.id, s.subscription_id, s.customer_id, s.service_order_id, i.id as service_order_item_id,
         s.spec_id, s.name, s.type as kind, s.parent_service_id, s.state, s.characteristics, s.network_wanted,
-        s.network_confirmed, s.created_at, s.activated_at, s.terminated_at, s.version";
+        s.network_confirmed, s.policy_wanted, s.policy_confirmed, s.created_at, s.activated_at, s.terminated_at, s.version";
 const SERVICE_FROM: &str = "service_inventory.service s
  left join service_inventory.service_order_item i on i.service_order_id = s.service_order_id and i.target_service_id = s.id
  where s.tenant_id = $1";
@@ -266,7 +269,8 @@ pub(in crate::domains::som) async fn unconfirmed(
 ) -> Result<Vec<ServiceView>> {
     let statement = sql!(
         format!(
-            "select {SERVICE_SELECT} from {SERVICE_FROM} and s.network_wanted is distinct from s.network_confirmed
+            "select {SERVICE_SELECT} from {SERVICE_FROM}
+               and (s.network_wanted is distinct from s.network_confirmed or {POLICY_UNCONFIRMED})
                and ($2::text is null or s.network_wanted = $2)
              order by s.updated_at, s.id limit $3"
         ),
@@ -335,6 +339,8 @@ fn service_view(row: &ServiceRow, children: Vec<ServiceView>, history: &[History
         iccid_last4: known.iccid_last4,
         network_wanted: network_state(row.network_wanted.as_deref())?,
         network_confirmed: network_state(row.network_confirmed.as_deref())?,
+        policy_wanted: row.policy_wanted.clone().map(OfferingId::from),
+        policy_confirmed: row.policy_confirmed.clone().map(OfferingId::from),
         created_at: row.created_at,
         activated_at: row.activated_at,
         terminated_at: row.terminated_at,
