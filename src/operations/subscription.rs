@@ -187,7 +187,7 @@ impl Operation<Services> for PurchaseVas {
 ///
 /// An overdue line pays what it owed at the boundary: the discount, plan change and price migration that were due then count.
 /// Before the end of the current period it starts the next one at once: what is left of the allowances is lost, no paid day
-/// is. A declined card is no error: the answer shows the line, blocked for payment. When the payment is not settled in time
+/// is. A declined card is no error: the answer shows the line, blocked for payment when its period is over. When the payment is not settled in time
 /// the answer is 503 "payment pending"; asking again joins the same payment while it lasts, and begins one period more when it
 /// is over, unless it comes with the same Idempotency-Key.
 #[derive(Debug, Deserialize, JsonSchema)]

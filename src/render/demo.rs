@@ -27,7 +27,7 @@ pub(crate) fn next(answer: &Value) -> String {
     let field = |person: Option<&Value>, name: &str| person.map(|person| text::field(person, name)).unwrap_or_default();
     let first = who(&|person| person["lineState"] == "active");
     let used_up = who(&|person| is_blocked_for(person, "exhausted"));
-    let unpaid = who(&|person| is_blocked_for(person, "payment"));
+    let stopped = who(&|person| is_blocked_for(person, "fraud"));
     let failed = who(&|person| person["orderState"] == "failed");
     let waiting = who(&|person| person["orderState"] == "in_progress");
     let tries = [
@@ -39,7 +39,7 @@ pub(crate) fn next(answer: &Value) -> String {
             with(&field(used_up, "subscriptionId"), " VAS_DATA_1GB"),
             "bring a line back that has no data left",
         ),
-        ("bss subscription timeline", field(unpaid, "subscriptionId"), "why a line is blocked"),
+        ("bss subscription timeline", field(stopped, "subscriptionId"), "why a line is blocked"),
         ("bss order show", field(failed, "orderId"), "an order that failed"),
         ("bss order triage", field(waiting, "orderId"), "an order that waits for an operator"),
         ("bss audit verify", " ".to_owned(), "prove the books"),

@@ -118,6 +118,7 @@ async fn the_life_of_a_line_is_told_step_by_step() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_renewal_says_how_to_pay_and_nothing_else() {
     let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-05-06T09:00:00Z"})).await.ok();
     let line = app.line("PLAN_M").await;
     let customer = line["customerId"].as_str().unwrap().to_owned();
     let declined = app.op("payment.add_card", json!({"customerId": customer, "cardNumber": "4000000000000341"})).await;
@@ -125,8 +126,17 @@ async fn a_failed_renewal_says_how_to_pay_and_nothing_else() {
     app.op("payment.set_default_method", json!({"paymentMethodId": method["id"]})).await.ok();
     app.op("subscription.renew_now", json!({"subscriptionId": id(&line)})).await.ok();
     let told = messages(&app, &customer).await;
-    assert_eq!(kinds(&told), ["activation", "renewal_failed", "welcome"], "no second message for the block");
-    let words = text(&app, of(&told, "renewal_failed")).await;
+    let early = of(&told, "renewal_failed");
+    let words = text(&app, early).await;
+    assert!(words.contains("5 Jun 2026") && !words.contains("Pay now"), "it is paid for until then: {words}");
+
+    app.op("clock.advance", json!({"duration": "30d"})).await.ok();
+    app.op("subscription.tick_renewals_now", json!({})).await.ok();
+    let told = messages(&app, &customer).await;
+    let expected = ["activation", "renewal_failed", "renewal_failed", "welcome"];
+    assert_eq!(kinds(&told), expected, "no second message for the block");
+    let due = told.iter().find(|message| message["template"] == "renewal_failed" && message["id"] != early["id"]);
+    let words = text(&app, due.unwrap()).await;
     assert!(words.contains("Pay now: http://localhost:9001") && words.contains("SGD 25.00"), "{words}");
     app.finish().await;
 }

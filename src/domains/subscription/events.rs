@@ -148,7 +148,7 @@ line_event!(
 );
 
 line_event!(
-    /// The next period could not be charged; the line is blocked for payment.
+    /// The next period could not be charged; the line is blocked for payment, unless that was asked for before it was due.
     RenewFailed,
     "subscription.renew_failed",
     {
@@ -157,6 +157,8 @@ line_event!(
         payment_attempt_id: Option<AttemptId>,
         decline_code: Option<String>,
         owed: Owed,
+        /// The end of the running period, which is paid; None: the line is blocked.
+        paid_until: Option<DateTime<Utc>>,
     }
 );
 

@@ -97,6 +97,12 @@ impl Line {
         }
     }
 
+    /// Whether the charge for the next period that is under way was asked for before it was due: what is paid for goes on
+    /// whatever becomes of it.
+    pub(super) fn renews_early(&self) -> bool {
+        self.renewal_attempted_for != self.next_renewal_at()
+    }
+
     /// Unique among the live charges of all lines: the next period is charged once.
     pub(super) fn renewal_key(&self) -> String {
         format!("renewal:{}:{}", self.id, self.period_index + 1)

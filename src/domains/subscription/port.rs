@@ -61,7 +61,7 @@ impl LineStatus {
 pub enum BlockReason {
     /// Home data is used up: a data top-up or a renewal lifts it.
     Exhausted,
-    /// A renewal was declined: only a paid renewal lifts it.
+    /// A renewal that was due was declined: only a paid renewal lifts it.
     Payment,
     /// The customer asked for it (lost, stolen).
     Requested,
@@ -228,7 +228,8 @@ pub trait Subscriptions: Send + Sync {
     /// None when nothing was booked for the order.
     async fn top_up_of_order(&self, cx: &Context, order_id: &OrderId) -> Result<Option<OrderedTopUp>>;
 
-    /// Charges the next period and waits for the outcome. A decline is an outcome: the line is then blocked.
+    /// Charges the next period and waits for the outcome. A decline is an outcome: the line is then blocked, unless its period
+    /// is not over.
     async fn renew_now(&self, cx: &Context, id: &SubscriptionId) -> Result<SubscriptionView>;
 
     /// The same for a line that is blocked for payment, and for no other: asked again after it was paid it charges nothing.

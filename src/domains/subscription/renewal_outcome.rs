@@ -1,9 +1,10 @@
-//! A renewal charge that was declined, or came too late: the line is blocked for payment, or the money goes back.
+//! A renewal charge that was declined, or came too late: the line is blocked for payment, or the money goes back. One that was
+//! asked for before it was due blocks nothing when it is declined: the running period is paid.
 
 use super::Service;
 use super::events::{Owed, PlanChangePaymentFailed, RenewFailed};
 use super::model::Line;
-use super::port::SubscriptionId;
+use super::port::{BlockReason, SubscriptionId};
 use super::state::{State, Trigger};
 use super::store;
 use super::store::change::Declined;
@@ -32,6 +33,7 @@ impl Service {
         if line.renewal_attempt_id.as_ref() != Some(&declined.attempt_id) {
             return Ok(());
         }
+        let still_paid = line.renews_early() && !line.state.is_blocked_for(BlockReason::Payment);
         line.renewal_attempt_id = None;
         if line.state == State::Terminated {
             return store::save(tx, cx, &mut line, None).await;
@@ -44,7 +46,19 @@ impl Service {
             attempt_id: Some(declined.attempt_id),
             decline_code: Some(declined.decline_code),
         };
-        self.block_for_payment(tx, cx, line, not_paid).await
+        if still_paid {
+            self.go_on_as_paid(tx, cx, line, not_paid).await
+        } else {
+            self.block_for_payment(tx, cx, line, not_paid).await
+        }
+    }
+
+    /// The running period is paid and goes on; its end is charged for as if nobody had asked before.
+    async fn go_on_as_paid(&self, tx: &Tx, cx: &Context, mut line: Line, not_paid: NotPaid) -> Result<()> {
+        store::save(tx, cx, &mut line, None).await?;
+        let summary = format!("The card was declined for an early renewal of line {}; its period goes on", line.id);
+        self.note(tx, cx, &line.customer_id, &summary).await?;
+        self.tell_not_paid(tx, cx, &line, not_paid, true).await
     }
 
     /// The line is blocked until its next period is paid.
@@ -57,9 +71,25 @@ impl Service {
     ) -> Result<()> {
         let step = line.apply(Trigger::RenewFail, &format!("renewal_{}", not_paid.reason))?;
         store::save(tx, cx, &mut line, Some(step)).await?;
+        self.tell_not_paid(tx, cx, &line, not_paid, false).await?;
+        if step.blocked_for().is_some() {
+            let summary = format!("Line {} is blocked: its renewal could not be paid", line.id);
+            self.note(tx, cx, &line.customer_id, &summary).await?;
+        }
+        self.tell_blocked(tx, cx, &line, step).await
+    }
+
+    async fn tell_not_paid(
+        &self,
+        tx: &Tx,
+        cx: &Context,
+        line: &Line,
+        not_paid: NotPaid,
+        still_paid: bool,
+    ) -> Result<()> {
         let attempt = not_paid.attempt_id.as_ref().map(AttemptId::as_str);
         let declined = Declined { amount: not_paid.terms.amount(), reason: not_paid.reason, attempt_id: attempt };
-        store::change::declined(tx, cx, &line, &declined).await?;
+        store::change::declined(tx, cx, line, &declined).await?;
         let changes_plan = not_paid.terms.pivot == Some(Pivot::PlanChange);
         if changes_plan {
             let failed = PlanChangePaymentFailed {
@@ -85,14 +115,10 @@ impl Service {
                 changes_plan,
                 offering_id: not_paid.terms.offering_id,
             },
+            paid_until: line.next_renewal_at().filter(|_| still_paid),
             version: line.version,
         };
-        outbox::stage(tx, cx, &failed).await?;
-        if step.blocked_for().is_some() {
-            let summary = format!("Line {} is blocked: its renewal could not be paid", line.id);
-            self.note(tx, cx, &line.customer_id, &summary).await?;
-        }
-        self.tell_blocked(tx, cx, &line, step).await
+        outbox::stage(tx, cx, &failed).await.map(drop)
     }
 
     /// The line ended while the charge was under way: the money goes back.

@@ -110,7 +110,10 @@ impl Line {
         let amount = if pivot.is_some() { price.amount } else { self.reduced(price.amount) };
         let charge = charge(today, "renewal", amount, card);
         if charge.status == DECLINED {
-            self.reasons.insert(Reason::Payment);
+            // What is paid for goes on.
+            if !early {
+                self.reasons.insert(Reason::Payment);
+            }
             return charge;
         }
         let plan = pivot.as_ref().map_or(&self.plan, |pivot| &pivot.plan);

@@ -174,6 +174,16 @@ fn a_decline_blocks_until_it_is_paid_and_the_period_begins_then() {
 }
 
 #[test]
+fn an_early_renewal_that_is_declined_blocks_nothing_before_the_boundary() {
+    let mut someone = Life::on("S");
+    someone.until(10).act(&Step::ReplaceCard { card: Card::Declines });
+    someone.act(&Step::Renew);
+    assert_eq!((someone.line().state.as_str(), someone.charges().len()), ("active", 2));
+    assert_eq!(someone.until(29).line().state, "active");
+    assert_eq!(someone.until(30).reasons(), ["payment"]);
+}
+
+#[test]
 fn a_lost_phone_is_not_renewed_and_missed_periods_are_not_charged() {
     let mut someone = Life::on("S");
     someone.act(&Step::Block { hold: Hold::Requested });

@@ -138,6 +138,39 @@ async fn an_early_renewal_starts_at_once_and_loses_no_day() {
 }
 
 #[tokio::test]
+async fn an_early_renewal_that_is_declined_leaves_the_paid_period_alone() {
+    let app = frozen().await;
+    let first = app.line("PLAN_S").await;
+    let id = &first["id"];
+    charge_to(&app, &first, DECLINES).await;
+    advance(&app, "10d").await;
+    let still = renew(&app, id).await;
+    assert_eq!((&still["state"], &still["currentPeriodEnd"]), (&json!("active"), &first["currentPeriodEnd"]));
+    use_data(&app, &first, 10).await;
+    let failed = events(&app, &first, "subscription.renew_failed").await;
+    let said = &failed[0]["payload"];
+    assert_eq!((failed.len(), &said["paidUntil"], &said["reason"]), (1, &first["currentPeriodEnd"], &json!("payment_declined")));
+    assert!(events(&app, &first, "subscription.blocked").await.is_empty());
+    let timeline = app.op("subscription.timeline", json!({"subscriptionId": id})).await.ok();
+    assert!(timeline.as_array().unwrap().iter().any(|entry| entry["kind"] == "decline"), "{timeline:#}");
+
+    // Used up, it stays a matter of data: a top-up brings it back before its end.
+    use_data(&app, &first, 5_110).await;
+    assert_eq!(renew(&app, id).await["blockReasons"], json!(["exhausted"]));
+    charge_to(&app, &first, GOOD).await;
+    let topped = json!({"subscriptionId": id, "vasOfferingId": "VAS_DATA_1GB"});
+    assert_eq!(app.op("subscription.purchase_vas", topped).await.ok()["state"], "active");
+
+    charge_to(&app, &first, DECLINES).await;
+    advance(&app, "20d").await;
+    assert_eq!(tick(&app).await["declined"], 1);
+    assert_eq!(line(&app, id).await["blockReasons"], json!(["payment"]), "now it is due");
+    let due = &events(&app, &first, "subscription.renew_failed").await[2]["payload"];
+    assert_eq!(due["paidUntil"], Value::Null);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn renewals_at_once_are_one_charge() {
     let app = frozen().await;
     let first = app.line("PLAN_S").await;

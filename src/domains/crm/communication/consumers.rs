@@ -242,7 +242,11 @@ impl Telling for RenewFailed {
             business_key: format!("{}:{}", self.subscription_id, self.version),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
-            notice: Notice::RenewalFailed(RenewalFailed { reason: self.reason, owed: self.owed.map(Into::into) }),
+            notice: Notice::RenewalFailed(RenewalFailed {
+                reason: self.reason,
+                owed: self.owed.map(Into::into),
+                paid_until: self.paid_until,
+            }),
         })
     }
 }

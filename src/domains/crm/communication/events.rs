@@ -168,6 +168,8 @@ line_fact!(
         reason: String,
         /// None in events from before it was told.
         owed: Option<Owed>,
+        /// Until when the line is paid for all the same; None: it is blocked.
+        paid_until: Option<DateTime<Utc>>,
         version: i64,
     }
 );

@@ -101,6 +101,9 @@ pub(super) struct RenewalFailed {
     /// None in messages from before it was kept.
     #[serde(default)]
     pub(super) owed: Option<Charge>,
+    /// The renewal was asked for early: until then the line is paid for. None: it is blocked.
+    #[serde(default)]
+    pub(super) paid_until: Option<DateTime<Utc>>,
 }
 
 /// When the next period will be charged.

@@ -202,7 +202,11 @@ mod tests {
                 currency: "SGD".into(),
             }),
             Notice::RenewalReceipt(paid()),
-            Notice::RenewalFailed(RenewalFailed { reason: "payment_declined".into(), owed: Some(charge(None)) }),
+            Notice::RenewalFailed(RenewalFailed {
+                reason: "payment_declined".into(),
+                owed: Some(charge(None)),
+                paid_until: None,
+            }),
             Notice::RenewalReminder(Reminder {
                 renews_at: at("2026-06-04T17:00:00Z"),
                 coming: Some(charge(Some("22.50"))),
@@ -308,10 +312,26 @@ mod tests {
             bought.added = UNLIMITED;
         }
         assert!(templates.render(&day_pass).unwrap().text.contains("unlimited"));
-        let failed = RenewalFailed { reason: "no_payment_method".into(), owed: None };
+        let failed = RenewalFailed { reason: "no_payment_method".into(), owed: None, paid_until: None };
         let mut no_card = letter(Notice::RenewalFailed(failed));
         no_card.line.as_mut().unwrap().renews_at = None;
         assert!(templates.render(&no_card).unwrap().text.contains("no card"));
+    }
+
+    #[test]
+    fn an_early_renewal_that_is_declined_asks_for_nothing() {
+        let templates = Templates::new(ZONE);
+        let failed = RenewalFailed {
+            reason: "payment_declined".into(),
+            owed: Some(charge(None)),
+            paid_until: Some(at("2026-06-04T17:00:00Z")),
+        };
+        let mail = templates.render(&letter(Notice::RenewalFailed(failed))).unwrap();
+        assert_snapshot!(mail.subject, @"Your card was declined: line 90000042 goes on");
+        for words in [mail.text, mail.html] {
+            assert!(words.contains("5 Jun 2026") && words.contains("Standard"), "{words}");
+            assert!(!words.contains("paused") && !words.contains("Pay now"), "{words}");
+        }
     }
 
     #[test]
