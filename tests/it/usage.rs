@@ -248,6 +248,15 @@ async fn old_months_go_and_the_books_stay_whole() {
         -6
     );
     assert_eq!(app.number("select count(*) from mediation.usage_event").await, 1, "this month stays");
+    let timeline = app.op("subscription.timeline", json!({"subscriptionId": line["id"]})).await.ok();
+    let told: Vec<(&Value, &Value)> = timeline
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["quantity"] == -6)
+        .map(|entry| (&entry["kind"], &entry["reason"]))
+        .collect();
+    assert_eq!(told, [(&json!("use"), &json!("usage:2020_01"))], "used, not expired: {timeline:#}");
     app.assert_books().await;
     tick().await;
     assert_eq!(app.number("select count(*) from subscription.quota_entry where kind = 'use'").await, 1, "closed once");

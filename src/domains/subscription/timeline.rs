@@ -105,6 +105,7 @@ fn kind(source: Source, row: &Row) -> TimelineKind {
         Source::Decline => TimelineKind::Decline,
         Source::TopUp => TimelineKind::TopUp,
         Source::Quota if row.what == "grant" => TimelineKind::Grant,
+        Source::Quota if row.what == "use" => TimelineKind::Use,
         Source::Quota => TimelineKind::Expiry,
         Source::ChangeBooked | Source::ChangeEnded if row.what == "plan_change" => TimelineKind::PlanChange,
         Source::ChangeBooked | Source::ChangeEnded => TimelineKind::PriceMigration,
@@ -142,6 +143,7 @@ fn summary(
         TimelineKind::TopUp => format!("{offering} asked for, {amount}: {}", row.what),
         TimelineKind::Grant => format!("{} granted", quantity()),
         TimelineKind::Expiry => format!("{} expired", quantity()),
+        TimelineKind::Use => format!("{} used in period {period}; the single records are past their retention", quantity()),
         TimelineKind::PlanChange | TimelineKind::PriceMigration => {
             let what = if kind == TimelineKind::PlanChange {
                 format!("the change to {offering} for {amount}")

@@ -51,6 +51,7 @@ fn kind(entry: &Value) -> Styled {
         "block" => ("■", Look::Bad),
         "grant" => ("▲", Look::Plain),
         "expiry" => ("▼", Look::Plain),
+        "use" => ("▽", Look::Plain),
         "top_up" => ("△", Look::Plain),
         "plan_change" | "price_migration" => ("◇", Look::Waits),
         _ => ("○", Look::Plain),

@@ -72,6 +72,8 @@ pub enum TimelineKind {
     TopUp,
     Grant,
     Expiry,
+    /// What was used, summed up when its single records went.
+    Use,
     PlanChange,
     PriceMigration,
 }

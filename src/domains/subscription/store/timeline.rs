@@ -48,7 +48,7 @@ pub(in crate::domains::subscription) struct Happening {
 pub(in crate::domains::subscription) struct Row {
     source: String,
     pub(in crate::domains::subscription) at: DateTime<Utc>,
-    /// The state entered; the kind of a change; `grant` or `expiry`; the state of a purchase.
+    /// The state entered; the kind of a change; `grant`, `expiry` or `use`; the state of a purchase.
     pub(in crate::domains::subscription) what: String,
     /// The reasons that block the line after a step.
     pub(in crate::domains::subscription) blocks: Option<String>,
