@@ -375,7 +375,13 @@ const DAMAGES: &[Damage] = &[
              (select payment_attempt_id from order_mgmt.order_item where order_id = 'ORD-0001') where id = 'SUB-0001'",
         ADA,
     ),
-    damage("subscription.due_line_is_renewed", "update subscription.subscription set renewal_failures = 5 where id = 'SUB-0001'", ADA),
+    damage(
+        "subscription.due_line_is_renewed",
+        "update subscription.subscription set renewal_failures = 5,
+             next_renewal_at = (select coalesce(frozen_at, now() + offset_ms * interval '1 millisecond') from platform.product_clock)
+         where id = 'SUB-0001'",
+        ADA,
+    ),
     damage(
         "subscription.due_line_is_renewed",
         "delete from platform.product_clock;

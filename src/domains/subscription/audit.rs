@@ -203,7 +203,11 @@ pub const CHECKS: &[Check] = &[
         offenders: "
             select s.id, 'due since ' || s.next_renewal_at || ', its renewal could not be begun ' || s.renewal_failures || ' times'
             from subscription.subscription s
-            where s.state in ('active', 'blocked') and s.renewal_attempt_id is null and s.renewal_failures >= 5
+            where (s.state = 'active' or s.state = 'blocked' and s.block_reasons <@ '{exhausted}')
+              and s.renewal_attempt_id is null and s.renewal_failures >= 5
+              and s.next_renewal_at <= coalesce(
+                  (select coalesce(c.frozen_at, clock_timestamp() + c.offset_ms * interval '1 millisecond') from platform.product_clock c),
+                  clock_timestamp())
             union all
             select s.id, 'due since ' || s.next_renewal_at || ' and nobody renews it'
             from subscription.subscription s

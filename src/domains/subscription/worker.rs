@@ -250,6 +250,7 @@ impl Service {
         batch.without_card = without_card.len() as u64;
         for (mut line, terms) in without_card {
             line.renewal_attempted_for = line.next_renewal_at();
+            store::renewal::forget_failures(tx, cx, &line.id).await?;
             let not_paid = NotPaid { reason: "no_payment_method", terms, attempt_id: None, decline_code: None };
             self.block_for_payment(tx, cx, line, not_paid).await?;
         }

@@ -338,6 +338,29 @@ async fn a_line_that_cannot_be_renewed_is_tried_ever_less_often_and_somebody_is_
 }
 
 #[tokio::test]
+async fn a_line_that_is_not_to_be_renewed_any_more_is_no_finding() {
+    let app = frozen().await;
+    let first = app.line("PLAN_S").await;
+    app.settle().await;
+    app.sql("update subscription.subscription set offering_id = 'PLAN_GONE'").await;
+    advance(&app, "30d").await;
+    for _ in 0..5 {
+        app.sql("update subscription.subscription set renewal_next_attempt_at = null").await;
+        assert_eq!(tick(&app).await["failed"], 1);
+    }
+    app.sql("update subscription.subscription set offering_id = 'PLAN_S'").await;
+    app.op("subscription.block", json!({"subscriptionId": first["id"], "reason": "requested"})).await.ok();
+    app.assert_books().await;
+    app.op("subscription.unblock", json!({"subscriptionId": first["id"]})).await.ok();
+    app.sql("update payment.payment_method set status = 'expired', is_default = false").await;
+    app.sql("update subscription.subscription set renewal_next_attempt_at = null").await;
+    assert_eq!(tick(&app).await["declined"], 1);
+    assert_eq!(app.number("select renewal_failures::bigint from subscription.subscription").await, 0);
+    assert_eq!(line(&app, &first["id"]).await["blockReasons"], json!(["payment"]));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn sweeps_at_once_renew_each_line_once() {
     let app = frozen().await;
     for _ in 0..12 {
