@@ -365,6 +365,22 @@ const DAMAGES: &[Damage] = &[
         "select 'SUB-0001/1'",
     ),
     damage(
+        "subscription.every_period_is_paid",
+        "update payment.payment_attempt set subject_id = 'SUB-0002'
+         where id = (select payment_attempt_id from order_mgmt.order_item where order_id = 'ORD-0001')",
+        "select 'SUB-0001/1'",
+    ),
+    damage(
+        "subscription.state_follows_quota",
+        "update subscription.bundle_balance set remaining = 0 where subscription_id = 'SUB-0001' and allowance_type = 'data'",
+        ADA,
+    ),
+    damage(
+        "subscription.state_follows_quota",
+        "update subscription.subscription set state = 'blocked', block_reasons = '{exhausted}' where id = 'SUB-0001'",
+        ADA,
+    ),
+    damage(
         "subscription.periods_are_contiguous",
         "delete from subscription.period where subscription_id = 'SUB-0001' and period_index = 1",
         ADA,
@@ -427,6 +443,28 @@ const DAMAGES: &[Damage] = &[
         "subscription.discount_counts_down",
         "update subscription.subscription set discount_periods_remaining = 3 where id = 'SUB-0001'",
         ADA,
+    ),
+    // Lowered by more than the discount, after its end, after the plan change that ended it, and without any.
+    damage(
+        "subscription.discount_counts_down",
+        "update subscription.period_contract set amount_minor = amount_minor - 1 where subscription_id = 'SUB-0001' and period_index = 2",
+        "select 'SUB-0001/2'",
+    ),
+    damage(
+        "subscription.discount_counts_down",
+        "update subscription.subscription set discount_last_period = 1, discount_periods_remaining = 0 where id = 'SUB-0001'",
+        "select 'SUB-0001/2'",
+    ),
+    damage(
+        "subscription.discount_counts_down",
+        "update subscription.period_contract set pivot = 'plan_change' where subscription_id = 'SUB-0001' and period_index = 2",
+        "select 'SUB-0001/2'",
+    ),
+    damage(
+        "subscription.discount_counts_down",
+        "update subscription.period_contract set discounted = true, amount_minor = price_amount_minor - 1
+         where subscription_id = 'SUB-0002' and period_index = 1",
+        "select 'SUB-0002/1'",
     ),
     damage(
         "subscription.grants_end",

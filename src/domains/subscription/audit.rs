@@ -28,15 +28,35 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "subscription.every_period_is_paid",
-        description: "Every period of every line was paid by an approved charge of its amount, or cost nothing.",
+        description: "Every period of every line was paid by an approved charge of its amount for that line, or cost nothing.",
         offenders: "
             select p.subscription_id || '/' || p.period_index,
                    p.amount_minor || ' ' || p.currency || ' by ' || coalesce(p.payment_attempt_id, 'nothing') || ': '
-                   || coalesce(a.status || ' ' || a.purpose || ' of ' || a.amount_minor || ' ' || a.currency, 'no such charge')
+                   || coalesce(a.status || ' ' || a.purpose || ' of ' || a.amount_minor || ' ' || a.currency || ' for ' || a.subject_id,
+                               'no such charge')
             from subscription.period p left join payment.payment_attempt a on a.id = p.payment_attempt_id
             where not (p.payment_attempt_id is null and p.amount_minor = 0)
-              and (a.status, a.amount_minor, a.currency, a.purpose) is distinct from
-                  ('approved', p.amount_minor, p.currency, case when p.period_index = 1 then 'activation' else 'renewal' end)",
+              and (a.status, a.amount_minor, a.currency, a.purpose, a.subject_id) is distinct from
+                  ('approved', p.amount_minor, p.currency, case when p.period_index = 1 then 'activation' else 'renewal' end,
+                   p.subscription_id)",
+    },
+    Check {
+        name: "subscription.state_follows_quota",
+        description: "A line whose data is used up is blocked for it unless a pass runs, and one that is blocked for it has none left.",
+        offenders: "
+            select s.id, 'active, and nothing is left of ' || b.total || ' ' || b.unit || ' of data'
+            from subscription.subscription s
+            join subscription.bundle_balance b on b.subscription_id = s.id and b.allowance_type = 'data'
+            -- What ends a pass clears it, and blocks the line with it.
+            where s.state = 'active' and b.total > 0 and b.remaining <= 0 and not b.unlimited and not b.fair_use
+              and b.unlimited_until is null
+            union all
+            select s.id, 'blocked as exhausted, and ' || case when b.remaining > 0 then b.remaining || ' ' || b.unit else 'unlimited data' end
+                   || ' left'
+            from subscription.subscription s
+            join subscription.bundle_balance b on b.subscription_id = s.id and b.allowance_type = 'data'
+            where s.state = 'blocked' and 'exhausted' = any(s.block_reasons)
+              and (b.remaining > 0 or b.unlimited or b.unlimited_until is not null)",
     },
     Check {
         name: "subscription.periods_are_contiguous",
@@ -92,8 +112,8 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         name: "subscription.discount_counts_down",
-        description: "A discount is left for as many charges as its contract has periods to come, and a charge is lowered only while \
-                      it lasts.",
+        description: "A discount is left for as many charges as its contract has periods to come; a charge is lowered only while it \
+                      lasts, and by exactly what it says. A plan change ends it.",
         offenders: "
             select s.id, s.discount_periods_remaining || ' discounted charges left in period ' || s.period_index || ', the last is '
                    || coalesce(s.discount_last_period::text, 'not set')
@@ -105,7 +125,34 @@ pub const CHECKS: &[Check] = &[
             union all
             select c.subscription_id || '/' || c.period_index, 'is charged ' || c.amount_minor || ' of ' || c.price_amount_minor
                    || ' without a discount'
-            from subscription.period_contract c where not c.discounted and c.amount_minor <> c.price_amount_minor",
+            from subscription.period_contract c where not c.discounted and c.amount_minor <> c.price_amount_minor
+            union all
+            select c.subscription_id || '/' || c.period_index, 'is charged ' || c.amount_minor || ' of ' || c.price_amount_minor || ', '
+                   || case when c.kind is null then 'the line has no discount'
+                           when c.is_over then 'the discount was over'
+                           else 'the discount is ' || c.value || ' (' || c.kind || ')' end
+            from (
+                select c.subscription_id, c.period_index, c.amount_minor, c.price_amount_minor,
+                       d.kind, d.value, c.period_index > d.last_period
+                           or exists (select 1 from subscription.period_contract e
+                                      where e.subscription_id = c.subscription_id and e.period_index <= c.period_index
+                                        and e.pivot = 'plan_change') as is_over
+                from subscription.period_contract c
+                join subscription.subscription s on s.id = c.subscription_id
+                left join order_mgmt.order_item i on i.order_id = s.commercial_order_id
+                -- A plan change leaves it with the order alone.
+                cross join lateral (
+                    select coalesce(s.discount_type, i.discount_type) as kind,
+                           case when s.discount_type is null then i.discount_value else s.discount_value end as value,
+                           case when s.discount_type is null then nullif(i.discount_periods_total, -1)
+                                else s.discount_last_period end as last_period) d
+                where c.discounted) c
+            where c.kind is null or c.is_over
+               or case
+                    when c.kind = 'percent' then c.amount_minor <> round(c.price_amount_minor * (100 - c.value) / 100)
+                    -- In the currency's units, which have none, two or three decimals.
+                    when c.amount_minor = 0 then c.price_amount_minor > c.value * 1000
+                    else c.price_amount_minor - c.amount_minor not in (c.value, c.value * 100, c.value * 1000) end",
     },
     Check {
         name: "subscription.pending_change_is_booked",

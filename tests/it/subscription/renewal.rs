@@ -384,15 +384,17 @@ async fn discounts_last_for_their_periods_and_nothing_is_charged_for_nothing() {
         advance(&app, "30d").await;
         tick(&app).await;
     }
-    app.sql("update subscription.subscription set discount_type = 'absolute', discount_value = 99, discount_periods_remaining = -1, discount_last_period = null").await;
-    advance(&app, "30d").await;
-    assert_eq!(tick(&app).await["renewed"], 1);
-    let (paid, free) = (("renewal", "20.00"), ("renewal", "0.00"));
+    let paid = ("renewal", "20.00");
     assert_eq!(
         charges(&app, &first, "approved").await,
-        pairs(&[("activation", "25.00"), paid, paid, ("renewal", "25.00"), free])
+        pairs(&[("activation", "25.00"), paid, paid, ("renewal", "25.00")])
     );
-    assert_eq!(line(&app, &first["id"]).await["discountPeriodsRemaining"], -1);
+    let second = app.line("PLAN_M").await;
+    app.sql("update subscription.subscription set discount_type = 'absolute', discount_value = 99, discount_periods_remaining = -1, discount_last_period = null where id = 'SUB-0002'").await;
+    advance(&app, "30d").await;
+    assert_eq!(tick(&app).await["renewed"], 2);
+    assert_eq!(charges(&app, &second, "approved").await, pairs(&[("activation", "25.00"), ("renewal", "0.00")]));
+    assert_eq!(line(&app, &second["id"]).await["discountPeriodsRemaining"], -1);
     app.finish().await;
 }
 
