@@ -15,6 +15,7 @@ use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::events::{self, EventFilter, EventView, Order};
+use crate::platform::page;
 use crate::platform::trace::read::{self, Origin, SegmentRow};
 use crate::platform::trace::{EDGE, without_number};
 
@@ -208,9 +209,7 @@ impl Operation<Services> for ListTraces {
     const EXAMPLE: &'static str = r#"{"failed": true, "limit": 10}"#;
     type Output = Vec<TraceEntry>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        if !(1..=200).contains(&self.limit) {
-            return Err(Error::invalid("/limit", "must be from 1 to 200"));
-        }
+        page::bounded(self.limit, 200)?;
         let origins = read::origins(&services.platform.db, cx, self.failed, self.before, self.limit).await?;
         Ok(origins.into_iter().map(TraceEntry::from).collect())
     }

@@ -15,6 +15,7 @@ use crate::operations::services::Services;
 use crate::operations::{Effect, Operation, Registry};
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result, Rule};
+use crate::platform::page;
 use crate::platform::tmf::time;
 
 /// Adds the operations of this file.
@@ -320,9 +321,7 @@ impl Operation<Services> for History {
     type Output = Vec<UsageView>;
 
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        if !(1..=1000).contains(&self.limit) {
-            return Err(Error::invalid("/limit", "must be 1 to 1000"));
-        }
+        page::bounded(self.limit, 1000)?;
         let filter = UsageFilter {
             subscription_id: self.subscription_id,
             msisdn: self.msisdn,

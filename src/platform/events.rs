@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, sql};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
+use crate::platform::page;
 
 /// Most events of one answer.
 pub const LIMIT_MAX: u32 = 1_000;
@@ -100,9 +101,7 @@ fn values(cx: &Context, filter: &EventFilter) -> Vec<sea_orm::Value> {
 /// no lower transaction can. Whoever follows the log so passes over nothing. Where following begins, `settled` asks for the same
 /// order.
 pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Result<Vec<EventView>> {
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Error::invalid("/limit", format!("must be from 1 to {LIMIT_MAX}")));
-    }
+    page::bounded(limit, LIMIT_MAX)?;
     let (direction, beyond) = match filter.order {
         Order::Asc => ("asc", ">"),
         Order::Desc => ("desc", "<"),

@@ -53,6 +53,7 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::{Error, Result};
+use crate::platform::page;
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
@@ -104,9 +105,7 @@ impl Service {
     }
 
     async fn list_orders(&self, cx: &Context, query: &ListOrders) -> Result<Vec<OrderView>> {
-        if !(1..=200).contains(&query.limit) {
-            return Err(Error::invalid("/limit", "must be 1 to 200"));
-        }
+        page::bounded(query.limit, 200)?;
         if query.offset > 1_000_000 {
             return Err(Error::invalid("/offset", "must be at most 1000000"));
         }

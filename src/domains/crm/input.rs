@@ -8,9 +8,7 @@ const LINE_CHARS_MAX: usize = 300;
 
 /// A page of a list operation is bounded.
 pub(super) fn page(limit: u32, offset: u32) -> Result<()> {
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Error::invalid("/limit", format!("must be from 1 to {LIMIT_MAX}")));
-    }
+    crate::platform::page::bounded(limit, LIMIT_MAX)?;
     if offset > OFFSET_MAX {
         return Err(Error::invalid("/offset", format!("must be at most {OFFSET_MAX}")));
     }

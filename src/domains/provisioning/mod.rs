@@ -40,6 +40,7 @@ use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::{Error, Result};
 use crate::platform::outbox;
+use crate::platform::page;
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
@@ -109,9 +110,7 @@ impl Provisioning for Service {
     }
 
     async fn tasks(&self, cx: &Context, query: ListTasks) -> Result<Vec<TaskView>> {
-        if !(1..=200).contains(&query.limit) {
-            return Err(Error::invalid("/limit", "must be 1 to 200"));
-        }
+        page::bounded(query.limit, 200)?;
         if query.offset > 1_000_000 {
             return Err(Error::invalid("/offset", "must be at most 1000000"));
         }

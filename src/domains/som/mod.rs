@@ -42,7 +42,8 @@ use crate::domains::som::store::views;
 use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::delivery::{Handlers, Subscribers};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
+use crate::platform::page;
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
@@ -105,9 +106,7 @@ impl ServiceOrders for Service {
     }
 
     async fn unconfirmed(&self, cx: &Context, query: ListUnconfirmed) -> Result<Vec<ServiceView>> {
-        if !(1..=200).contains(&query.limit) {
-            return Err(Error::invalid("/limit", "must be 1 to 200"));
-        }
+        page::bounded(query.limit, 200)?;
         views::unconfirmed(self.platform.db.connection(), cx, &query).await
     }
 

@@ -13,6 +13,7 @@ use crate::id_type;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::outbox::Event;
+use crate::platform::page;
 
 pub use crate::domains::som::policy::rule;
 
@@ -177,13 +178,9 @@ pub struct ListUnconfirmed {
     /// Only those that are to be in this state.
     pub wanted: Option<NetworkState>,
     /// How many at most, 1 to 200.
-    #[serde(default = "page_size")]
+    #[serde(default = "page::default_size")]
     #[schemars(range(min = 1, max = 200))]
     pub limit: u32,
-}
-
-const fn page_size() -> u32 {
-    50
 }
 
 /// A service order as every surface shows it.

@@ -20,6 +20,7 @@ use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::money::{Discount, Money};
 use crate::platform::outbox::Event;
+use crate::platform::page;
 
 pub use events::{
     GrantExpired, OrderedTopUpSettled, PlanChangeScheduled, PlanChanged, PriceMigrated, PriceMigrationScheduled,
@@ -157,17 +158,13 @@ pub struct ListLines {
     /// How the id begins, as far as somebody has typed it.
     pub id_prefix: Option<String>,
     /// How many at most, 1 to 200.
-    #[serde(default = "page_size")]
+    #[serde(default = "page::default_size")]
     #[schemars(range(min = 1, max = 200))]
     pub limit: u32,
     /// How many to leave out, up to 1000000.
     #[serde(default)]
     #[schemars(range(max = 1_000_000))]
     pub offset: u32,
-}
-
-const fn page_size() -> u32 {
-    50
 }
 
 /// What became of a purchase.

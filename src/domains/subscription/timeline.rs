@@ -8,8 +8,9 @@ use super::store::timeline::{Happening, Row, Source};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::payment::port::{MoneyBack, RefundStatus};
 use crate::platform::context::Context;
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::money::Money;
+use crate::platform::page;
 
 /// Most entries of an answer.
 const ENTRIES_MAX: u32 = 1_000;
@@ -25,9 +26,7 @@ impl Service {
         id: &SubscriptionId,
         limit: u32,
     ) -> Result<Vec<TimelineEntry>> {
-        if limit == 0 || limit > ENTRIES_MAX {
-            return Err(Error::invalid("/limit", format!("must be 1 to {ENTRIES_MAX}")));
-        }
+        page::bounded(limit, ENTRIES_MAX)?;
         let happened =
             store::timeline::of_line(&self.platform.db, cx, id, self.platform.config.profile.time_zone, limit).await?;
         if happened.is_empty() {

@@ -14,6 +14,7 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::money::Money;
+use crate::platform::page;
 
 id_type!(pub PromotionId, "promotion, such as PROMO_SUMMER25");
 id_type!(pub EntitlementId, "use of a promotion by an order, ENT-…");
@@ -97,17 +98,13 @@ pub struct ListPromotions {
     /// Only those in this state.
     pub state: Option<PromotionState>,
     /// How many at most, 1 to 200.
-    #[serde(default = "page_size")]
+    #[serde(default = "page::default_size")]
     #[schemars(range(min = 1, max = 200))]
     pub limit: u32,
     /// How many to leave out, up to 1000000.
     #[serde(default)]
     #[schemars(range(max = 1_000_000))]
     pub offset: u32,
-}
-
-const fn page_size() -> u32 {
-    50
 }
 
 /// Show a promotion, with how many may use it and how many have.

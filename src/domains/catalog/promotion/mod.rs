@@ -41,6 +41,7 @@ use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
+use crate::platform::page;
 
 pub use audit::CHECKS;
 pub use http::router;
@@ -77,9 +78,7 @@ impl Promotions for Service {
     }
 
     async fn list(&self, cx: &Context, query: ListPromotions) -> Result<Vec<PromotionView>> {
-        if !(1..=200).contains(&query.limit) {
-            return Err(Error::invalid("/limit", "must be 1 to 200"));
-        }
+        page::bounded(query.limit, 200)?;
         if query.offset > 1_000_000 {
             return Err(Error::invalid("/offset", "must be at most 1000000"));
         }

@@ -36,6 +36,7 @@ use crate::platform::db::{Db, Tx, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::{self, Begins};
 use crate::platform::money::{Discount, Money};
+use crate::platform::page;
 
 pub(super) use saving::{Step, save, save_all, save_noted};
 
@@ -262,9 +263,7 @@ pub(super) async fn show_lines_of(db: &Db, cx: &Context, customer: &CustomerId) 
 
 /// Lines that fit.
 pub(super) async fn show_lines(db: &Db, cx: &Context, query: &ListLines) -> Result<Vec<Shown>> {
-    if !(1..=200).contains(&query.limit) {
-        return Err(Error::invalid("/limit", "must be 1 to 200"));
-    }
+    page::bounded(query.limit, 200)?;
     if query.offset > 1_000_000 {
         return Err(Error::invalid("/offset", "must be at most 1000000"));
     }
