@@ -155,6 +155,16 @@ pub(crate) const TOPICS: &[Topic] = &[
         "paymentMethod",
         METHOD,
     ),
+    at(
+        topic(
+            "payment_method.cutover_invalidated",
+            "TMF670",
+            "PaymentMethodStatusChangeEvent",
+            "paymentMethod",
+            METHOD,
+        ),
+        "expired",
+    ),
     at(topic("payment_method.removed", "TMF670", "PaymentMethodStatusChangeEvent", "paymentMethod", METHOD), "removed"),
     at(topic("payment.requested", "TMF676", "PaymentCreateEvent", "payment", PAYMENT), "pendingAuthorization"),
     at(topic("payment.approved", "TMF676", "PaymentStateChangeEvent", "payment", PAYMENT), "done"),

@@ -114,9 +114,11 @@ operations! {
     ORDER_TRIAGE: Read = "order.triage";
     ORDER_WAIT_UNTIL: Read = "order.wait_until";
     PAYMENT_ADD_CARD: Write = "payment.add_card";
+    PAYMENT_CUTOVER: Destructive = "payment.cutover";
     PAYMENT_GET_ATTEMPT: Read = "payment.get_attempt";
     PAYMENT_LIST_ATTEMPTS: Read = "payment.list_attempts";
     PAYMENT_LIST_METHODS: Read = "payment.list_methods";
+    PAYMENT_PREVIEW_CUTOVER: Read = "payment.preview_cutover";
     PAYMENT_REFUND: Destructive = "payment.refund";
     PAYMENT_REMOVE_METHOD: Destructive = "payment.remove_method";
     PAYMENT_SET_DEFAULT_METHOD: Write = "payment.set_default_method";

@@ -2,12 +2,12 @@
 
 use clap::{Args, Subcommand};
 use futures::future::try_join;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::operations as op;
 use super::session::{Gate, Outcome, Session};
-use crate::render;
+use crate::render::{self, text};
 
 /// The cards that the mock gateway knows, by what they do.
 const TEST_CARDS: &[(&str, &str)] = &[
@@ -20,6 +20,9 @@ const TEST_CARDS: &[(&str, &str)] = &[
     ("timeout", "4000000000000119"),
     ("gateway-error", "4000000000000259"),
 ];
+
+/// Most ids in one answer about a cutover.
+const CUTOVER_IDS_MAX: usize = 1_000;
 
 /// Commands about money.
 #[derive(Debug, Subcommand)]
@@ -70,6 +73,18 @@ Examples:
         /// Card id
         #[arg(value_name = "METHOD")]
         method: String,
+        #[command(flatten)]
+        gate: Gate,
+    },
+    /// Invalidate the cards that only the mock gateway knows, before another gateway takes its place
+    #[command(after_help = "\
+Examples:
+  bss payment cutover --invalidate-mock-tokens --dry-run
+  bss payment cutover --invalidate-mock-tokens --yes")]
+    Cutover {
+        /// Without this, nothing is done
+        #[arg(long)]
+        invalidate_mock_tokens: bool,
         #[command(flatten)]
         gate: Gate,
     },
@@ -174,6 +189,11 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             let removed = session.call(op::PAYMENT_REMOVE_METHOD, json!({"paymentMethodId": method})).await?;
             session.show(&removed, render::payment::method).await
         }
+        PaymentCommand::Cutover { invalidate_mock_tokens: true, gate } => cutover(gate, session).await,
+        PaymentCommand::Cutover { .. } => {
+            session.note("nothing to do: --invalidate-mock-tokens says what a cutover is to do");
+            session.show(&nothing_invalidated(), render::payment::invalidated).await
+        }
         PaymentCommand::History { customer, limit } => {
             let (methods, attempts) = try_join(
                 session.call(op::PAYMENT_LIST_METHODS, json!({"customerId": customer})),
@@ -200,6 +220,69 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             session.show(&attempt, render::payment::attempt).await
         }
     }
+}
+
+/// Ends the cards of the mock gateway, in as many requests as it takes.
+async fn cutover(gate: Gate, session: &mut Session<'_>) -> Outcome {
+    let mut preview = session.call(op::PAYMENT_PREVIEW_CUTOVER, json!({})).await?;
+    let count = preview["candidateCount"].as_u64().unwrap_or_default();
+    if session.dry_run {
+        name_all(&mut preview, session).await?;
+        preview["dryRun"] = true.into();
+        preview["operation"] = op::PAYMENT_CUTOVER.name().into();
+        return session.show(&preview, render::payment::candidates).await;
+    }
+    if count == 0 {
+        session.note("no active card is one of the mock gateway");
+        return session.show(&nothing_invalidated(), render::payment::invalidated).await;
+    }
+    let cards = if count == 1 { "1 card".to_owned() } else { format!("{count} cards") };
+    let consequence =
+        format!("{cards} of the mock gateway will not be charged again: each customer must add another one.");
+    session.confirm(gate, &consequence).map_err(|error| match error {
+        CliError::Declined => CliError::Usage("stopped, no card was invalidated".into()),
+        other => other,
+    })?;
+    let mut done = session.call(op::PAYMENT_CUTOVER, json!({})).await?;
+    while let Some(left) = done["left"].as_u64().filter(|left| *left > 0) {
+        session.note(&format!("{left} cards are left"));
+        let more = session.call(op::PAYMENT_CUTOVER, json!({})).await?;
+        if more["invalidatedCount"] == 0 {
+            return Err(CliError::Failed(format!(
+                "{left} cards are left that cannot be invalidated now; try again later"
+            )));
+        }
+        add(&mut done, more);
+    }
+    session.show(&done, render::payment::invalidated).await
+}
+
+fn nothing_invalidated() -> Value {
+    json!({"invalidatedCount": 0, "invalidatedIds": [], "left": 0})
+}
+
+/// What two requests of one cutover did.
+fn add(done: &mut Value, more: Value) {
+    let count = |view: &Value| view["invalidatedCount"].as_u64().unwrap_or_default();
+    done["invalidatedCount"] = (count(done) + count(&more)).into();
+    done["left"] = more["left"].clone();
+    let room = CUTOVER_IDS_MAX.saturating_sub(text::rows(&done["invalidatedIds"]).len());
+    if let Some(ids) = done["invalidatedIds"].as_array_mut() {
+        ids.extend(text::rows(&more["invalidatedIds"]).iter().take(room).cloned());
+    }
+}
+
+/// Adds the pages of candidates after the first.
+async fn name_all(preview: &mut Value, session: &Session<'_>) -> Result<(), CliError> {
+    let Some(ids) = preview["candidateIds"].as_array_mut() else { return Ok(()) };
+    let mut page = ids.len();
+    while page == CUTOVER_IDS_MAX {
+        let next = session.call(op::PAYMENT_PREVIEW_CUTOVER, json!({"offset": ids.len()})).await?;
+        let next = text::rows(&next["candidateIds"]);
+        page = next.len();
+        ids.extend(next.iter().cloned());
+    }
+    Ok(())
 }
 
 /// The number that was given, by name, on standard input, or to a prompt that does not show it.

@@ -1,11 +1,11 @@
 //! Operations of payment. Commands and views are in the port of the domain.
 
 use crate::domains::payment::port::{
-    AddCard, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt, RemoveMethod,
-    SetDefaultMethod, rule,
+    AddCard, AttemptView, Cutover, CutoverPreview, CutoverView, GetAttempt, ListAttempts, ListMethods, MethodView,
+    PreviewCutover, RefundAttempt, RemoveMethod, SetDefaultMethod, rule,
 };
 use crate::operations::services::Services;
-use crate::operations::{Effect, Operation, Registry};
+use crate::operations::{Audience, Effect, Operation, Registry};
 use crate::platform::context::Context;
 use crate::platform::error::{Result, Rule};
 
@@ -16,6 +16,8 @@ pub fn register(registry: Registry<Services>) -> Registry<Services> {
         .with::<ListMethods>()
         .with::<SetDefaultMethod>()
         .with::<RemoveMethod>()
+        .with::<PreviewCutover>()
+        .with::<Cutover>()
         .with::<ListAttempts>()
         .with::<GetAttempt>()
         .with::<RefundAttempt>()
@@ -68,6 +70,26 @@ impl Operation<Services> for RemoveMethod {
     type Output = MethodView;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         services.payments.remove_method(cx, &self.payment_method_id).await
+    }
+}
+
+impl Operation<Services> for PreviewCutover {
+    const NAME: &'static str = "payment.preview_cutover";
+    const EFFECT: Effect = Effect::Read;
+    const AUDIENCE: Audience = Audience::Admin;
+    type Output = CutoverPreview;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.payments.preview_cutover(cx, self).await
+    }
+}
+
+impl Operation<Services> for Cutover {
+    const NAME: &'static str = "payment.cutover";
+    const EFFECT: Effect = Effect::Destructive;
+    const AUDIENCE: Audience = Audience::Admin;
+    type Output = CutoverView;
+    async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
+        services.payments.cutover(cx).await
     }
 }
 

@@ -70,6 +70,27 @@ pub(super) fn method_rows(methods: &[Value]) -> Grid {
     rows
 }
 
+/// What a cutover would invalidate.
+pub(crate) fn candidates(preview: &Value, style: Style) -> String {
+    cards("Would invalidate", preview, "candidateCount", "candidateIds", style)
+}
+
+/// What a cutover invalidated.
+pub(crate) fn invalidated(view: &Value, style: Style) -> String {
+    cards("Invalidated", view, "invalidatedCount", "invalidatedIds", style)
+}
+
+fn cards(done: &str, view: &Value, count: &str, ids: &str, style: Style) -> String {
+    let count = view[count].as_u64().unwrap_or_default();
+    let ids: Vec<String> = text::rows(&view[ids]).iter().map(text::scalar).collect();
+    let mut lines = vec![format!("{} {count} {}", style.strong(done), if count == 1 { "card" } else { "cards" })];
+    if !ids.is_empty() {
+        let columns = style.width.map_or(80, usize::from).saturating_sub(2);
+        lines.extend(text::wrapped(&ids.join(" "), columns).iter().map(|line| format!("  {line}")));
+    }
+    lines.join("\n") + "\n"
+}
+
 /// Attempts as a table.
 pub(crate) fn attempts(answer: &Value, style: Style) -> String {
     table(style, ATTEMPTS, text::rows(answer))

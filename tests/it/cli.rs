@@ -33,6 +33,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("bss usage import", "needs files; has tests of its own"),
     ("bss admin reset", "deletes what the others need; runs last, by itself"),
     ("bss clock", "moves the clock of the others; runs last, by itself"),
+    ("bss payment cutover", "ends the cards of the others; has a test of its own"),
     ("bss man", "writes to where manual pages are; has a test of its own"),
 ];
 
@@ -484,6 +485,40 @@ async fn the_script_for_bash_completes() {
     };
     assert!(complete(&["bss", "ord"]).contains("order"), "{}", complete(&["bss", "ord"]));
     assert!(complete(&["bss", "order", "show", ""]).contains(&ids["ORD-0042"]));
+}
+
+#[tokio::test]
+async fn a_cutover_asks_every_customer_for_a_new_card() {
+    let stage = Stage::new().await;
+    let client = stage.server.client();
+    let ids = sign_up(&client, "ada@example.test").await;
+    sign_up(&client, "grace@example.test").await;
+    let line = "bss payment cutover --invalidate-mock-tokens";
+    let looked = stage.json("bss payment cutover");
+    assert_eq!(looked["invalidatedCount"], 0, "it is said what is to be done, or nothing is");
+    let tried = stage.json(&format!("{line} --dry-run"));
+    assert_eq!((&tried["candidateCount"], tried["candidateIds"].as_array().map(Vec::len)), (&json!(4), Some(4)));
+    assert_eq!(stage.line(line).status.code(), Some(2), "without a person or --yes nothing happens");
+    assert_eq!(client.op("payment.preview_cutover", json!({})).await.ok()["candidateCount"], 4);
+
+    let done = stage.json(&format!("{line} --yes"));
+    assert_eq!((&done["invalidatedCount"], &done["left"]), (&json!(4), &json!(0)));
+    assert_eq!(stage.json(&format!("{line} --yes"))["invalidatedCount"], 0, "there is nothing left");
+    assert_eq!(client.op("payment.cutover", json!({})).await.ok()["invalidatedIds"], json!([]));
+    let collection = format!("{}/tmf-api/paymentMethod/v4/paymentMethod?fields=status,isPreferred", stage.server.url());
+    let request = Client::plain().get(collection).header("x-bss-api-token", "a1".repeat(32));
+    let cards: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+    let is_over = |card: &Value| card["status"] == "expired" && card["isPreferred"] == false;
+    assert!(cards.as_array().is_some_and(|cards| cards.len() == 4 && cards.iter().all(is_over)), "{cards:#}");
+    let events = client.op("events.list", json!({"eventType": "payment_method.cutover_invalidated"})).await.ok();
+    assert_eq!(events["events"].as_array().map(Vec::len), Some(4));
+
+    let (line, customer) = (&ids["SUB-0042"], &ids["CUST-0a1b2c3d4e5f"]);
+    let refused = stage.line(&format!("bss subscription vas {line} VAS_DATA_1GB --yes"));
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("no active card"), "{}", said(&refused));
+    stage.json(&format!("bss payment add-card --customer {customer} --card visa"));
+    stage.json(&format!("bss subscription vas {line} VAS_DATA_1GB --yes"));
 }
 
 #[tokio::test]

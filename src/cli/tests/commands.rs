@@ -34,6 +34,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("payment list-methods --customer CUST-1", &["payment.list_methods"]),
     ("payment set-default PM-0001", &["payment.set_default_method"]),
     ("payment remove-method PM-0001 --yes", &["payment.remove_method"]),
+    ("payment cutover", &[]),
+    ("payment cutover --invalidate-mock-tokens --yes", &["payment.cutover", "payment.preview_cutover"]),
     ("payment history CUST-1", &["payment.list_attempts", "payment.list_methods"]),
     ("payment attempts", &["payment.list_attempts"]),
     ("payment attempts PAY-000001", &["payment.get_attempt"]),
@@ -134,6 +136,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("trace for-order ORD-0001", &["trace.for_order", "trace.get"]),
     ("trace for-subscription SUB-0001", &["trace.for_subscription", "trace.get"]),
     ("trace get 4bf92f3577b34da6a3ce929d0e0e4736", &["trace.get"]),
+    ("trace get 4bf92f3577b34da6a3ce929d0e0e4736 --json", &["trace.get"]),
     ("trace list --failed", &["trace.list"]),
     ("trace services", &["trace.services"]),
     ("worker list", &["worker.list"]),
@@ -183,7 +186,7 @@ async fn every_command_calls_its_operations_and_prints_data_in_every_format() {
             if import {
                 json!({ "outcomes": outcomes })
             } else {
-                json!({"id": "X-0001", "ok": true, "state": "active", "assignedToSubscriptionId": "SUB-0001"})
+                json!({"id": "X-0001", "ok": true, "state": "active", "assignedToSubscriptionId": "SUB-0001", "candidateCount": 1})
             },
         )
     })
@@ -232,7 +235,7 @@ fn parses(format: &str, out: &str) -> Result<(), String> {
 async fn a_dry_run_says_what_would_be_sent_and_sends_only_reads() {
     let stub = Stub::answering(|operation, _| match operation {
         "" => (200, json!([{"name": "order.cancel", "effect": "destructive", "arguments": {}}])),
-        _ => (200, json!({"id": "X-0001", "ok": true, "state": "active", "assignedToSubscriptionId": "SUB-0001"})),
+        _ => (200, json!({"id": "X-0001", "ok": true, "state": "active", "assignedToSubscriptionId": "SUB-0001", "candidateCount": 1})),
     })
     .await;
     let writes: BTreeSet<&str> = operations::ALL

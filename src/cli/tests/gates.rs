@@ -143,3 +143,65 @@ async fn turning_a_fault_off_needs_no_consent() {
     let rule = json!({"taskType": "HLR_PROVISION", "faultType": "fail_always", "enabled": false});
     assert_eq!(stub.calls(), [("provisioning.set_fault_injection".into(), rule)]);
 }
+
+/// A server with so many cards of the mock gateway, which invalidates 1500 with a request.
+async fn with_cards(cards: u64) -> Stub {
+    let left = std::sync::Mutex::new(cards);
+    Stub::answering(move |operation, arguments| {
+        let mut left = left.lock().expect("no test panics here");
+        let ids = |from: u64, to: u64| (from..to.min(from + 1000)).map(|id| format!("PM-{id:04}")).collect::<Vec<_>>();
+        match operation {
+            "payment.preview_cutover" => {
+                let from = arguments["offset"].as_u64().unwrap_or_default();
+                (200, json!({"candidateCount": *left, "candidateIds": ids(from, *left)}))
+            }
+            "payment.cutover" => {
+                let done = (*left).min(1500);
+                *left -= done;
+                (200, json!({"invalidatedCount": done, "invalidatedIds": ids(0, done), "left": *left}))
+            }
+            _ => (200, json!({})),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_cutover_says_how_many_cards_it_ends_and_ends_all_of_them() {
+    const LINE: &str = "payment cutover --invalidate-mock-tokens";
+    let stub = with_cards(4000).await;
+    let names = |stub: &Stub| stub.calls().into_iter().map(|(operation, _)| operation).collect::<Vec<_>>();
+    let ran = stub.run("payment cutover").await;
+    assert_eq!((ran.code, names(&stub).len()), (0, 0), "{}", ran.err);
+    assert!(ran.err.contains("nothing to do") && ran.out == "Invalidated 0 cards\n", "{}{}", ran.err, ran.out);
+    for (typed, interactive) in [("", false), ("n\n", true), ("\n", true)] {
+        let ran = if interactive { stub.run_with_person(LINE, typed).await } else { stub.run(LINE).await };
+        assert_eq!(ran.code, 2, "{}", ran.err);
+        assert!(ran.err.contains("4000 cards of the mock gateway"), "{}", ran.err);
+        assert_eq!(names(&stub), ["payment.preview_cutover"]);
+    }
+    let ran = stub.run(&format!("{LINE} --dry-run -o json")).await;
+    let tried: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&tried["candidateCount"], tried["candidateIds"].as_array().map(Vec::len)), (&json!(4000), Some(4000)));
+    assert_eq!(names(&stub), ["payment.preview_cutover"; 5], "it only looks");
+    let ran = stub.run_with_person(&format!("{LINE} -o json"), "y\n").await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let done: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&done["invalidatedCount"], &done["left"]), (&json!(4000), &json!(0)));
+    assert!(ran.err.contains("2500 cards are left"), "{}", ran.err);
+    assert_eq!(names(&stub)[1..], ["payment.cutover"; 3]);
+    let ran = stub.run(&format!("{LINE} --yes")).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "Invalidated 0 cards\n"));
+    assert_eq!(names(&stub), ["payment.preview_cutover"], "with nothing to end nothing is asked for");
+}
+
+#[tokio::test]
+async fn in_production_a_cutover_names_the_context() {
+    let line = "payment cutover --invalidate-mock-tokens --yes";
+    let stub = with_cards(1).await;
+    let ran = stub.run_in_production(line, false, "", false).await;
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("--context prod") && ran.err.contains("1 card of"), "{}", ran.err);
+    let ran = stub.run_in_production(line, true, "", false).await;
+    assert_eq!((ran.code, ran.out.contains("Invalidated 1 card\n  PM-0000")), (0, true), "{}{}", ran.err, ran.out);
+}

@@ -69,6 +69,32 @@ card_event!(
     /// A card was taken off file.
     MethodRemoved, "payment_method.removed");
 
+/// A card that only the gateway of before knows was invalidated: its customer must add one again.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MethodInvalidated<'a> {
+    #[serde(flatten)]
+    card: CardFacts<'a>,
+    reason: &'static str,
+}
+
+impl<'a> From<&'a Method> for MethodInvalidated<'a> {
+    fn from(method: &'a Method) -> Self {
+        Self { card: method.into(), reason: "operator_cutover" }
+    }
+}
+
+impl Event for MethodInvalidated<'_> {
+    const TYPE: &'static str = "payment_method.cutover_invalidated";
+    const AGGREGATE: &'static str = "payment_method";
+    fn aggregate_id(&self) -> &str {
+        self.card.payment_method_id.as_str()
+    }
+    fn aggregate_version(&self) -> i64 {
+        self.card.version
+    }
+}
+
 /// A charge is to be made; the attempt row says which. Consumed by the effect `payment.charge`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -141,6 +141,6 @@ fn expiry(command: &AddCard) -> Result<(i16, i16)> {
 }
 
 /// As a person knows the card: brand and last four digits.
-fn name(method: &Method) -> String {
+pub(super) fn name(method: &Method) -> String {
     format!("{} {}", method.brand, method.last4)
 }

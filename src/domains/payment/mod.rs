@@ -12,6 +12,7 @@
 mod audit;
 mod charge;
 mod consumers;
+mod cutover;
 mod events;
 mod http;
 mod manual;
@@ -38,6 +39,7 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
 use crate::platform::error::{Error, Result, Violation};
+use crate::platform::page;
 use crate::platform::scheduler::Ticks;
 
 pub use audit::CHECKS;
@@ -45,8 +47,8 @@ use consumers::{Charge, GiveBack};
 pub use http::router;
 use port::gateway::Gateway;
 use port::{
-    AddCard, AttemptId, AttemptView, ChargeRequest, ListAttempts, MethodView, MoneyBack, PaymentMethodId, Payments,
-    RefundAttempt, RefundId,
+    AddCard, AttemptId, AttemptView, ChargeRequest, CutoverPreview, CutoverView, ListAttempts, MethodView, MoneyBack,
+    PaymentMethodId, Payments, PreviewCutover, RefundAttempt, RefundId,
 };
 
 /// Who reacts to which event.
@@ -147,10 +149,16 @@ impl Payments for Service {
         self.take_off_file(cx, method_id).await
     }
 
+    async fn preview_cutover(&self, cx: &Context, query: PreviewCutover) -> Result<CutoverPreview> {
+        self.cutover_candidates(cx, query).await
+    }
+
+    async fn cutover(&self, cx: &Context) -> Result<CutoverView> {
+        self.invalidate_mock_cards(cx).await
+    }
+
     async fn attempts(&self, cx: &Context, query: ListAttempts) -> Result<Vec<AttemptView>> {
-        if !(1..=1000).contains(&query.limit) {
-            return Err(Error::invalid("/limit", "must be 1 to 1000"));
-        }
+        page::bounded(query.limit, 1000)?;
         store::listing::views(self.platform.db.connection(), cx, &query).await
     }
 

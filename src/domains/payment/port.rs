@@ -19,8 +19,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use commands::{
-    AddCard, AttemptStatus, AttemptView, GetAttempt, ListAttempts, ListMethods, MethodView, RefundAttempt,
-    RefundStatus, RefundView, RemoveMethod, SetDefaultMethod,
+    AddCard, AttemptStatus, AttemptView, Cutover, CutoverPreview, CutoverView, GetAttempt, ListAttempts, ListMethods,
+    MethodView, PreviewCutover, RefundAttempt, RefundStatus, RefundView, RemoveMethod, SetDefaultMethod,
 };
 
 use crate::domains::crm::port::CustomerId;
@@ -134,6 +134,13 @@ pub trait Payments: Send + Sync {
 
     /// Takes a card off file; when it was the default, the newest of the others takes its place.
     async fn remove_method(&self, cx: &Context, method_id: &PaymentMethodId) -> Result<MethodView>;
+
+    /// The active cards that only the mock gateway knows.
+    async fn preview_cutover(&self, cx: &Context, query: PreviewCutover) -> Result<CutoverPreview>;
+
+    /// Invalidates those cards, as many as the caller's time suffices for. The newest other card of a customer whose default
+    /// goes takes its place.
+    async fn cutover(&self, cx: &Context) -> Result<CutoverView>;
 
     /// Charge attempts, newest first.
     async fn attempts(&self, cx: &Context, query: ListAttempts) -> Result<Vec<AttemptView>>;

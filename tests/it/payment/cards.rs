@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bss::domains::crm::port::CustomerId;
 use bss::domains::payment::port::gateway::GatewayError;
-use bss::domains::payment::port::{AddCard, AttemptStatus, Payments as _};
+use bss::domains::payment::port::{AddCard, AttemptStatus, Payments as _, PreviewCutover};
 use bss::platform::context::Context;
 use bss::platform::db::Tx;
 use bss::platform::error::Error;
 use bss::platform::idempotency::IdempotencyRequest;
+use tokio::time::Instant;
 
 use super::world::{World, card, charge, violation};
 
@@ -235,5 +236,62 @@ async fn refused_cards_leave_nothing_and_a_number_is_stored_nowhere() {
             union all select to_jsonb(t)::text from platform.idempotency_key t) everything
         where row like '%4012888888881881%' or row like '%' || encode(sha256(convert_to($$BODY$$, 'UTF8')), 'hex') || '%'";
     assert_eq!(world.number(&stored.replace("BODY", &body)).await, 0, "not even as a hash");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_cutover_ends_the_cards_of_the_mock_gateway_and_leaves_every_customer_one_default() {
+    let world = World::idle().await;
+    let cx = world.cx().await;
+    // One card each for two, two cards for the third, and one that the next gateway knows beside one that it does not.
+    let (one, two) = (world.customer("one", "4242424242424242").await, world.customer("two", "4242424242424242").await);
+    world.add_card(&two, "5555555555554444").await.expect("a good card");
+    let mixed = world.customer("mixed", "4242424242424242").await;
+    let kept = world.add_card(&mixed, "5555555555554444").await.expect("a good card").id;
+    world.sql(&format!("update payment.payment_method set token_provider = 'stripe' where id = '{kept}'")).await;
+    let gone = world.customer("gone", "4242424242424242").await;
+    let removed = world.payments.methods(&cx, &gone).await.expect("a list").remove(0);
+    world.payments.remove_method(&cx, &removed.id).await.expect("nothing hangs on it");
+    world.line(&one).await;
+
+    let events = "select count(*) from audit.domain_event where event_type = 'payment_method.cutover_invalidated'";
+    let preview = world.payments.preview_cutover(&cx, PreviewCutover { limit: 3, offset: 0 }).await.expect("a preview");
+    assert_eq!((preview.candidate_count, preview.candidate_ids.len()), (4, 3));
+    let next = world.payments.preview_cutover(&cx, PreviewCutover { limit: 3, offset: 3 }).await.expect("a preview");
+    assert_eq!(next.candidate_ids.len(), 1);
+    assert!(!preview.candidate_ids.contains(&next.candidate_ids[0]));
+    assert_eq!(world.number(events).await, 0, "looking changes nothing");
+
+    let late = Context { deadline: Instant::now(), ..cx.clone() };
+    let nothing = world.payments.cutover(&late).await.expect("no time is no error");
+    assert_eq!((nothing.invalidated_count, nothing.left), (0, 4));
+
+    let done = world.payments.cutover(&cx).await.expect("a cutover");
+    let mut ids = [preview.candidate_ids, next.candidate_ids].concat();
+    let mut invalidated = done.invalidated_ids.clone();
+    ids.sort();
+    invalidated.sort();
+    assert_eq!((done.invalidated_count, &invalidated, done.left), (4, &ids, 0));
+    assert_eq!(world.number(events).await, 4, "one for each");
+    let facts = "select count(*) from audit.domain_event where event_type = 'payment_method.cutover_invalidated'
+        and payload @> '{\"brand\": \"visa\", \"last4\": \"4242\", \"tokenProvider\": \"mock\", \"reason\": \"operator_cutover\"}'
+        and payload ? 'customerId' and not payload ? 'token'";
+    assert_eq!(world.number(facts).await, 3);
+    assert_eq!(
+        world.number("select count(*) from payment.payment_method where status <> 'active' and is_default").await,
+        0
+    );
+    let cards = world.payments.methods(&cx, &mixed).await.expect("a list");
+    assert_eq!(cards.iter().map(|card| (&card.id, card.is_default)).collect::<Vec<_>>(), [(&kept, true)]);
+    assert_eq!(world.number("select count(*) from payment.payment_method where status = 'removed'").await, 1);
+
+    let again = world.payments.cutover(&cx).await.expect("a second run");
+    assert_eq!((again.invalidated_count, again.left, world.number(events).await), (0, 0, 4));
+    let refused = violation(world.request(super::world::charge(&one, "renewal:SUB-0001:2")).await);
+    assert_eq!(refused.rule.id(), "payment.charge.no_method", "and the customer is told to add one");
+    let expired = violation(world.payments.set_default_method(&cx, &ids[0]).await);
+    assert_eq!(expired.rule.id(), "payment_method.set_default.expired");
+    let new = world.add_card(&one, "4242424242424242").await.expect("room for a new one");
+    assert!(new.is_default);
     world.finish().await;
 }

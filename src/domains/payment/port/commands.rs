@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::card::CardNumber;
 use super::{AttemptId, PaymentMethodId, Purpose, RefundId};
 use crate::domains::crm::port::CustomerId;
+use crate::platform::page;
 
 /// Put a card on file. The first card of a customer becomes the default.
 ///
@@ -56,6 +57,31 @@ pub struct RemoveMethod {
     pub payment_method_id: PaymentMethodId,
 }
 
+/// Count the active cards that only the mock gateway knows, and name them: what `payment.cutover` would invalidate.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewCutover {
+    /// How many are named: 1 to 1000.
+    #[serde(default = "thousand")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u32,
+    #[serde(default)]
+    pub offset: u32,
+}
+
+const fn thousand() -> u32 {
+    1_000
+}
+
+/// Invalidate every active card that only the mock gateway knows, before another gateway takes its place. Their customers
+/// must add a card again before the next charge.
+///
+/// Cards are invalidated in batches, each complete in itself. What the time did not suffice for is left: asked again, the
+/// operation goes on there, and with nothing left it does nothing.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cutover {}
+
 /// List charge attempts, newest first.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -67,15 +93,11 @@ pub struct ListAttempts {
     /// How the id begins, as far as somebody has typed it.
     pub id_prefix: Option<String>,
     /// 1 to 1000.
-    #[serde(default = "page")]
+    #[serde(default = "page::default_size")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: u32,
     #[serde(default)]
     pub offset: u32,
-}
-
-const fn page() -> u32 {
-    50
 }
 
 /// Show one charge attempt, with its refund.
@@ -115,6 +137,26 @@ pub struct MethodView {
     pub is_default: bool,
     /// `active`, `removed` or `expired`.
     pub status: String,
+}
+
+/// The cards that a cutover would invalidate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CutoverPreview {
+    pub candidate_count: u64,
+    /// By customer; as many of them as were asked for.
+    pub candidate_ids: Vec<PaymentMethodId>,
+}
+
+/// What a cutover did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CutoverView {
+    pub invalidated_count: u64,
+    /// The first 1000 of them.
+    pub invalidated_ids: Vec<PaymentMethodId>,
+    /// Cards that are still to be invalidated: ask again.
+    pub left: u64,
 }
 
 /// How far a charge has come. Everything but `pending` is final.

@@ -32,6 +32,16 @@ struct Row {
     version: i64,
 }
 
+#[derive(FromQueryResult)]
+struct Id {
+    id: String,
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    count: i64,
+}
+
 impl From<Row> for Method {
     fn from(row: Row) -> Self {
         Self {
@@ -208,6 +218,88 @@ pub(in crate::domains::payment) async fn make_default(
 /// Takes the card off file; the row stays, attempts refer to it.
 pub(in crate::domains::payment) async fn remove(tx: &Tx, cx: &Context, id: &PaymentMethodId) -> Result<Method> {
     changed(tx, cx, id, "status = 'removed', is_default = false").await
+}
+
+/// The cards that only the mock gateway can charge.
+const ACTIVE_MOCK: &str = "tenant_id = $1 and token_provider = 'mock' and status = 'active'";
+
+pub(in crate::domains::payment) async fn count_mock(db: &Db, cx: &Context) -> Result<u64> {
+    let query = format!("select count(*) as count from payment.payment_method where {ACTIVE_MOCK}");
+    let row = Count::find_by_statement(sql!(query, cx.tenant.as_ref())).one(db.connection()).await?;
+    Ok(row.map_or(0, |row| row.count.unsigned_abs()))
+}
+
+/// A page of those cards, by customer.
+pub(in crate::domains::payment) async fn mock_ids(
+    db: &Db,
+    cx: &Context,
+    limit: u32,
+    offset: u32,
+) -> Result<Vec<PaymentMethodId>> {
+    let query = format!(
+        "select id from payment.payment_method where {ACTIVE_MOCK} order by customer_id, id limit $2 offset $3"
+    );
+    let statement = sql!(query, cx.tenant.as_ref(), i64::from(limit), i64::from(offset));
+    let rows = Id::find_by_statement(statement).all(db.connection()).await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+}
+
+/// The first customers that have such a card.
+pub(in crate::domains::payment) async fn customers_of_mock(tx: &Tx, cx: &Context, limit: u32) -> Result<Vec<String>> {
+    let query = format!(
+        "select distinct customer_id as id from payment.payment_method where {ACTIVE_MOCK} order by customer_id limit $2"
+    );
+    let rows = Id::find_by_statement(sql!(query, cx.tenant.as_ref(), i64::from(limit))).all(&**tx).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// [`lock_customer`] of many, one after the other in their order.
+pub(in crate::domains::payment) async fn lock_customers(tx: &Tx, cx: &Context, customers: &[String]) -> Result<()> {
+    let keys: Vec<String> = customers.iter().map(|id| format!("payment_method:{}:{id}", cx.tenant)).collect();
+    let statement = sql!(
+        "select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest($1::text[]) with ordinality as k (key, place)
+         order by place",
+        keys
+    );
+    execute(&**tx, statement).await.map(drop)
+}
+
+/// Invalidates the mock gateway's cards of these customers; none of them stays a default.
+pub(in crate::domains::payment) async fn expire_mock(
+    tx: &Tx,
+    cx: &Context,
+    customers: &[String],
+) -> Result<Vec<Method>> {
+    let query = format!(
+        "update payment.payment_method
+         set status = 'expired', is_default = false, version = version + 1, updated_at = clock_timestamp()
+         where {ACTIVE_MOCK} and customer_id = any($2) returning {COLUMNS}"
+    );
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customers.to_vec())).all(&**tx).await?;
+    Ok(rows.into_iter().map(Method::from).collect())
+}
+
+/// Makes the newest active card the default of whoever of these customers has cards but no default.
+pub(in crate::domains::payment) async fn make_newest_default(
+    tx: &Tx,
+    cx: &Context,
+    customers: &[String],
+) -> Result<Vec<Method>> {
+    let query = format!(
+        "update payment.payment_method set is_default = true, version = version + 1, updated_at = clock_timestamp()
+         where id in (
+             select newest.id from (
+                 select distinct on (customer_id) id, bool_or(is_default) over (partition by customer_id) as has_default
+                 from payment.payment_method
+                 where tenant_id = $1 and customer_id = any($2) and status = 'active'
+                 order by customer_id, created_at desc, id desc
+             ) newest
+             where not newest.has_default
+         )
+         returning {COLUMNS}"
+    );
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customers.to_vec())).all(&**tx).await?;
+    Ok(rows.into_iter().map(Method::from).collect())
 }
 
 async fn changed(tx: &Tx, cx: &Context, id: &PaymentMethodId, set: &'static str) -> Result<Method> {
