@@ -7,7 +7,6 @@ use crate::render::text;
 
 /// Rule id and what helps. `{name}` is taken from the context of the violation, else it stays as `<name>`.
 const NEXT_STEPS: &[(&str, &str)] = &[
-    ("case.close.requires_all_tickets_resolved", "resolve or cancel its tickets first"),
     ("catalog.price.no_active_row", "see what is on sale: bss catalog list"),
     ("catalog.promotion.code_in_use", "see the codes in use: bss promo list"),
     ("catalog.promotion.not_targeted", "see the promotion: bss promo show {promotionId}"),
@@ -27,11 +26,25 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     ("order.retry.nothing_to_retry", "see what it waits for: bss order triage {orderId}"),
     ("order.wait.other_terminal_state", "see what happened: bss order show {orderId}"),
     ("policy.offering.not_sellable_now", "see what is on sale: bss catalog list"),
-    ("policy.payment.method.invalid_card", "the test cards are listed by: bss payment add-card --help"),
     (
-        "payment.remove_method.last_active_with_subscription",
+        "payment.charge.method_active",
+        "see the cards that can be charged: bss payment list-methods --customer {customerId}",
+    ),
+    ("payment.charge.no_method", "add a card: bss payment add-card --customer {customerId}"),
+    ("payment.charge.token_provider_matches_active", "the customer must add the card again: bss payment add-card"),
+    (
+        "payment_method.add.at_most_n_methods",
+        "remove one first: bss payment list-methods --customer {customerId}; bss payment remove-method",
+    ),
+    ("payment_method.add.card_number_invalid", "the test cards are listed by: bss payment add-card --help"),
+    ("payment_method.add.card_refused", "try another card; those for tests are listed by: bss payment add-card --help"),
+    ("payment_method.add.customer_exists", "find the customer: bss customer list"),
+    (
+        "payment_method.remove.not_last_if_active_subscription",
         "add another card first: bss payment add-card --customer {customerId}",
     ),
+    ("payment_method.set_default.expired", "add a new one: bss payment add-card"),
+    ("payment_method.set_default.removed", "add it again: bss payment add-card"),
     ("provisioning_task.abandon.requires_failed_or_stuck_state", "see its state: bss prov show {taskId}"),
     ("provisioning_task.resolve.requires_stuck_state", "see its state: bss prov show {taskId}"),
     ("provisioning_task.retry.requires_failed_state", "see its state: bss prov show {taskId}"),
@@ -40,8 +53,7 @@ const NEXT_STEPS: &[(&str, &str)] = &[
     ("subscription.plan_change.already_pending", "cancel it first: bss subscription keep-plan {subscriptionId}"),
     ("subscription.plan_change.target_not_sellable_now", "see what is on sale: bss catalog list"),
     ("subscription.renew.no_payment_method", "add a card: bss payment add-card --customer {customerId}"),
-    ("subscription.renew.requires_active_cof", "add a card: bss payment add-card --customer {customerId}"),
-    ("subscription.terminate.already_terminated", "see the line: bss subscription show {subscriptionId}"),
+    ("subscription.terminate.invalid_state", "see the line: bss subscription show {subscriptionId}"),
     ("subscription.unblock.fraud_requires_note", "say why: --note <what was found out>"),
     (
         "subscription.unblock.nothing_to_lift",

@@ -267,6 +267,25 @@ fn every_rule_is_declared_once_in_a_policy() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A next step for a rule that is no more would never be read.
+#[test]
+fn every_next_step_of_the_command_line_belongs_to_a_rule() {
+    let rule = pattern(r#"Rule::new\(\s*"([^"]+)""#);
+    let step = pattern(r#"\(\s*"([a-z_]+\.[a-z_.]+)",\s*""#);
+    let sources = sources();
+    let declared: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| rule.captures_iter(&source.text))
+        .map(|hit| hit.get(1).expect("the id").as_str())
+        .collect();
+    let hints = sources.iter().find(|source| source.path == "cli/hints.rs").expect("the next steps");
+    let list = hints.text.split("];").next().unwrap_or_default();
+    let named: Vec<&str> = step.captures_iter(list).map(|hit| hit.get(1).expect("the id").as_str()).collect();
+    assert!(named.len() > 40, "only {named:?}");
+    let unknown: Vec<&&str> = named.iter().filter(|id| !declared.contains(**id)).collect();
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
 #[test]
 fn every_variable_that_is_named_is_known() {
     let variable = pattern(r"\bBSS_[A-Z0-9_]+\b");
