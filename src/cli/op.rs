@@ -73,7 +73,13 @@ pub(super) async fn run(args: OpArgs, session: &mut Session<'_>) -> Outcome {
 async fn list(all: bool, session: &mut Session<'_>) -> Outcome {
     let registry = session.client.operations().await?;
     let shown = text::rows(&registry).iter().filter(|operation| all || operation["hidden"] != true).cloned();
-    let shown: Value = shown.collect();
+    let mut shown: Value = shown.collect();
+    if !session.wanted.is_whole() {
+        for operation in shown.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            // Schemas would be a thousand columns; --describe has them.
+            operation.retain(|name, _| !["arguments", "result", "example"].contains(&name.as_str()));
+        }
+    }
     session.show(&shown, render::operation::list).await
 }
 

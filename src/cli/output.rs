@@ -54,6 +54,13 @@ impl Wanted {
         self.format == Format::Table && self.fields.is_none() && self.filter.is_none()
     }
 
+    /// Is it the answer with everything in it, for a program that looks for what it needs? Columns have no room for that.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.fields.is_some()
+            || matches!(self.format, Format::Json | Format::Yaml | Format::Jsonl)
+            || self.filter.is_some()
+    }
+
     /// Is it drawn for a person? Only there are instants those of the operator's time zone.
     pub(crate) fn is_drawn(&self) -> bool {
         let drawn = matches!(self.format, Format::Table | Format::Wide);

@@ -138,7 +138,7 @@ fn caller(target: &Target, portal_token: Option<String>) -> Result<OpsClient, Cl
 async fn list(directory: &Path, session: &mut Session<'_>) -> Outcome {
     let listed = read_directory(directory)?;
     let data = Value::Array(listed.iter().map(listed_as_data).collect());
-    session.show(&data, |_, style| report::listing(&listed, paint(style))).await
+    session.show(&data, |_, style| report::listing(&listed, style)).await
 }
 
 async fn validate(files: &[PathBuf], operations: Option<&Operations>, session: &mut Session<'_>) -> Outcome {

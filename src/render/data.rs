@@ -68,12 +68,20 @@ pub(crate) fn yaml(answer: &Value) -> Result<String, serde_saphyr::ser::Error> {
     Ok(if text.contains(steers) { json(answer) } else { text })
 }
 
+/// What tells things of a list apart, the first that all of them have: an id, or what they are called.
+const ID_NAMES: [&str; 6] = ["id", "eventId", "traceId", "msisdn", "file", "name"];
+
 /// The ids of an answer, one a line; `None` when it is about nothing that has one.
 pub(crate) fn ids(answer: &Value) -> Option<String> {
-    let id = |view: &Value| Some(format!("{}\n", text::clean(view["id"].as_str()?)));
-    match answer {
-        Value::Array(views) => views.iter().map(id).collect(),
-        view => id(view),
+    let line = |view: &Value, name: &str| Some(format!("{}\n", text::clean(view[name].as_str()?)));
+    let all = |views: &[Value], names: &[&str]| {
+        names.iter().find_map(|name| views.iter().map(|view| line(view, name)).collect::<Option<String>>())
+    };
+    match (answer, select::listed(answer)) {
+        (Value::Array(views), _) => all(views, &ID_NAMES),
+        // A list with something around it may be about one thing, whose parts have names.
+        (_, Some(views)) => all(views, &ID_NAMES[..4]),
+        (view, None) => line(view, "id"),
     }
 }
 
@@ -131,6 +139,13 @@ mod tests {
         assert_eq!(ids(&json!({"id": "CUST-1"})).as_deref(), Some("CUST-1\n"));
         assert_eq!(ids(&json!([{"id": "A"}, {"id": "B"}])).as_deref(), Some("A\nB\n"));
         assert_eq!(ids(&json!({"mode": "wall"})), None);
-        assert_eq!(ids(&json!([{"msisdn": "1"}])), None);
+        assert_eq!(
+            ids(&json!([{"msisdn": "90000000"}, {"msisdn": "90000001"}])).as_deref(),
+            Some("90000000\n90000001\n")
+        );
+        assert_eq!(ids(&json!([{"name": "order.create", "effect": "write"}])).as_deref(), Some("order.create\n"));
+        assert_eq!(ids(&json!({"events": [{"eventId": "0196"}], "count": 1})).as_deref(), Some("0196\n"));
+        assert_eq!(ids(&json!({"ok": true, "checks": [{"name": "journal"}]})), None, "a report has no ids");
+        assert_eq!(ids(&json!([{"amount": "1"}])), None);
     }
 }

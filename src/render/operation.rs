@@ -10,7 +10,7 @@ const LIST: &[Column] = &[
     Column::field("OPERATION", "name"),
     Column::field("EFFECT", "effect").gives_way(),
     Column::field("FOR", "audience").gives_way(),
-    Column::computed("DOES", |operation| first_line(&operation["description"])),
+    Column::computed("DOES", |operation| first_line(&operation["description"])).may_be_cut(24),
 ];
 
 /// Operations as a table.

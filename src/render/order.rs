@@ -18,7 +18,7 @@ const LIST: &[Column] = &[
     Column::computed("OFFERING", |order| text::field(&order["items"][0], "offeringId")),
     Column::state("STATE", "state"),
     Column::minute("ORDERED", "orderDate"),
-    Column::field("REASON", "stateReason"),
+    Column::field("REASON", "stateReason").gives_way(),
 ];
 
 const WAITS_FOR: &[Column] = &[

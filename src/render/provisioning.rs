@@ -12,12 +12,12 @@ const TASKS: &[Column] = &[
     Column::state("STATE", "state"),
     Column::computed("ATTEMPTS", attempts),
     Column::field("SERVICE", "serviceId"),
-    Column::minute("COMPLETED", "completedAt"),
-    Column::field("LAST ERROR", "lastError"),
+    Column::minute("COMPLETED", "completedAt").gives_way(),
+    Column::field("LAST ERROR", "lastError").may_be_cut(16),
 ];
 
 const FAULTS: &[Column] = &[
-    Column::field("ID", "id"),
+    Column::field("ID", "id").gives_way(),
     Column::field("TASK", "taskType"),
     Column::field("FAULT", "faultType"),
     Column::field("ENABLED", "enabled"),

@@ -26,6 +26,8 @@ pub(crate) struct Column {
     source: Source,
     right: bool,
     gives_way: bool,
+    /// To no less than so many cells.
+    may_be_cut: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -41,7 +43,7 @@ enum Source {
 
 impl Column {
     const fn new(heading: &'static str, source: Source) -> Self {
-        Self { heading, cell: |_| String::new(), source, right: false, gives_way: false }
+        Self { heading, cell: |_| String::new(), source, right: false, gives_way: false, may_be_cut: None }
     }
 
     /// The member at a dotted path.
@@ -90,6 +92,13 @@ impl Column {
         Self { gives_way: true, ..self }
     }
 
+    /// A summary of what another command says in full: where there is no room beside the others it is cut, to no less than
+    /// `least` cells.
+    #[must_use]
+    pub(crate) const fn may_be_cut(self, least: usize) -> Self {
+        Self { may_be_cut: Some(least), ..self }
+    }
+
     const fn is_time(&self) -> bool {
         matches!(self.source, Source::Minute(_) | Source::Second(_))
     }
@@ -115,8 +124,12 @@ impl Column {
 pub(crate) fn table(style: Style, columns: &[Column], rows: &[Value]) -> String {
     let column = |column: &Column| {
         let cells = rows.iter().map(|row| column.text(row)).collect();
-        let drawn =
-            Drawn { right: column.right, gives_way: column.gives_way, ..Drawn::new(column.heading.to_owned(), cells) };
+        let drawn = Drawn {
+            right: column.right,
+            gives_way: column.gives_way,
+            may_be_cut: column.may_be_cut,
+            ..Drawn::new(column.heading.to_owned(), cells)
+        };
         if column.is_time() { drawn.with_its_zone_above() } else { drawn }
     };
     fitted(style, columns.iter().map(column).collect())
@@ -161,13 +174,15 @@ struct Drawn {
     cells: Vec<String>,
     right: bool,
     gives_way: bool,
+    /// To no less than so many cells.
+    may_be_cut: Option<usize>,
     /// Its cells stay on one line as long as there is another way.
     is_whole: bool,
 }
 
 impl Drawn {
     const fn new(heading: String, cells: Vec<String>) -> Self {
-        Self { heading, cells, right: false, gives_way: false, is_whole: false }
+        Self { heading, cells, right: false, gives_way: false, may_be_cut: None, is_whole: false }
     }
 
     /// Instants that are all equally far from UTC say so once, in the heading, where that makes the column narrower.
@@ -213,9 +228,10 @@ impl Grid {
     fn least(&self) -> Vec<usize> {
         let least = |column: &Drawn| {
             let (natural, words) = (column.width(text::width), column.width(widest_word));
-            match natural {
-                natural if column.is_whole => natural,
-                PROSE.. => words.max(PROSE_MIN),
+            match (natural, column.may_be_cut) {
+                _ if column.is_whole => natural,
+                (_, Some(least)) => natural.min(least),
+                (PROSE.., None) => words.max(PROSE_MIN),
                 _ => words,
             }
         };
@@ -242,7 +258,10 @@ impl Grid {
 
     /// One row; a cell that does not fit goes on in the line below.
     fn row(&self, widths: &[usize], row: &[&str]) -> String {
-        let cells: Vec<Vec<String>> = row.iter().zip(widths).map(|(cell, width)| text::wrapped(cell, *width)).collect();
+        let cells = self.columns.iter().zip(row).zip(widths).map(|((column, cell), width)| {
+            if column.may_be_cut.is_some() { vec![text::shortened(cell, *width)] } else { text::wrapped(cell, *width) }
+        });
+        let cells: Vec<Vec<String>> = cells.collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or_default();
         let line = |at: usize| {
             let texts: Vec<&str> = cells.iter().map(|lines| lines.get(at).map_or("", String::as_str)).collect();
@@ -359,6 +378,31 @@ mod tests {
         SINCE  -
         FLAG   on
         ");
+    }
+
+    #[test]
+    fn a_summary_is_cut_before_its_neighbours_go() {
+        const LIST: &[Column] = &[
+            Column::field("ID", "id"),
+            Column::field("EFFECT", "effect").gives_way(),
+            Column::field("DOES", "does").may_be_cut(12),
+        ];
+        let rows = [
+            json!({"id": "order.create", "effect": "write", "does": "Order a plan for a customer"}),
+            json!({"id": "order.get", "effect": "read", "does": "李小龍李小龍李小龍李小龍"}),
+        ];
+        let at = |width| table(Style { colour: false, width }, LIST, &rows);
+        assert_snapshot!(at(Some(40)), @"
+        ID            EFFECT  DOES
+        order.create  write   Order a plan for…
+        order.get     read    李小龍李小龍李小…
+        ");
+        assert_snapshot!(at(Some(28)), @"
+        ID            DOES
+        order.create  Order a plan…
+        order.get     李小龍李小龍…
+        ");
+        assert!(at(None).contains("Order a plan for a customer"), "all of it where there is no terminal");
     }
 
     #[test]

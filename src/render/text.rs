@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::Value;
-use unicode_width::UnicodeWidthStr as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 const MEGABYTES_PER_GIGABYTE: i64 = 1024;
 
@@ -77,6 +77,21 @@ pub(crate) fn width(text: &str) -> usize {
 pub(crate) fn padded(text: &str, columns: usize, right: bool) -> String {
     let gap = " ".repeat(columns.saturating_sub(width(text)));
     if right { gap + text } else { text.to_owned() + &gap }
+}
+
+/// The beginning of a text that is too long, with an ellipsis.
+pub(crate) fn shortened(whole: &str, columns: usize) -> String {
+    if width(whole) <= columns {
+        return whole.to_owned();
+    }
+    let mut kept = String::new();
+    for letter in whole.chars() {
+        if width(&kept) + letter.width().unwrap_or_default() + 1 > columns {
+            break;
+        }
+        kept.push(letter);
+    }
+    kept.trim_end().to_owned() + "…"
 }
 
 /// Breaks a text at its spaces into lines of at most `columns`; a word that is wider is never cut.

@@ -24,7 +24,7 @@ const LIST: &[Column] = &[
     Column::computed("TOOK", |trace| milliseconds(trace["tookMs"].as_f64().unwrap_or_default())).gives_way(),
     Column::number("SEGMENTS", "segmentCount").gives_way(),
     Column::computed("RESULT", |trace| if trace["failed"] == true { "failed".into() } else { "ok".into() }),
-    Column::field("NAME", "name"),
+    Column::field("NAME", "name").may_be_cut(16),
 ];
 
 /// Traces as a table.
@@ -215,7 +215,7 @@ fn steps(spans: &[Span<'_>], order: &[(usize, usize)], total: i64, room: usize) 
     let lines = order.iter().map(|&(place, depth)| {
         let span = &spans[place];
         let took = if span.is_event() { String::new() } else { micros(span.took) };
-        let name = shortened(&text::field(span.view, "name"), NAME_MAX);
+        let name = text::shortened(&text::field(span.view, "name"), NAME_MAX);
         let look = if span.failed { Look::Bad } else { Look::Plain };
         let failed = if span.failed { " ✗" } else { "" };
         let Some(cells) = bar else {
@@ -227,7 +227,7 @@ fn steps(spans: &[Span<'_>], order: &[(usize, usize)], total: i64, room: usize) 
         let mut line = Styled::plain(label(place, depth)).padded(names, false).and(Look::Plain, GAP);
         if has_identity {
             let identity = Some(identity(place)).filter(|name| !name.is_empty()).unwrap_or_else(|| "—".into());
-            line = line.then(dim(shortened(&identity, IDENTITY)).padded(IDENTITY, false)).and(Look::Plain, GAP);
+            line = line.then(dim(text::shortened(&identity, IDENTITY)).padded(IDENTITY, false)).and(Look::Plain, GAP);
         }
         let (from, length) = extent(span, total, cells);
         let drawn = if span.is_event() { "◆".to_owned() } else { bar_text(length) };
@@ -244,21 +244,6 @@ fn bar_text(cells: usize) -> String {
         0 | 1 => "┃".to_owned(),
         more => format!("┃{}┃", "━".repeat(more - 2)),
     }
-}
-
-/// A name of ours in so many cells.
-fn shortened(name: &str, cells: usize) -> String {
-    if width(name) <= cells {
-        return name.to_owned();
-    }
-    let mut kept = String::new();
-    for letter in name.chars() {
-        if width(&kept) + 2 > cells {
-            break;
-        }
-        kept.push(letter);
-    }
-    kept + "…"
 }
 
 /// As [`milliseconds`], of microseconds.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use self::text::{Paint, listing, scenario, suite};
+pub(crate) use self::text::listing;
+pub use self::text::{Paint, scenario, suite};
 use super::capture::Captured;
 use super::format::{Kind, Scenario, Step};
 use super::load::Invalid;

@@ -57,12 +57,12 @@ async fn list_works_without_a_server() {
     let directory = Directory::with(&["good.yaml", "oops.yaml"]);
     let ran = directory.scenario(AWAY, "list @").await;
     insta::assert_snapshot!(ran.out, @r"
-    file       name     tags   steps
-    good.yaml  good     smoke      1
-    oops.yaml  invalid
-    ┌ invalid
-    │ oops.yaml:2: unknown field `nonsense`, expected one of name, description, tags, requires, setup, variables, steps, teardown
-    └
+    FILE       NAME     STEPS  TAGS
+    good.yaml  good         1  smoke
+    oops.yaml  invalid      -  -
+      ┌ invalid
+      │ oops.yaml:2: unknown field `nonsense`, expected one of name, description, tags, requires, setup, variables, steps, teardown
+      └
     ");
     assert_eq!(ran.code, 0);
     let ran = directory.scenario(AWAY, "list @ -o json").await;

@@ -1,9 +1,11 @@
 //! Reports for people.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Phase, ScenarioReport, Status, StepReport, StepStatus, SuiteReport};
+use crate::render::table::Column;
 use crate::render::text::clean;
+use crate::render::{self, Style};
 use crate::scenario::format::{Kind, Scenario};
 use crate::scenario::suite::Listed;
 
@@ -59,19 +61,27 @@ pub fn suite(report: &SuiteReport, paint: Paint) -> String {
     out + &format!("{} in {} ms\n", counts.join(", "), report.duration_ms)
 }
 
+const LISTING: &[Column] = &[
+    Column::field("FILE", "file"),
+    Column::field("NAME", "name").gives_way(),
+    Column::number("STEPS", "steps"),
+    Column::field("TAGS", "tags").may_be_cut(16),
+];
+
 /// The files of a directory.
-pub fn listing(listed: &[Listed], paint: Paint) -> String {
-    let mut rows = vec![["file", "name", "tags", "steps"].map(str::to_owned)];
-    rows.extend(listed.iter().map(|listed| {
-        let file = listed.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+pub(crate) fn listing(listed: &[Listed], style: Style) -> String {
+    let row = |listed: &Listed| {
+        let file = listed.file.file_name().unwrap_or_default().to_string_lossy();
         match &listed.scenario {
             Ok(Scenario { name, tags, steps, .. }) => {
-                [file, name.clone(), one_line(&tags.join(", ")), steps.len().to_string()]
+                json!({"file": file, "name": name, "tags": tags, "steps": steps.len()})
             }
-            Err(_) => [file, paint.red("invalid"), String::new(), String::new()],
+            Err(_) => json!({"file": file, "name": "invalid"}),
         }
-    }));
-    let mut out = table(&rows, [Align::Left, Align::Left, Align::Left, Align::Right]);
+    };
+    let rows: Vec<Value> = listed.iter().map(row).collect();
+    let paint = if style.colour { Paint::Colour } else { Paint::Plain };
+    let mut out = render::table::table(style, LISTING, &rows);
     for invalid in listed.iter().filter_map(|listed| listed.scenario.as_ref().err()) {
         out.push_str(&panel("invalid", &invalid.to_string(), paint));
     }
