@@ -175,8 +175,10 @@ impl Cli {
     /// # Errors
     /// The command line is wrong, holds a token, or asks for help.
     pub fn read<I: IntoIterator<Item: Into<OsString> + Clone>>(arguments: I) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
         let mut command = Self::command();
-        let matches = command.try_get_matches_from_mut(arguments)?;
+        let matches =
+            command.try_get_matches_from_mut(arguments.clone()).map_err(|error| as_typed(error, &arguments))?;
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         let said = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
         if said("token") {
@@ -203,6 +205,15 @@ impl Cli {
         global.context = global.context.take().filter(|name| !name.is_empty());
         Ok(cli)
     }
+}
+
+/// What is wrong, by what was typed alone: with options that come from the environment, a group alone would be an error
+/// instead of its help, and the usage would name options that nobody used.
+fn as_typed(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    fn without_environment(command: clap::Command) -> clap::Command {
+        command.mut_args(|argument| argument.env(None::<&str>)).mut_subcommands(without_environment)
+    }
+    without_environment(Cli::command()).try_get_matches_from(arguments).err().unwrap_or(error)
 }
 
 /// The token in a file, without the end of its line; - is standard input.

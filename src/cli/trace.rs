@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::operations as op;
+use super::output::Format;
 use super::session::{Outcome, Session};
 use crate::render::{self, Style, text};
 
@@ -70,6 +71,9 @@ pub struct Drawing {
     /// Only the steps of this module
     #[arg(long, value_name = "MODULE")]
     service: Option<String>,
+    /// The same as -o json
+    #[arg(long, hide = true)]
+    json: bool,
 }
 
 pub(super) async fn run(command: TraceCommand, session: &mut Session<'_>) -> Outcome {
@@ -96,6 +100,9 @@ pub(super) async fn run(command: TraceCommand, session: &mut Session<'_>) -> Out
 }
 
 async fn draw(trace: &str, drawing: &Drawing, session: &mut Session<'_>) -> Outcome {
+    if drawing.json && session.wanted.format == Format::Table {
+        session.wanted.format = Format::Json;
+    }
     let trace: Value = session.call(op::TRACE_GET, json!({"traceId": trace})).await?;
     session
         .show(&trace, |trace, style| {

@@ -159,3 +159,23 @@ async fn a_few_days_are_simulated() {
     assert!(report["digest"].is_string(), "{report:#}");
     stage.server.stop().await;
 }
+
+#[test]
+fn what_is_wrong_is_told_by_what_was_typed() {
+    // What a shell may have set is no part of it.
+    let variables =
+        [("BSS_URL", "http://127.0.0.1:1"), ("BSS_DATA_DIR", "/nonexistent"), ("NO_COLOR", "1"), ("PAGER", "less")];
+    let said = |words: &[&str]| {
+        let output = run(words, &variables);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for group in [&[][..], &["payment"], &["admin", "catalog"], &["op"]] {
+        let help = said(group);
+        assert!(help.contains("Examples:") && !help.contains("error:"), "a group alone is its help: {help}");
+    }
+    let missing = said(&["scenario", "run"]);
+    assert!(missing.contains("Usage: bss scenario run <FILE>"), "{missing}");
+    let unknown = said(&["order", "list", "--custmer", "X"]);
+    assert!(unknown.contains("'--customer'") && !unknown.contains("--url"), "{unknown}");
+}
