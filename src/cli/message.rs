@@ -8,7 +8,7 @@ use super::session::{Outcome, Session};
 use crate::render;
 
 /// The kinds of messages.
-const TEMPLATES: [&str; 11] = [
+const TEMPLATES: [&str; 12] = [
     "welcome",
     "activation",
     "low_balance",
@@ -19,6 +19,7 @@ const TEMPLATES: [&str; 11] = [
     "renewal_reminder",
     "price_change",
     "plan_change",
+    "card_invalidated",
     "termination",
 ];
 

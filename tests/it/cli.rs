@@ -514,6 +514,10 @@ async fn a_cutover_asks_every_customer_for_a_new_card() {
     assert_eq!(events["events"].as_array().map(Vec::len), Some(4));
 
     let (line, customer) = (&ids["SUB-0042"], &ids["CUST-0a1b2c3d4e5f"]);
+    // Each card has its letter; that it is written takes a moment.
+    let of_cards = json!({"customerId": customer, "template": "card_invalidated"});
+    let letters = listed(&client, "communication.list", of_cards).await;
+    assert_eq!((&letters[0]["template"], &letters[0]["subscriptionId"]), (&json!("card_invalidated"), &Value::Null));
     let refused = stage.line(&format!("bss subscription vas {line} VAS_DATA_1GB --yes"));
     assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
     assert!(said(&refused).contains("no active card"), "{}", said(&refused));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::Service;
-use super::events::{MessageRequested, Owed, RenewFailed, SubscriptionRenewed, VasPurchased};
+use super::events::{CardInvalidated, MessageRequested, Owed, RenewFailed, SubscriptionRenewed, VasPurchased};
 use super::notice::{
-    Blocked, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp,
+    Blocked, Card, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp,
 };
 use super::store;
 use crate::domains::crm::customer::events::CustomerCreated;
@@ -118,6 +118,7 @@ told_of!(
     RenewalReminderDue,
     PriceMigrationScheduled,
     PlanChanged,
+    CardInvalidated,
     SubscriptionTerminated,
 );
 
@@ -313,6 +314,19 @@ impl Telling for PlanChanged {
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
             notice: Notice::PlanChange(PlanChange { offering: self.previous_offering_id.into() }),
+        })
+    }
+}
+
+impl Telling for CardInvalidated {
+    const CONSUMER: &'static str = "crm.tell_card_invalidated";
+
+    fn told(self) -> Option<Told> {
+        Some(Told {
+            business_key: self.payment_method_id.to_string(),
+            customer_id: self.customer_id,
+            subscription_id: None,
+            notice: Notice::CardInvalidated(Card { card_brand: self.brand, card_last4: self.last4 }),
         })
     }
 }

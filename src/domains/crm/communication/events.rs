@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domains::catalog::port::{AllowanceType, OfferingId, VasId};
 use crate::domains::crm::port::{CustomerId, MessageId, Template};
+use crate::domains::payment::port::PaymentMethodId;
 use crate::domains::subscription::port::{SubscriptionId, VasPurchaseId};
 use crate::platform::outbox::Event;
 
@@ -173,3 +174,21 @@ line_fact!(
         version: i64,
     }
 );
+
+/// A card was invalidated, since the gateway that knows it is left.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CardInvalidated {
+    pub(super) payment_method_id: PaymentMethodId,
+    pub(super) customer_id: CustomerId,
+    pub(super) brand: String,
+    pub(super) last4: String,
+}
+
+impl Event for CardInvalidated {
+    const TYPE: &'static str = "payment_method.cutover_invalidated";
+    const AGGREGATE: &'static str = "payment_method";
+    fn aggregate_id(&self) -> &str {
+        self.payment_method_id.as_str()
+    }
+}

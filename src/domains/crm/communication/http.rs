@@ -118,6 +118,7 @@ const fn description(template: Template) -> &'static str {
         Template::RenewalReceipt => "Receipt of a renewal",
         Template::RenewalFailed => "A renewal could not be charged",
         Template::RenewalReminder => "A renewal is due soon",
+        Template::CardInvalidated => "A card can no longer be charged",
         Template::PriceChange => "Notice of another price",
         Template::PlanChange => "Another plan has begun",
         Template::Termination => "A line has ended",

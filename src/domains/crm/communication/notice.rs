@@ -33,6 +33,7 @@ pub(super) enum Notice {
     RenewalReminder(Reminder),
     PriceChange(PriceChange),
     PlanChange(PlanChange),
+    CardInvalidated(Card),
     Termination,
 }
 
@@ -49,6 +50,7 @@ impl Notice {
             Self::RenewalReminder(_) => Template::RenewalReminder,
             Self::PriceChange(_) => Template::PriceChange,
             Self::PlanChange(_) => Template::PlanChange,
+            Self::CardInvalidated(_) => Template::CardInvalidated,
             Self::Termination => Template::Termination,
         }
     }
@@ -145,4 +147,11 @@ pub(super) struct PriceChange {
 pub(super) struct PlanChange {
     /// The plan until now: its name is looked up.
     pub(super) offering: String,
+}
+
+/// A card that was on file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Card {
+    pub(super) card_brand: String,
+    pub(super) card_last4: String,
 }

@@ -38,6 +38,7 @@ sources! {
     RenewalReminder = "renewal_reminder",
     PriceChange = "price_change",
     PlanChange = "plan_change",
+    CardInvalidated = "card_invalidated",
     Termination = "termination",
 }
 
@@ -146,7 +147,7 @@ mod tests {
 
     use super::super::compose::LineFacts;
     use super::super::notice::{
-        Blocked, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, TopUp,
+        Blocked, Card, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, TopUp,
     };
     use super::*;
     use crate::domains::catalog::port::{AllowanceType, Unit};
@@ -218,6 +219,7 @@ mod tests {
                 effective_at: at("2026-07-04T17:00:00Z"),
             }),
             Notice::PlanChange(PlanChange { offering: "PLAN_S".into() }),
+            Notice::CardInvalidated(Card { card_brand: "visa".into(), card_last4: "4242".into() }),
             Notice::Termination,
         ]
     }
@@ -229,7 +231,7 @@ mod tests {
             portal_url: "https://my.example.test".into(),
             tax_label: "GST inclusive".into(),
             name: "Ada".into(),
-            line: (notice != Notice::Welcome).then(|| LineFacts {
+            line: (!matches!(notice, Notice::Welcome | Notice::CardInvalidated(_))).then(|| LineFacts {
                 number: "90000042".into(),
                 plan: "Standard".into(),
                 amount: "25.00".into(),

@@ -33,12 +33,14 @@ pub enum Template {
     RenewalReminder,
     PriceChange,
     PlanChange,
+    /// A card can no longer be charged, since the operator changed the payment gateway.
+    CardInvalidated,
     /// The line has ended.
     Termination,
 }
 
 impl Template {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Welcome,
         Self::Activation,
         Self::LowBalance,
@@ -49,6 +51,7 @@ impl Template {
         Self::RenewalReminder,
         Self::PriceChange,
         Self::PlanChange,
+        Self::CardInvalidated,
         Self::Termination,
     ];
 
@@ -64,6 +67,7 @@ impl Template {
             Self::RenewalReminder => "renewal_reminder",
             Self::PriceChange => "price_change",
             Self::PlanChange => "plan_change",
+            Self::CardInvalidated => "card_invalidated",
             Self::Termination => "termination",
         }
     }
@@ -84,6 +88,7 @@ impl Template {
             | Self::RenewalFailed
             | Self::PriceChange
             | Self::PlanChange
+            | Self::CardInvalidated
             | Self::Termination => false,
         }
     }
