@@ -15,6 +15,8 @@ pub(crate) enum Look {
     Good,
     Waits,
     Bad,
+    /// White on black, on any terminal.
+    Ink,
     /// Black on white, on any terminal.
     Paper,
 }
@@ -41,6 +43,7 @@ impl Look {
             Self::Good => "32",
             Self::Waits => "33",
             Self::Bad => "31",
+            Self::Ink => "97;40",
             Self::Paper => "30;107",
         }
     }

@@ -10,8 +10,8 @@ use crate::render::styled::{Look, Styled};
 use crate::render::words::{dim, number, plain};
 use crate::render::{Style, text};
 
-/// Modules of quiet around the code. The standard asks for four; phones read two (ISO/IEC 18004, section 9.1).
-const QUIET: usize = 2;
+/// Modules of quiet around the code (ISO/IEC 18004, section 9.1). Readers that are content with fewer are not all of them.
+const QUIET: usize = 4;
 
 /// Digits that are shown of an identifier of the profile.
 const SHOWN: usize = 4;
@@ -63,6 +63,9 @@ fn masked(digits: &str) -> String {
 
 /// Two rows of modules a line. With colour it is black on white on any terminal; without, light modules are drawn, which is
 /// right where text is light on dark.
+///
+/// The blocks of some fonts are lower than their cells. Light lines through the dark corners of the code hide it from
+/// readers, dark lines through light modules do not: so blocks are light, and they are few.
 fn picture(qr: &QrCode, style: Style) -> Vec<Styled> {
     let (width, colors) = (qr.width(), qr.to_colors());
     let dark = |x: usize, y: usize| {
@@ -70,16 +73,19 @@ fn picture(qr: &QrCode, style: Style) -> Vec<Styled> {
         inside && colors[(y - QUIET) * width + x - QUIET] == Color::Dark
     };
     let side = width + 2 * QUIET;
-    let module = |x: usize, y: usize| {
-        let (upper, lower) = (dark(x, y), dark(x, y + 1));
-        match (upper == style.colour, lower == style.colour) {
-            (true, true) => '█',
-            (true, false) => '▀',
-            (false, true) => '▄',
-            (false, false) => ' ',
-        }
+    let cell = |x: usize, y: usize| match (dark(x, y), dark(x, y + 1)) {
+        (true, true) => (Look::Ink, ' '),
+        (true, false) => (Look::Ink, '▄'),
+        (false, true) => (Look::Ink, '▀'),
+        (false, false) if style.colour => (Look::Paper, ' '),
+        (false, false) => (Look::Ink, '█'),
     };
-    (0..side).step_by(2).map(|y| Styled::of(Look::Paper, (0..side).map(|x| module(x, y)).collect::<String>())).collect()
+    let line = |y: usize| {
+        let cells: Vec<(Look, char)> = (0..side).map(|x| cell(x, y)).collect();
+        let alike = cells.chunk_by(|one, next| one.0 == next.0);
+        alike.fold(Styled::default(), |line, run| line.and(run[0].0, run.iter().map(|cell| cell.1).collect::<String>()))
+    };
+    (0..side).step_by(2).map(line).collect()
 }
 
 #[cfg(test)]
@@ -119,24 +125,109 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_is_the_code_dark_on_light_with_colour_and_the_other_way_round_without() {
+    fn a_camera_before_the_terminal_reads_the_code() {
+        let long = format!("LPA:1$smdp-plus.operator.example.test${}", "0123456789ABCDEF".repeat(4));
+        for code in [CODE, &long] {
+            let mut view = activation();
+            view["activationCode"] = json!(code);
+            for (colour, dark) in [(true, true), (true, false), (false, true)] {
+                for width in [None, Some(80)] {
+                    let text = card(&view, false, Style { colour, width });
+                    let screen = Screen::showing(&text, dark, 0);
+                    assert_eq!(screen.read(), [code], "colour {colour}, dark {dark}, width {width:?}\n{text}");
+                }
+            }
+            // Without colour nothing can be said to a terminal whose text is dark: there the code is its own negative.
+            let mut screen = Screen::showing(&card(&view, false, Style::default()), false, 0);
+            screen.negate();
+            assert_eq!(screen.read(), [code]);
+        }
+    }
+
+    #[test]
+    fn no_light_line_crosses_a_dark_module_and_all_around_is_quiet() {
         let qr = QrCode::with_error_correction_level(CODE, EcLevel::M).expect("it fits");
         let side = qr.width() + 2 * QUIET;
-        for colour in [true, false] {
-            let plain = picture(&qr, Style { colour, width: None });
-            let lines: Vec<Vec<char>> =
-                plain.iter().map(|line| line.paint(Style::default()).chars().collect()).collect();
-            let drawn = |x: usize, y: usize| match lines[y / 2][x] {
-                '█' => true,
-                '▀' => y.is_multiple_of(2),
-                '▄' => !y.is_multiple_of(2),
-                _ => false,
-            };
+        for (colour, dark) in [(true, true), (true, false), (false, true)] {
+            let lines = picture(&qr, Style { colour, width: None });
+            let text: String = lines.iter().map(|line| line.paint(Style { colour, width: None }) + "\n").collect();
+            let screen = Screen::showing(&text, dark, 1);
             for (x, y) in (0..side).flat_map(|y| (0..side).map(move |x| (x, y))) {
                 let inside = [x, y].iter().all(|at| (QUIET..side - QUIET).contains(at));
-                let dark = inside && qr[(x - QUIET, y - QUIET)] == Color::Dark;
-                assert_eq!(drawn(x, y), dark == colour, "module {x}, {y}");
+                let wanted = inside && qr[(x - QUIET, y - QUIET)] == Color::Dark;
+                let light = screen.module(x, y).filter(|light| *light).count();
+                assert!(if wanted { light == 0 } else { light > Screen::CELL * Screen::CELL / 2 }, "module {x}, {y}");
             }
+        }
+    }
+
+    /// What a terminal makes of text: dots, true where light comes from.
+    struct Screen {
+        rows: Vec<Vec<bool>>,
+    }
+
+    impl Screen {
+        /// Dots of a cell from left to right; it is twice as high.
+        const CELL: usize = 8;
+        const MARGIN: usize = 2 * Self::CELL;
+
+        /// `gap` is what the font leaves free of a cell, above and below.
+        fn showing(text: &str, dark: bool, gap: usize) -> Self {
+            let columns = text.lines().map(|line| line.chars().count()).max().unwrap_or_default();
+            let rows = text.lines().count() * 2 * Self::CELL + 2 * Self::MARGIN;
+            let mut screen = Self { rows: vec![vec![!dark; columns * Self::CELL + 2 * Self::MARGIN]; rows] };
+            for (row, line) in text.lines().enumerate() {
+                let (mut column, mut rest, mut ink, mut ground) = (0, line, dark, !dark);
+                while let Some(char) = rest.chars().next() {
+                    if let Some((parameters, after)) = rest.strip_prefix("\u{1b}[").and_then(|on| on.split_once('m')) {
+                        (ink, ground) = match parameters {
+                            "30;107" => (false, true),
+                            "97;40" => (true, false),
+                            _ => (dark, !dark),
+                        };
+                        rest = after;
+                        continue;
+                    }
+                    screen.draw((column, row), char, gap, (ink, ground));
+                    column += 1;
+                    rest = &rest[char.len_utf8()..];
+                }
+            }
+            screen
+        }
+
+        fn draw(&mut self, (column, row): (usize, usize), char: char, gap: usize, (ink, ground): (bool, bool)) {
+            let glyph = gap..2 * Self::CELL - gap;
+            for (x, y) in (0..Self::CELL).flat_map(|x| (0..2 * Self::CELL).map(move |y| (x, y))) {
+                let inked = glyph.contains(&y)
+                    && match char {
+                        ' ' => false,
+                        '█' => true,
+                        '▀' => y < Self::CELL,
+                        '▄' => y >= Self::CELL,
+                        // Some letter: what matters is that it is not empty.
+                        _ => (3..5).contains(&x),
+                    };
+                let at = (Self::MARGIN + row * 2 * Self::CELL + y, Self::MARGIN + column * Self::CELL + x);
+                self.rows[at.0][at.1] = if inked { ink } else { ground };
+            }
+        }
+
+        /// The dots where a module of a code at the top left is.
+        fn module(&self, x: usize, y: usize) -> impl Iterator<Item = bool> {
+            let span = |at: usize| Self::MARGIN + at * Self::CELL..Self::MARGIN + (at + 1) * Self::CELL;
+            self.rows[span(y)].iter().flat_map(move |row| row[span(x)].iter().copied())
+        }
+
+        fn negate(&mut self) {
+            self.rows.iter_mut().flatten().for_each(|dot| *dot = !*dot);
+        }
+
+        /// The codes that a reader, which has nothing in common with who drew them, finds.
+        fn read(&self) -> Vec<String> {
+            let grey = |x: usize, y: usize| if self.rows[y][x] { 230 } else { 25 };
+            let mut image = rqrr::PreparedImage::prepare_from_greyscale(self.rows[0].len(), self.rows.len(), grey);
+            image.detect_grids().iter().map(|grid| grid.decode().expect("it can be read").1).collect()
         }
     }
 
