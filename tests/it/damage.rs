@@ -58,6 +58,14 @@ const DAMAGES: &[Damage] = &[
          update provisioning.provisioning_task set state = 'withdrawn', completed_at = null where commercial_order_id = 'ORD-0001'",
         ADAS_ORDER,
     ),
+    // As above, while a listener outside could not be told of it: that moves nothing.
+    damage(
+        "com.order_is_terminal_or_explained",
+        "update order_mgmt.product_order set state = 'in_progress', completed_date = null where id = 'ORD-0001';
+         update audit.delivery set kind = 'hub', consumer = 'hub.gone', state = 'parked', finished_at = null
+         where (event_id, consumer) = (select event_id, consumer from audit.delivery where aggregate_id = 'ORD-0001' limit 1)",
+        ADAS_ORDER,
+    ),
     damage(
         "promotion.entitlement_follows_its_order",
         "update catalog.entitlement set state = 'claimed', settled_at = null where order_id = 'ORD-0001'",

@@ -11,29 +11,27 @@ pub const CHECKS: &[Check] = &[
             select o.id, 'in progress since ' || o.submitted_at || ' and nothing will move it'
             from order_mgmt.product_order o
             where o.state = 'in_progress'
-              and not exists (select 1 from audit.delivery d where d.aggregate_id = o.id and d.state in ('pending', 'parked'))
+              and not exists (select 1 from audit.open_work d where d.aggregate_id = o.id)
               and not exists (
                   select 1 from service_inventory.service_order s
                   where s.commercial_order_id = o.id
-                    and (exists (select 1 from audit.delivery d where d.aggregate_id = s.id and d.state in ('pending', 'parked'))
+                    and (exists (select 1 from audit.open_work d where d.aggregate_id = s.id)
                          or exists (
                              select 1 from provisioning.provisioning_task t
                              where t.service_order_id = s.id
                                and (t.state in ('pending', 'running', 'failed', 'stuck')
-                                    or exists (select 1 from audit.delivery d
-                                               where d.aggregate_id = t.id and d.state in ('pending', 'parked'))))))
+                                    or exists (select 1 from audit.open_work d where d.aggregate_id = t.id)))))
               and not exists (
                   select 1 from subscription.vas_purchase v
                   where v.order_id = o.id
                     and (v.state = 'pending'
-                         or exists (select 1 from audit.delivery d
-                                    where d.aggregate_id = v.subscription_id and d.consumer = 'com.end_on_top_up'
-                                      and d.state in ('pending', 'parked'))))
+                         or exists (select 1 from audit.open_work d
+                                    where d.aggregate_id = v.subscription_id and d.consumer = 'com.end_on_top_up')))
               and not exists (
                   select 1 from subscription.subscription l
                   where l.commercial_order_id = o.id
                     and (l.state = 'pending'
-                         or exists (select 1 from audit.delivery d where d.aggregate_id = l.id and d.state in ('pending', 'parked'))))",
+                         or exists (select 1 from audit.open_work d where d.aggregate_id = l.id)))",
     },
     Check {
         name: "com.completed_order_has_its_line",
@@ -77,7 +75,7 @@ pub const CHECKS: &[Check] = &[
                   select reserved_for, 'eSIM profile …' || right(iccid, 4) from inventory.esim_profile
                   where profile_state = 'reserved') h on h.reserved_for = o.id
             where o.state in ('completed', 'failed', 'cancelled')
-              and not exists (select 1 from audit.delivery d where d.aggregate_id = o.id and d.state in ('pending', 'parked'))
+              and not exists (select 1 from audit.open_work d where d.aggregate_id = o.id)
               and not exists (
                   select 1 from service_inventory.service_order s
                   where s.commercial_order_id = o.id and s.kind = 'cessation' and s.state = 'in_progress')",

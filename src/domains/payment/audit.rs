@@ -44,8 +44,8 @@ pub const CHECKS: &[Check] = &[
             where a.status = 'approved' and a.amount_minor > 0
               and not exists (select 1 from payment.journal_line l
                               where l.attempt_id = a.id and l.entry_kind in ('revenue', 'refund_due'))
-              and not exists (select 1 from audit.delivery d
-                              where d.aggregate_id = a.id and d.event_type = 'payment.approved' and d.state in ('pending', 'parked'))",
+              and not exists (select 1 from audit.open_work d
+                              where d.aggregate_id = a.id and d.event_type = 'payment.approved')",
     },
     Check {
         name: "payment.refunds_booked",

@@ -218,7 +218,9 @@ mod tests {
     fn rule(standing: Option<&str>, card: &Card, now: DateTime<Utc>) -> Option<&'static str> {
         let id: CustomerId = "CUST-1".parse().unwrap();
         let standing = standing.map(|status| Standing { id: id.clone(), status: status.into(), kyc_verified: true });
-        add_card(&id, standing.as_ref(), card, now, chrono_tz::Asia::Singapore).err().map(|violation| violation.rule.id())
+        add_card(&id, standing.as_ref(), card, now, chrono_tz::Asia::Singapore)
+            .err()
+            .map(|violation| violation.rule.id())
     }
 
     #[test]

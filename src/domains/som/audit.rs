@@ -33,7 +33,7 @@ pub const CHECKS: &[Check] = &[
                 on t.service_order_id = w.service_order_id and t.task_type = w.task_type
             where t.id is null
                or (o.state in ('in_progress', 'completed') and (t.state = 'completed') <> (w.state = 'completed')
-                   and not exists (select 1 from audit.delivery d where d.aggregate_id = t.id and d.state in ('pending', 'parked')))",
+                   and not exists (select 1 from audit.open_work d where d.aggregate_id = t.id))",
     },
     Check {
         name: "som.no_service_under_a_lost_order",
@@ -66,7 +66,7 @@ pub const CHECKS: &[Check] = &[
             left join subscription.subscription l on l.commercial_order_id = p.id and l.tenant_id = p.tenant_id
             where s.type = 'CFS' and s.state = 'activated' and p.state <> 'in_progress'
               and (l.id is null or l.state = 'terminated')
-              and not exists (select 1 from audit.delivery d where d.aggregate_id in (p.id, l.id) and d.state in ('pending', 'parked'))
+              and not exists (select 1 from audit.open_work d where d.aggregate_id in (p.id, l.id))
               and not exists (
                   select 1 from service_inventory.service_order_item i
                   join service_inventory.service_order c on c.id = i.service_order_id
@@ -83,10 +83,9 @@ pub const CHECKS: &[Check] = &[
                   select 1 from provisioning.provisioning_task t
                   where t.service_order_id = o.id
                     and (t.state in ('pending', 'running', 'failed', 'stuck')
-                         or exists (select 1 from audit.delivery d where d.aggregate_id = t.id and d.state in ('pending', 'parked'))))
+                         or exists (select 1 from audit.open_work d where d.aggregate_id = t.id)))
               and not exists (
-                  select 1 from audit.delivery d
-                  where d.aggregate_id in (o.id, o.commercial_order_id) and d.state in ('pending', 'parked'))",
+                  select 1 from audit.open_work d where d.aggregate_id in (o.id, o.commercial_order_id))",
     },
     Check {
         name: "som.network_follows_the_line",
@@ -99,7 +98,7 @@ pub const CHECKS: &[Check] = &[
             where s.type = 'CFS' and s.state = 'activated' and l.state <> 'pending'
               and s.network_wanted is distinct from
                   case l.state when 'blocked' then 'suspended' when 'terminated' then 'removed' else 'in_service' end
-              and not exists (select 1 from audit.delivery d where d.aggregate_id = l.id and d.state in ('pending', 'parked'))",
+              and not exists (select 1 from audit.open_work d where d.aggregate_id = l.id)",
     },
     Check {
         name: "som.unconfirmed_is_worked_on",
@@ -113,7 +112,7 @@ pub const CHECKS: &[Check] = &[
                   select 1 from service_inventory.service_order_item i
                   join service_inventory.service_order o on o.id = i.service_order_id
                   where i.target_service_id = s.id and o.state = 'in_progress')
-              and not exists (select 1 from audit.delivery d where d.aggregate_id = s.subscription_id and d.state in ('pending', 'parked'))
+              and not exists (select 1 from audit.open_work d where d.aggregate_id = s.subscription_id)
               and not exists (
                   select 1 from service_inventory.service_order_task t
                   where t.state = 'abandoned'
@@ -138,7 +137,7 @@ pub const CHECKS: &[Check] = &[
             join subscription.subscription l on l.id = s.subscription_id
             where s.type = 'CFS' and s.state = 'activated' and l.state in ('active', 'blocked')
               and s.policy_wanted <> l.offering_id
-              and not exists (select 1 from audit.delivery d where d.aggregate_id = l.id and d.state in ('pending', 'parked'))
+              and not exists (select 1 from audit.open_work d where d.aggregate_id = l.id)
             union all
             select s.id, 'wanted is the policy of ' || coalesce(s.policy_wanted, '?') || ', confirmed that of '
                    || coalesce(s.policy_confirmed, 'no plan')

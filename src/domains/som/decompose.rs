@@ -117,7 +117,8 @@ impl Service {
                 payload: payload.clone(),
             };
             let task_id = self.provisioning.create_task(tx, cx, task).await?;
-            let policy = graph.cfs.characteristics.offering_id.clone().filter(|_| task_type == TaskType::PcrfPolicyPush);
+            let policy =
+                graph.cfs.characteristics.offering_id.clone().filter(|_| task_type == TaskType::PcrfPolicyPush);
             rows.push(TaskRow { task_type, task_id, policy });
         }
         store::insert_tasks(tx, cx, order, &graph.cfs.id, &rows).await

@@ -552,7 +552,8 @@ pub(super) async fn numbers_in_network(db: &Db, cx: &Context, numbers: &[Msisdn]
 }
 
 /// A service in the network whose policy is not confirmed to be its plan's. One that is to be removed needs none.
-pub(super) const POLICY_UNCONFIRMED: &str = "(s.policy_wanted is distinct from s.policy_confirmed and s.state = 'activated'
+pub(super) const POLICY_UNCONFIRMED: &str =
+    "(s.policy_wanted is distinct from s.policy_confirmed and s.state = 'activated'
     and s.network_wanted is distinct from 'removed')";
 
 /// How many services wait for the network, by what is wanted of it: a state, or a `policy`.

@@ -234,8 +234,7 @@ pub const CHECKS: &[Check] = &[
             select s.id, 'waits for ' || s.renewal_attempt_id || ', which is ' || coalesce(a.status, 'unknown')
             from subscription.subscription s left join payment.payment_attempt a on a.id = s.renewal_attempt_id
             where s.renewal_attempt_id is not null and a.status is distinct from 'pending'
-              and not exists (select 1 from audit.delivery d
-                              where d.aggregate_id = s.renewal_attempt_id and d.state in ('pending', 'parked'))
+              and not exists (select 1 from audit.open_work d where d.aggregate_id = s.renewal_attempt_id)
             union all
             select s.id, 'active after ' || s.next_renewal_at || ', attempted and not settled'
             from subscription.subscription s
@@ -292,7 +291,7 @@ pub const CHECKS: &[Check] = &[
                 select 1 from payment.payment_attempt a
                 where a.subject_id = s.id and a.purpose = 'activation'
                   and (a.status = 'pending'
-                       or exists (select 1 from audit.delivery d where d.aggregate_id = a.id and d.state in ('pending', 'parked'))))",
+                       or exists (select 1 from audit.open_work d where d.aggregate_id = a.id)))",
     },
     Check {
         name: "subscription.every_charge_bought_something",
@@ -305,7 +304,7 @@ pub const CHECKS: &[Check] = &[
               and not exists (select 1 from subscription.vas_purchase v
                               where v.id = a.subject_id and v.payment_attempt_id = a.id and v.state = 'applied')
               and not exists (select 1 from payment.refund r where r.attempt_id = a.id)
-              and not exists (select 1 from audit.delivery d where d.aggregate_id = a.id and d.state in ('pending', 'parked'))",
+              and not exists (select 1 from audit.open_work d where d.aggregate_id = a.id)",
     },
     Check {
         name: "subscription.top_up_is_what_was_paid",
@@ -320,7 +319,7 @@ pub const CHECKS: &[Check] = &[
                 when 'refunded' then coalesce(a.status = 'approved', false)
                     and (a.amount_minor = 0 or exists (select 1 from payment.refund r where r.attempt_id = a.id))
                 else coalesce(a.status = 'pending', false)
-                    or exists (select 1 from audit.delivery d where d.aggregate_id = a.id and d.state in ('pending', 'parked')) end
+                    or exists (select 1 from audit.open_work d where d.aggregate_id = a.id) end
             union all
             select v.id, 'applied without an entry of ' || v.allowance_added
             from subscription.vas_purchase v

@@ -142,7 +142,9 @@ fn summary(
         TimelineKind::TopUp => format!("{offering} asked for, {amount}: {}", row.what),
         TimelineKind::Grant => format!("{} granted", quantity()),
         TimelineKind::Expiry => format!("{} expired", quantity()),
-        TimelineKind::Use => format!("{} used in period {period}; the single records are past their retention", quantity()),
+        TimelineKind::Use => {
+            format!("{} used in period {period}; the single records are past their retention", quantity())
+        }
         TimelineKind::PlanChange | TimelineKind::PriceMigration => {
             let what = if kind == TimelineKind::PlanChange {
                 format!("the change to {offering} for {amount}")

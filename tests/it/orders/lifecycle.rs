@@ -341,7 +341,8 @@ async fn a_policy_that_was_given_up_is_seen_until_it_is_pushed_again() {
     app.assert_books().await;
 
     fault(&app, "PCRF_POLICY_PUSH", "fail_always", false).await;
-    let again = json!({"serviceOrderItem": [{"id": "1", "action": "noChange", "service": {"id": line["cfsServiceId"]}}]});
+    let again =
+        json!({"serviceOrderItem": [{"id": "1", "action": "noChange", "service": {"id": line["cfsServiceId"]}}]});
     app.send(reqwest::Method::POST, "/tmf-api/serviceOrdering/v4/serviceOrder", &again).await.ok();
     app.settle().await;
     assert_eq!(policy(&app, &line).await, (json!("PLAN_L"), json!("PLAN_L")));

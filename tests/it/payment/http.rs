@@ -105,7 +105,8 @@ async fn twins(api: &Api676, held: &str, path: &str, body: &Value) -> [Answer; 2
     let mut tx = pool.begin().await.expect("the database answers");
     sqlx::query(sqlx::AssertSqlSafe(held)).execute(&mut *tx).await.expect("the statement is right");
     let waiting = async |count: i64| {
-        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        let waits =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
         api.world.until("they wait", async || (api.world.number(waits).await == count).then_some(())).await;
     };
     let first = api.send("POST", path, body, Some("k-1"));

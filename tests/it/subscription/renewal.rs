@@ -149,7 +149,10 @@ async fn an_early_renewal_that_is_declined_leaves_the_paid_period_alone() {
     use_data(&app, &first, 10).await;
     let failed = events(&app, &first, "subscription.renew_failed").await;
     let said = &failed[0]["payload"];
-    assert_eq!((failed.len(), &said["paidUntil"], &said["reason"]), (1, &first["currentPeriodEnd"], &json!("payment_declined")));
+    assert_eq!(
+        (failed.len(), &said["paidUntil"], &said["reason"]),
+        (1, &first["currentPeriodEnd"], &json!("payment_declined"))
+    );
     assert!(events(&app, &first, "subscription.blocked").await.is_empty());
     let timeline = app.op("subscription.timeline", json!({"subscriptionId": id})).await.ok();
     assert!(timeline.as_array().unwrap().iter().any(|entry| entry["kind"] == "decline"), "{timeline:#}");

@@ -116,7 +116,11 @@ pub(in crate::domains::subscription) async fn mark_requested(
 }
 
 /// Forgets that renewals could not be begun: it is decided that this one is not made.
-pub(in crate::domains::subscription) async fn forget_failures(tx: &Tx, cx: &Context, id: &SubscriptionId) -> Result<()> {
+pub(in crate::domains::subscription) async fn forget_failures(
+    tx: &Tx,
+    cx: &Context,
+    id: &SubscriptionId,
+) -> Result<()> {
     let statement = sql!(
         "update subscription.subscription set renewal_failures = 0, renewal_next_attempt_at = null
          where tenant_id = $1 and id = $2 and renewal_failures > 0",
