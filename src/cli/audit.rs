@@ -72,7 +72,7 @@ pub(super) async fn run(command: AuditCommand, session: &mut Session<'_>) -> Out
                 return session.show(&count, render::generic::object).await;
             }
             let events = session.call(op::AUDIT_EVENTS_BY_IDENTITY, filter).await?;
-            session.show(&events, render::audit::events).await
+            session.show_page(&events, args.limit, "a higher --limit", render::audit::events).await
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::operations as op;
 use super::payment;
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use crate::render;
 
 /// How many of the last interactions the page of a customer shows.
@@ -254,7 +254,7 @@ pub(super) async fn run(command: CustomerCommand, session: &mut Session<'_>) -> 
         CustomerCommand::List(args) => {
             let filter = json!({"name": args.name, "status": args.status, "limit": args.limit, "offset": args.offset});
             let customers = session.call(op::CUSTOMER_LIST, filter).await?;
-            session.show(&customers, render::customer::list).await
+            session.show_page(&customers, args.limit, &next_page(args.limit, args.offset), render::customer::list).await
         }
         CustomerCommand::Show { who } => show(&who, session).await,
         CustomerCommand::Find { by } => {

@@ -124,7 +124,8 @@ pub(super) async fn run(command: EventsCommand, session: &mut Session<'_>) -> Ou
             arguments["after"] = json!(args.after);
             arguments["limit"] = json!(args.limit);
             let events = session.call(op::EVENTS_LIST, arguments).await?;
-            session.show(&events, render::audit::events).await
+            let behind = format!("--after {}", events["next"]);
+            session.show_page(&events, args.limit, &behind, render::audit::events).await
         }
         EventsCommand::Tail(args) => tail(&args, session).await,
     }

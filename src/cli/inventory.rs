@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::operations as op;
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use super::subscription::{self, ActivationArgs};
 use crate::render;
 
@@ -162,7 +162,7 @@ pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) ->
         InventoryCommand::Esim(EsimCommand::List { state, offset, limit }) => {
             let filter = json!({"state": state, "limit": limit, "offset": offset});
             let profiles = session.call(op::INVENTORY_ESIM_LIST, filter).await?;
-            session.show(&profiles, render::inventory::esims).await
+            session.show_page(&profiles, limit, &next_page(limit, offset), render::inventory::esims).await
         }
         InventoryCommand::Esim(EsimCommand::Add { count }) => {
             let added = session.call(op::INVENTORY_ESIM_ADD_BATCH, json!({"count": count})).await?;
@@ -193,7 +193,9 @@ async fn msisdn(command: MsisdnCommand, session: &mut Session<'_>) -> Outcome {
             let filter =
                 json!({"status": args.state, "prefix": args.prefix, "limit": args.limit, "offset": args.offset});
             let numbers = session.call(op::INVENTORY_MSISDN_LIST, filter).await?;
-            session.show(&numbers, render::inventory::msisdns).await
+            session
+                .show_page(&numbers, args.limit, &next_page(args.limit, args.offset), render::inventory::msisdns)
+                .await
         }
         MsisdnCommand::Show { msisdn } => {
             let number = session.call(op::INVENTORY_MSISDN_GET, json!({"msisdn": msisdn})).await?;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::operations as op;
-use super::session::{Outcome, Session};
+use super::session::{Outcome, Session, next_page};
 use crate::render;
 
 /// The kinds of messages.
@@ -93,6 +93,9 @@ pub struct ListArgs {
     /// How many at most
     #[arg(long, default_value_t = 20)]
     limit: u32,
+    /// How many to skip
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
 }
 
 /// Whose preference for what.
@@ -110,9 +113,11 @@ pub(super) async fn run(command: MessageCommand, session: &mut Session<'_>) -> O
     match command {
         MessageCommand::List(args) => {
             let filter = json!({"customerId": args.customer, "subscriptionId": args.subscription,
-                                "template": args.template, "state": args.state, "limit": args.limit});
+                                "template": args.template, "state": args.state, "limit": args.limit,
+                                "offset": args.offset});
             let messages = session.call(op::COMMUNICATION_LIST, filter).await?;
-            session.show(&messages, render::message::list).await
+            let behind = next_page(args.limit, args.offset);
+            session.show_page(&messages, args.limit, &behind, render::message::list).await
         }
         MessageCommand::Show { message } => {
             let message = session.call(op::COMMUNICATION_GET, json!({"messageId": message})).await?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::operations::{self as op, Operation};
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use crate::render::{self, text};
 
 /// How much later than the server the client gives up, so that the server's answer is the one that is seen.
@@ -77,7 +77,7 @@ Examples:
     },
     /// List orders, newest first
     #[command(
-        after_help = "Examples:\n  bss order list --customer CUST-0a1b2c3d4e5f\n  bss order list --state in_progress --limit 100"
+        after_help = "Examples:\n  bss order list --customer CUST-0a1b2c3d4e5f\n  bss order list --state in_progress --limit 100\n  bss order list --stuck"
     )]
     List(ListArgs),
     /// Start an order that was created with --no-submit, or was held
@@ -201,6 +201,9 @@ pub struct ListArgs {
     /// State
     #[arg(long, value_enum, alias = "status")]
     state: Option<OrderState>,
+    /// Only those in progress that go no further by themselves
+    #[arg(long)]
+    stuck: bool,
     /// How many at most
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -256,9 +259,9 @@ pub(super) async fn run(command: OrderCommand, session: &mut Session<'_>) -> Out
         OrderCommand::Show { order } => show(&order, session).await,
         OrderCommand::List(args) => {
             let filter = json!({"customerId": args.customer, "state": args.state.map(OrderState::name),
-                                "limit": args.limit, "offset": args.offset});
+                                "stuck": args.stuck.then_some(true), "limit": args.limit, "offset": args.offset});
             let orders = session.call(op::ORDER_LIST, filter).await?;
-            session.show(&orders, render::order::list).await
+            session.show_page(&orders, args.limit, &next_page(args.limit, args.offset), render::order::list).await
         }
         OrderCommand::Submit { order, gate } => {
             session.confirm_in_production(gate, &format!("Submitting {order} charges its customer."))?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::operations as op;
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use crate::render::{self, text};
 
 /// The cards that the mock gateway knows, by what they do.
@@ -211,7 +211,9 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             let filter = json!({"customerId": args.customer, "subjectId": args.subject, "status": args.status,
                                 "limit": args.limit, "offset": args.offset});
             let attempts = session.call(op::PAYMENT_LIST_ATTEMPTS, filter).await?;
-            session.show(&attempts, render::payment::attempts).await
+            session
+                .show_page(&attempts, args.limit, &next_page(args.limit, args.offset), render::payment::attempts)
+                .await
         }
         PaymentCommand::Refund { attempt, reason, gate } => {
             session.confirm(gate, &format!("Refunding {attempt} gives the whole amount back to the card."))?;
@@ -252,7 +254,7 @@ async fn cutover(gate: Gate, session: &mut Session<'_>) -> Outcome {
                 "{left} cards are left that cannot be invalidated now; try again later"
             )));
         }
-        add(&mut done, more);
+        add(&mut done, &more);
     }
     session.show(&done, render::payment::invalidated).await
 }
@@ -262,9 +264,9 @@ fn nothing_invalidated() -> Value {
 }
 
 /// What two requests of one cutover did.
-fn add(done: &mut Value, more: Value) {
+fn add(done: &mut Value, more: &Value) {
     let count = |view: &Value| view["invalidatedCount"].as_u64().unwrap_or_default();
-    done["invalidatedCount"] = (count(done) + count(&more)).into();
+    done["invalidatedCount"] = (count(done) + count(more)).into();
     done["left"] = more["left"].clone();
     let room = CUTOVER_IDS_MAX.saturating_sub(text::rows(&done["invalidatedIds"]).len());
     if let Some(ids) = done["invalidatedIds"].as_array_mut() {

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::operations as op;
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use crate::render;
 
 /// Commands about promotions.
@@ -179,7 +179,7 @@ pub(super) async fn run(command: PromoCommand, session: &mut Session<'_>) -> Out
         PromoCommand::List { state, limit, offset } => {
             let query = json!({"state": state.map(PromotionState::as_str), "limit": limit, "offset": offset});
             let promotions = session.call(op::PROMO_LIST, query).await?;
-            session.show(&promotions, render::promotion::list).await
+            session.show_page(&promotions, limit, &next_page(limit, offset), render::promotion::list).await
         }
         PromoCommand::Show { promotion } => {
             let promotion = session.call(op::PROMO_SHOW, json!({"promotionId": promotion})).await?;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::operations as op;
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use crate::render;
 
 /// What the network is asked to do.
@@ -173,7 +173,9 @@ pub(super) async fn run(command: ProvCommand, session: &mut Session<'_>) -> Outc
             let filter = json!({"serviceId": args.service, "serviceOrderId": args.service_order, "state": args.state,
                                 "limit": args.limit, "offset": args.offset});
             let tasks = session.call(op::PROVISIONING_LIST_TASKS, filter).await?;
-            session.show(&tasks, render::provisioning::tasks).await
+            session
+                .show_page(&tasks, args.limit, &next_page(args.limit, args.offset), render::provisioning::tasks)
+                .await
         }
         ProvCommand::Show { task } => {
             let task = session.call(op::PROVISIONING_GET_TASK, json!({"taskId": task})).await?;

@@ -95,7 +95,7 @@ pub(super) async fn run(command: QueueCommand, session: &mut Session<'_>) -> Out
         }
         QueueCommand::Parked { consumer, limit } => {
             let parked = session.call(op::QUEUE_PARKED, json!({"consumer": consumer, "limit": limit})).await?;
-            session.show(&parked, render::queue::parked).await
+            session.show_page(&parked, limit, "a higher --limit", render::queue::parked).await
         }
         QueueCommand::Show(which) => {
             let filter = json!({"eventId": which.event, "consumer": which.consumer});

@@ -134,6 +134,23 @@ impl<'a> Session<'a> {
         Ok(self.console.show(&output)?)
     }
 
+    /// Prints a page of a list. When it is full, there may be more, and nobody should take the page for everything: `behind`
+    /// says the options that show it.
+    pub(crate) async fn show_page(
+        &mut self,
+        answer: &Value,
+        limit: u32,
+        behind: &str,
+        text: impl FnOnce(&Value, Style) -> String,
+    ) -> Outcome {
+        self.show(answer, text).await?;
+        let shown = render::select::listed(answer).map_or(0, <[Value]>::len);
+        if shown > 0 && u32::try_from(shown).is_ok_and(|shown| shown >= limit) {
+            self.note(&format!("{shown} are shown, there may be more: {behind}"));
+        }
+        Ok(())
+    }
+
     /// Prints one thing of a stream, at once.
     pub(crate) async fn stream(&mut self, thing: &Value, text: impl FnOnce(&Value, Style) -> String) -> Outcome {
         let thing = self.local(thing).await;
@@ -210,6 +227,11 @@ impl<'a> Session<'a> {
         let answer = self.ask(&format!("{consequence}\nType {word} to continue: "))?;
         if answer == word { self.confirm_in_production(gate, consequence) } else { Err(CliError::Declined) }
     }
+}
+
+/// The options for the page behind this one.
+pub(crate) fn next_page(limit: u32, offset: u32) -> String {
+    format!("--offset {}", offset.saturating_add(limit))
 }
 
 fn given(arguments: Value) -> Value {

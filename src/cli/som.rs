@@ -62,6 +62,9 @@ Examples:
         /// Only those that are to be in this state
         #[arg(long, value_parser = ["in_service", "suspended", "removed"])]
         wanted: Option<String>,
+        /// How many at most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
     },
     /// Show a service
     #[command(after_help = "\
@@ -82,9 +85,10 @@ pub(super) async fn run(command: SomCommand, session: &mut Session<'_>) -> Outco
             let services = session.call(op::SERVICE_LIST_FOR_SUBSCRIPTION, filter).await?;
             session.show(&services, render::service::list).await
         }
-        SomCommand::Service(ServiceCommand::Unconfirmed { wanted }) => {
-            let services = session.call(op::SERVICE_LIST_UNCONFIRMED, json!({"wanted": wanted})).await?;
-            session.show(&services, render::service::list).await
+        SomCommand::Service(ServiceCommand::Unconfirmed { wanted, limit }) => {
+            let filter = json!({"wanted": wanted, "limit": limit});
+            let services = session.call(op::SERVICE_LIST_UNCONFIRMED, filter).await?;
+            session.show_page(&services, limit, "a higher --limit", render::service::list).await
         }
         SomCommand::Service(ServiceCommand::Show { service }) | SomCommand::ServiceShow { service } => {
             let service = session.call(op::SERVICE_GET, json!({"serviceId": service})).await?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::customer::is_number;
 use super::error::CliError;
 use super::operations as op;
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use crate::render::{self, text};
 
 /// As long as the server may take to tell every line of a plan.
@@ -272,16 +272,14 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             session.show(&line, |line, style| render::subscription::card(line, &aside, style)).await
         }
         SubscriptionCommand::List(args) => {
-            let lines = match args.customer {
-                Some(customer) => {
-                    session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?
-                }
-                None => {
-                    let page = json!({"state": args.state, "limit": args.limit, "offset": args.offset});
-                    session.call(op::SUBSCRIPTION_LIST, page).await?
-                }
-            };
-            session.show(&lines, render::subscription::list).await
+            if let Some(customer) = args.customer {
+                let lines = session.call(op::SUBSCRIPTION_LIST_FOR_CUSTOMER, json!({"customerId": customer})).await?;
+                return session.show(&lines, render::subscription::list).await;
+            }
+            let page = json!({"state": args.state, "limit": args.limit, "offset": args.offset});
+            let lines = session.call(op::SUBSCRIPTION_LIST, page).await?;
+            let behind = next_page(args.limit, args.offset);
+            session.show_page(&lines, args.limit, &behind, render::subscription::list).await
         }
         SubscriptionCommand::Balance { line } => {
             let balances = session.call(op::SUBSCRIPTION_GET_BALANCE, json!({"subscriptionId": line})).await?;

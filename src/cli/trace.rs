@@ -94,7 +94,8 @@ pub(super) async fn run(command: TraceCommand, session: &mut Session<'_>) -> Out
         TraceCommand::List { failed, before, limit } => {
             let filter = json!({"failed": failed, "before": before, "limit": limit});
             let traces = session.call(op::TRACE_LIST, filter).await?;
-            session.show(&traces, render::trace::list).await
+            let last = text::rows(&traces).last().map_or(0, |trace| trace["position"].as_i64().unwrap_or_default());
+            session.show_page(&traces, limit, &format!("--before {last}"), render::trace::list).await
         }
     }
 }

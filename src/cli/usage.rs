@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::operations as op;
 use super::quantity::{Quantity, UsageType, used};
-use super::session::{Outcome, Session};
+use super::session::{Outcome, Session, next_page};
 use super::usage_import;
 use crate::render;
 
@@ -122,6 +122,9 @@ pub struct HistoryArgs {
     /// How many at most
     #[arg(long, default_value_t = 100)]
     limit: u32,
+    /// How many to skip
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
 }
 
 pub(super) async fn run(command: UsageCommand, session: &mut Session<'_>) -> Outcome {
@@ -142,9 +145,10 @@ pub(super) async fn run(command: UsageCommand, session: &mut Session<'_>) -> Out
         }
         UsageCommand::History(args) => {
             let filter = json!({"subscriptionId": args.subscription, "msisdn": args.msisdn, "eventType": args.kind,
-                                "since": args.since, "limit": args.limit});
+                                "since": args.since, "limit": args.limit, "offset": args.offset});
             let usage = session.call(op::USAGE_HISTORY, filter).await?;
-            session.show(&usage, render::usage::history).await
+            let behind = next_page(args.limit, args.offset);
+            session.show_page(&usage, args.limit, &behind, render::usage::history).await
         }
     }
 }

@@ -308,6 +308,8 @@ pub struct History {
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: u32,
+    #[serde(default)]
+    pub offset: u32,
 }
 
 const fn hundred() -> u32 {
@@ -328,6 +330,7 @@ impl Operation<Services> for History {
             event_type: self.event_type,
             since: self.since,
             limit: self.limit,
+            offset: self.offset,
         };
         services.usage.history(cx, filter).await
     }

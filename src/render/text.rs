@@ -58,6 +58,7 @@ pub(crate) fn quantity(view: &Value, amount: &str, unit: &str) -> String {
         }
         (megabytes, Some("mb")) => format!("{megabytes} MB"),
         (count, Some("count") | None) => count.to_string(),
+        (1, Some("minutes")) => "1 minute".into(),
         (amount, Some(unit)) => format!("{amount} {}", clean(unit)),
     }
 }
@@ -133,7 +134,7 @@ mod tests {
         assert_eq!(said(1536, "mb"), "1536 MB");
         assert_eq!(said(0, "mb"), "0 MB");
         assert_eq!(said(-1, "minutes"), "unlimited");
-        assert_eq!(said(100, "minutes"), "100 minutes");
+        assert_eq!((said(1, "minutes"), said(100, "minutes")), ("1 minute".into(), "100 minutes".into()));
         assert_eq!(said(5, "count"), "5");
         assert_eq!(quantity(&json!({}), "q", "u"), "");
     }

@@ -371,12 +371,14 @@ async fn a_reused_number_finds_its_living_line_and_a_dead_one_refuses() {
     world.sql("update subscription.subscription set msisdn = '91000001' where id = 'SUB-0002'").await;
     assert_eq!(world.record(usage(&number, "data", 1)).await.unwrap().subscription_id.as_str(), "SUB-0002");
     let filter = UsageFilter { msisdn: Some(number.parse().unwrap()), limit: 10, ..UsageFilter::default() };
-    let history = world.service.history(&self::context(), filter).await.unwrap();
+    let history = world.service.history(&self::context(), filter.clone()).await.unwrap();
     assert_eq!(
         (history.len(), history.last().map(|usage| &usage.id)),
         (3, Some(&old.id)),
         "of all lines that had the number"
     );
+    let rest = world.service.history(&self::context(), UsageFilter { offset: 2, ..filter }).await.unwrap();
+    assert_eq!(rest.iter().map(|usage| &usage.id).collect::<Vec<_>>(), [&old.id], "page by page");
     world.finish().await;
 }
 

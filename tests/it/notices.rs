@@ -265,6 +265,9 @@ async fn reminders_and_changes_are_told_once_however_often_their_event_comes() {
     let told = messages(&app, &customer).await;
     let expected = ["activation", "plan_change", "price_change", "renewal_receipt", "renewal_reminder", "welcome"];
     assert_eq!(kinds(&told), expected);
+    let newest = |offset: u32| json!({"customerId": customer, "limit": 2, "offset": offset});
+    let page = app.op("communication.list", newest(4)).await.ok();
+    assert_eq!(page[1]["id"], told[0]["id"], "page by page, to the oldest");
     assert!(text(&app, of(&told, "price_change")).await.contains("SGD 27.00"));
     let reminder = of(&told, "renewal_reminder");
     assert!(reminder["subject"].as_str().unwrap().contains("5 Jun 2026"), "{told:#?}");

@@ -30,6 +30,22 @@ async fn an_empty_list_says_so_beside_the_data() {
 }
 
 #[tokio::test]
+async fn a_full_page_says_what_is_behind_it() {
+    let stub = Stub::always(json!([{"id": "CUST-1"}, {"id": "CUST-2"}])).await;
+    for (line, behind) in [
+        ("customer list --limit 2", "2 are shown, there may be more: --offset 2\n"),
+        ("order list --limit 2 --offset 4 -o csv", "2 are shown, there may be more: --offset 6\n"),
+        ("queue parked --limit 2", "2 are shown, there may be more: a higher --limit\n"),
+        ("customer list --limit 3", ""),
+        ("customer list --limit 2 -q", ""),
+    ] {
+        assert_eq!(stub.run(line).await.err, behind, "{line}");
+    }
+    let stub = Stub::always(json!({"events": [{"eventId": "0196"}], "count": 1, "next": 7})).await;
+    assert_eq!(stub.run("events list --limit 1 -o json").await.err, "1 are shown, there may be more: --after 7\n");
+}
+
+#[tokio::test]
 async fn json_and_yaml_are_the_answer_itself() {
     let answer = json!([{"id": "PM-0007", "last4": "0042", "isDefault": true, "brand": null}]);
     let stub = Stub::always(answer.clone()).await;

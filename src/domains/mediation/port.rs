@@ -173,6 +173,7 @@ pub struct UsageFilter {
     /// Not before this event time.
     pub since: Option<DateTime<Utc>>,
     pub limit: u32,
+    pub offset: u32,
 }
 
 /// Usage events.

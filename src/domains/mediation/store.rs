@@ -131,10 +131,18 @@ pub(super) async fn history(
         "select {COLUMNS} from mediation.usage_event u
          where u.tenant_id = $1 and {which} and ($3::text is null or u.msisdn = $3) and ($4::text is null or u.event_type = $4)
            and ($5::timestamptz is null or u.event_time >= $5)
-         order by {order}, u.id desc limit $6"
+         order by {order}, u.id desc limit $6 offset $7"
     );
-    let statement =
-        db::sql!(text, cx.tenant.as_ref(), lines, msisdn, event_type, filter.since, i64::from(filter.limit));
+    let statement = db::sql!(
+        text,
+        cx.tenant.as_ref(),
+        lines,
+        msisdn,
+        event_type,
+        filter.since,
+        i64::from(filter.limit),
+        i64::from(filter.offset)
+    );
     Ok(UsageRow::find_by_statement(statement).all(db.connection()).await?)
 }
 

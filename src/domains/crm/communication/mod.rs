@@ -94,7 +94,7 @@ impl Service {
 #[async_trait]
 impl Communications for Service {
     async fn messages(&self, cx: &Context, filter: ListMessages) -> Result<Vec<MessageView>> {
-        page(filter.limit, 0)?;
+        page(filter.limit, filter.offset)?;
         let messages = store::list(&self.platform.db, cx, &filter).await?;
         Ok(messages.into_iter().map(|message| self.view(message, false)).collect())
     }

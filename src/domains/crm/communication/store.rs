@@ -350,7 +350,7 @@ pub(super) async fn list(db: &Db, cx: &Context, filter: &ListMessages) -> Result
         "select {COLUMNS} from crm.communication_message m
          where m.tenant_id = $1 and ($2::text is null or m.customer_id = $2) and ($3::text is null or m.subscription_id = $3)
            and ($4::text is null or m.template = $4) and ($5::text is null or m.state = $5) {condition}
-         order by {order_by} limit $6"
+         order by {order_by} limit $6 offset $8"
     );
     let statement = sql!(
         text,
@@ -360,7 +360,8 @@ pub(super) async fn list(db: &Db, cx: &Context, filter: &ListMessages) -> Result
         filter.template.map(Template::as_str),
         filter.state.map(MessageState::as_str),
         i64::from(filter.limit),
-        filter.id_prefix.as_deref()
+        filter.id_prefix.as_deref(),
+        i64::from(filter.offset)
     );
     MessageRow::find_by_statement(statement).all(db.connection()).await?.into_iter().map(Message::try_from).collect()
 }

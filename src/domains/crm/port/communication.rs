@@ -140,6 +140,8 @@ pub struct ListMessages {
     #[serde(default = "limit_default")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: u32,
+    #[serde(default)]
+    pub offset: u32,
 }
 
 /// Show one message to a customer, with its text.
