@@ -8,7 +8,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 FROM debian:bookworm-slim
 # For calls over TLS: to a network, to a mail server, to listeners.
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --home-dir /var/lib/bss --create-home bss
+ && groupadd --gid 10001 bss \
+ && useradd --uid 10001 --gid bss --home-dir /var/lib/bss --no-create-home --shell /usr/sbin/nologin bss \
+ && install --directory --owner bss --group bss --mode 0700 /var/lib/bss
 COPY --from=build /out/bss /usr/local/bin/bss
 COPY scenarios /usr/local/share/bss/scenarios
 USER 10001

@@ -15,6 +15,8 @@ const NOT_TYPED: &[(&str, &str)] = &[
     ("make ", "installs, builds, serves or runs the tests"),
     ("cargo ", "builds"),
     ("export PATH", "of the person's own shell"),
+    ("set -a", "the configuration of an installation"),
+    (". ./.env", "the secrets of containers"),
     (". /var/lib/bss/tokens.env", "the tokens of an installation; a test knows its own"),
     ("BSS_ALLOW_ADMIN_RESET=true target/release/bss serve", "it is the server"),
     ("target/release/bss bench", "a measurement; cli_alone runs them small"),

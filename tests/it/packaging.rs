@@ -84,9 +84,24 @@ fn the_image_holds_what_it_copies_and_runs_as_nobody_special() {
 }
 
 #[test]
+fn the_secrets_of_compose_do_not_get_into_the_image() {
+    assert!(text(".dockerignore").lines().any(|line| line == ".env"), "COPY . . takes what is not listed");
+}
+
+#[test]
+fn the_database_is_healthy_only_when_others_reach_it() {
+    let compose: Value = serde_saphyr::from_str(&text("compose.yaml")).expect("YAML");
+    // While the image prepares its data, a server answers on the socket and then stops.
+    let check = compose["services"]["database"]["healthcheck"]["test"].as_array().expect("a command");
+    assert!(check.contains(&json!("--host")), "{check:?}");
+}
+
+#[test]
 fn the_unit_runs_commands_that_exist() {
     let unit = text("deploy/bss.service");
     let runs: Vec<&str> = unit.lines().filter(|line| line.starts_with("Exec")).collect();
     assert_eq!(runs.len(), 2, "{runs:?}");
     assert!(runs[0].contains("bss migrate") && runs[1].ends_with("bss serve"), "{runs:?}");
+    // The exit code of a fault in the configuration: it would be tried for ever.
+    assert!(unit.lines().any(|line| line == "RestartPreventExitStatus=2"));
 }
