@@ -19,6 +19,7 @@ use crate::app::openapi;
 use crate::app::signals::Signals;
 use crate::platform::config::Config;
 use crate::platform::crash;
+use crate::platform::db::embedded::{Cluster, EmbeddedError};
 use crate::platform::delivery::{Concurrency, Runner, run_workers};
 use crate::platform::http::connections::{self, Bounds};
 use crate::platform::http::gates::Gates;
@@ -44,6 +45,7 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
     let metrics = metrics::install();
     let Opened { platform, cluster } = open::open(config, environment, Prepare::Serve, signals.asked()).await?;
     let segments = telemetry.segments.take();
+    // Whether it serves or cannot start: nothing is left behind.
     let served = async {
         open::require_hash_key(&platform.config)?;
         let running = start(&platform, metrics).await?;
@@ -51,12 +53,14 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
             running.tasks.spawn(trace::keep(platform.db.clone(), segments, running.stop.clone()));
         }
         announce(&platform, running.api_addr, started);
-        signals.asked().await;
+        let lost = tokio::select! {
+            () = signals.asked() => None,
+            error = keep(cluster.as_ref()) => Some(error),
+        };
         tracing::info!("stopping");
         running.stop().await;
-        Ok(())
+        lost.map_or(Ok(()), |error| Err(error.into()))
     };
-    // Whether it served or could not start: nothing is left behind.
     let served = served.await;
     if tokio::time::timeout(CLOSE, platform.db.close()).await.is_err() {
         tracing::warn!("some connections to the database did not end in time");
@@ -66,6 +70,14 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
     }
     telemetry.shutdown();
     served
+}
+
+/// Looks after the private cluster, if it is that one; returns when it is lost, and whoever looks after us may try anew.
+async fn keep(cluster: Option<&Cluster>) -> EmbeddedError {
+    match cluster {
+        Some(cluster) => cluster.keep().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// A process at work; tests start one in-process as `serve` does.

@@ -33,7 +33,7 @@ impl Place {
 
     fn named(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let folder = format!("bss-it-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = format!("bss-it-cluster-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let top = std::env::temp_dir().join(folder);
         fs::create_dir(&top).expect("a fresh folder");
         fs::set_permissions(&top, fs::Permissions::from_mode(0o755)).expect("our folder");
@@ -190,6 +190,32 @@ async fn a_killed_server_comes_back_with_everything_committed() {
     next.stop().await.expect("detaches: the other one still holds on");
     cluster.stop().await.expect("the other one stops the server that it did not start");
     assert_eq!(place.server_pid(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_is_brought_back_and_one_that_was_stopped_is_left_alone() {
+    let place = Place::new();
+    let cluster = place.start().await;
+    execute(&mut connect(&cluster).await, "CREATE TABLE kept AS SELECT 'still here' AS what").await;
+    let killed = place.server_pid().expect("the server runs");
+    kill(killed, Signal::SIGKILL).expect("the server is there to be killed");
+    let back =
+        eventually("the server is back", || place.server_pid().is_some_and(|pid| pid != killed && is_postgres(pid)));
+    let error = tokio::select! {
+        error = cluster.keep() => Some(error),
+        () = back => None,
+    };
+    assert!(error.is_none(), "{error:?}");
+    // Attaching waits until it answers.
+    place.start().await.stop().await.expect("the other one holds on");
+    assert_eq!(value(&mut connect(&cluster).await, "SELECT what FROM kept").await, "still here");
+
+    let pid = place.server_pid().expect("the server runs");
+    kill(pid, Signal::SIGINT).expect("the server is there to be stopped");
+    eventually("the server has ended", || place.server_pid().is_none()).await;
+    assert!(timeout(Duration::from_secs(3), cluster.keep()).await.is_err(), "nobody is told");
+    assert_eq!(place.server_pid(), None);
+    cluster.stop().await.expect("there is nothing left to stop");
 }
 
 #[tokio::test]

@@ -126,6 +126,12 @@ pub enum EmbeddedError {
         /// What the last try met.
         cause: String,
     },
+    /// The server was brought up again, and not where those who use it look for it.
+    #[error("the database in {} came back on another port, since its own was taken: start bss again", data.display())]
+    Moved {
+        /// The cluster.
+        data: PathBuf,
+    },
     /// The server still runs after it was told to stop at once.
     #[error("the database server (process {pid}) does not stop: see its log in {}/log, then end it with `kill -9 {pid}`", data.display())]
     StillRunning {

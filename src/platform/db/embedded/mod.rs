@@ -37,7 +37,10 @@ mod server;
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+use tokio::time::sleep;
 
 pub use self::{durability::verify_durable, error::EmbeddedError};
 use self::{home::Home, programs::Programs, server::Server};
@@ -45,6 +48,9 @@ pub(super) use self::{
     programs::{DEBIAN, major_of},
     server::last_lines,
 };
+
+/// How often it is looked whether the server was killed.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Where the private cluster lives and what runs it.
 #[derive(Debug, Clone)]
@@ -115,6 +121,28 @@ impl Cluster {
     /// The cluster proper, what PostgreSQL calls PGDATA.
     pub fn data_dir(&self) -> PathBuf {
         self.home.data()
+    }
+
+    /// Brings the server back whenever it was killed, by the kernel when memory ran out, say. A server that was told to stop
+    /// stays stopped. Returns when it cannot be brought back where it was.
+    pub async fn keep(&self) -> EmbeddedError {
+        loop {
+            sleep(LOOK_AFTER).await;
+            if let Err(error) = self.bring_back().await {
+                return error;
+            }
+        }
+    }
+
+    async fn bring_back(&self) -> Result<(), EmbeddedError> {
+        if !server::was_killed(&self.home)? {
+            return Ok(());
+        }
+        let starting = lock::exclusive(&self.home.start_lock()).await?;
+        tracing::error!(db.path = %self.home.data().display(), "the database server was killed; it is started again");
+        let server = server::bring_up(&self.home, &self.programs).await?;
+        drop(starting);
+        if server.url == self.server.url { Ok(()) } else { Err(EmbeddedError::Moved { data: self.home.data() }) }
     }
 
     /// Detaches; the last one to do so stops the server: open transactions roll back, all that was committed is kept.

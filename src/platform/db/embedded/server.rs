@@ -94,6 +94,12 @@ pub(super) async fn terminate(home: &Home) -> Result<(), EmbeddedError> {
     Err(EmbeddedError::StillRunning { pid, data: home.data() })
 }
 
+/// Whether a server ended without an order: one that was told to stop takes its pid file along.
+pub(super) fn was_killed(home: &Home) -> Result<bool, EmbeddedError> {
+    let left_behind = home.data().join("postmaster.pid").exists() && server_pid(home)?.is_none();
+    Ok(left_behind && lock::try_exclusive(&home.server_lock())?.is_some())
+}
+
 /// A command that runs as the server's account, in a folder it may be in, out of reach of our terminal's signals.
 pub(super) fn command(home: &Home, program: &Path) -> Command {
     let mut command = Command::new(program);
