@@ -500,6 +500,14 @@ const DAMAGES: &[Damage] = &[
     ),
     damage(
         "communication.owed_message_is_not_opted_out",
+        "insert into crm.communication_message (id, customer_id, template, business_key, state, state_reason, notice, requested_at)
+         select 'MSG-9999', customer_id, 'renewal_reminder', 'x', 'suppressed', 'opted_out',
+                '{\"coming\": {\"costs_more\": true}}', now()
+         from subscription.subscription where id = 'SUB-0001'",
+        "select 'MSG-9999'",
+    ),
+    damage(
+        "communication.owed_message_is_not_opted_out",
         "insert into crm.communication_opt_out (customer_id, template, opted_out_at)
          select customer_id, 'welcome', now() from subscription.subscription where id = 'SUB-0001'",
         ADAS_CUSTOMER,

@@ -280,6 +280,93 @@ async fn reminders_and_changes_are_told_once_however_often_their_event_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_that_costs_more_is_announced_whatever_was_opted_out_of() {
+    let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-05-06T09:00:00Z"})).await.ok();
+    let mut told = Vec::new();
+    for line in [app.line("PLAN_M").await, app.line("PLAN_M").await] {
+        let wish = json!({"customerId": line["customerId"], "template": "renewal_reminder", "wanted": false});
+        app.op("communication.set_preference", wish).await.ok();
+        told.push(line);
+    }
+    app.sql("update subscription.subscription set discount_type = 'percent', discount_value = 20, discount_periods_remaining = 1, discount_last_period = 2 where id = 'SUB-0001'").await;
+    let mut states = Vec::new();
+    for hours in ["708h", "13h", "708h"] {
+        app.op("clock.advance", json!({"duration": hours})).await.ok();
+        app.op("worker.tick", json!({"name": "renewal"})).await.ok();
+        app.settle().await;
+    }
+    for line in &told {
+        let told = messages(&app, id_of(line, "customerId")).await;
+        let reminders = told.into_iter().filter(|message| message["template"] == "renewal_reminder");
+        states.push(reminders.collect::<Vec<_>>());
+    }
+    let of = |line: usize| -> Vec<&str> { states[line].iter().filter_map(|one| one["state"].as_str()).collect() };
+    assert_eq!(of(0), ["suppressed", "sent"], "it is cheaper once, and dearer after that");
+    assert_eq!(of(1), ["suppressed", "suppressed"]);
+    let words = text(&app, &states[0][1]).await;
+    assert!(words.contains("SGD 25.00") && words.contains("Your promotion ends with this renewal."), "{words}");
+    assert!(!words.contains("opt out"), "{words}");
+    app.finish().await;
+}
+
+fn id_of<'a>(view: &'a Value, name: &str) -> &'a str {
+    view[name].as_str().expect("an id")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_tells_the_fact_and_not_what_the_line_has_become() {
+    let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-05-06T09:00:00Z"})).await.ok();
+    let line = app.line("PLAN_M").await;
+    let customer = id_of(&line, "customerId").to_owned();
+    app.settle().await;
+    app.sql("update subscription.subscription set discount_type = 'percent', discount_value = 20, discount_periods_remaining = -1").await;
+    // The letters are written down at once and composed later.
+    app.sql(
+        "create function hold() returns trigger language plpgsql as
+         $$ begin new.next_attempt_at := clock_timestamp() + interval '1 hour'; return new; end $$",
+    )
+    .await;
+    app.sql(
+        "create trigger hold before insert on audit.delivery
+         for each row when (new.consumer = 'crm.send_message') execute function hold()",
+    )
+    .await;
+    let change = json!({"subscriptionId": line["id"], "newOfferingId": "PLAN_L"});
+    app.op("subscription.schedule_plan_change", change).await.ok();
+    app.op("clock.advance", json!({"duration": "30d"})).await.ok();
+    app.op("worker.tick", json!({"name": "renewal"})).await.ok();
+    app.until("the plan change is told", async || {
+        let written =
+            "select count(*) from crm.communication_message where template in ('plan_change', 'renewal_receipt')";
+        (app.number(written).await == 2).then_some(())
+    })
+    .await;
+    // Meanwhile the contract has become another one.
+    app.sql("update subscription.subscription set offering_id = 'PLAN_S', price_amount_minor = 1000").await;
+    app.sql("update audit.delivery set next_attempt_at = clock_timestamp() where state = 'pending'").await;
+    app.platform.db.wake().heard();
+    let told = messages(&app, &customer).await;
+    let name = |plan: &'static str| {
+        let app = &app;
+        async move {
+            let offering = app.op("catalog.get_offering", json!({"offeringId": plan})).await.ok();
+            offering["name"].as_str().unwrap().to_owned()
+        }
+    };
+    let (former, now, later) = (name("PLAN_M").await, name("PLAN_L").await, name("PLAN_S").await);
+    let words = text(&app, of(&told, "plan_change")).await;
+    assert!(words.contains(&former) && words.contains(&now) && !words.contains(&later), "{words}");
+    assert!(words.contains("SGD 45.00") && words.contains("5 Jun 2026"), "{words}");
+    assert!(words.contains("Your promotion belonged to the plan before"), "{words}");
+    let words = text(&app, of(&told, "renewal_receipt")).await;
+    assert!(words.contains(&now) && !words.contains(&later), "{words}");
+    app.sql("update subscription.subscription set offering_id = 'PLAN_L', price_amount_minor = 4500").await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tmf681_shows_what_was_said_without_the_address() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_M").await;

@@ -156,6 +156,8 @@ line_event!(
         reason: &'static str,
         payment_attempt_id: Option<AttemptId>,
         decline_code: Option<String>,
+        /// The plan of the period that was paid last.
+        offering_id: OfferingId,
         owed: Owed,
         /// The end of the running period, which is paid; None: the line is blocked.
         paid_until: Option<DateTime<Utc>>,

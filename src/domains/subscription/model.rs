@@ -89,6 +89,11 @@ impl Line {
         }
     }
 
+    /// Whether the running period was charged with the discount.
+    pub(super) fn is_discounted(&self) -> bool {
+        self.discount.is_some() && self.discount_last_period.is_none_or(|last| last >= self.period_index)
+    }
+
     /// When it is renewed by itself; None for a line that is not in a period or has ended.
     pub(super) fn next_renewal_at(&self) -> Option<DateTime<Utc>> {
         match self.state {

@@ -466,6 +466,8 @@ pub struct SubscriptionTerminated {
     pub msisdn: Msisdn,
     pub iccid_last4: String,
     pub reason: String,
+    /// None in events from before it was told.
+    pub terminated_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 impl Event for SubscriptionTerminated {

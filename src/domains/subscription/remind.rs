@@ -56,6 +56,8 @@ fn reminder(line: &Line, paid: &BTreeMap<String, i64>, cx: &Context, zone: Tz) -
         full_amount: terms.price.decimal(),
         previous_amount: former.decimal(),
         changes_plan: terms.pivot == Some(Pivot::PlanChange),
+        current_offering_id: Some(line.offering_id.clone()),
+        ends_discount: Some(line.is_discounted() && terms.discount.is_none()),
         offering_id: terms.offering_id,
         version: line.version + 1,
     })

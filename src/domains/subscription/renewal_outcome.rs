@@ -108,6 +108,7 @@ impl Service {
             reason: not_paid.reason,
             payment_attempt_id: not_paid.attempt_id,
             decline_code: not_paid.decline_code,
+            offering_id: line.offering_id.clone(),
             owed: Owed {
                 amount: not_paid.terms.amount().decimal(),
                 currency: not_paid.terms.price.currency.to_string(),

@@ -54,6 +54,7 @@ impl Service {
             cfs_service_id: line.cfs_service_id,
             msisdn: line.msisdn,
             reason: reason.to_owned(),
+            terminated_at: line.terminated_at,
         };
         outbox::stage(tx, cx, &terminated).await.map(drop)
     }

@@ -22,6 +22,6 @@ pub const CHECKS: &[Check] = &[
             select m.id, m.template || ' was not sent although it is owed'
             from crm.communication_message m
             where m.state = 'suppressed' and m.state_reason = 'opted_out'
-              and m.template not in ('low_balance', 'renewal_reminder')",
+              and (m.template not in ('low_balance', 'renewal_reminder') or m.notice -> 'coming' ->> 'costs_more' = 'true')",
     },
 ];

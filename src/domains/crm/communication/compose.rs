@@ -38,9 +38,9 @@ pub(super) struct Letter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LineFacts {
     pub(super) number: String,
-    /// Name of its plan.
+    /// Name of the plan that it was on when it happened.
     pub(super) plan: String,
-    /// What the contract charges per period now, decimal text.
+    /// What the contract charges per period now, decimal text; told where the notice says nothing of money.
     pub(super) amount: String,
     pub(super) currency: String,
     pub(super) renews_at: Option<DateTime<Utc>>,
@@ -50,7 +50,7 @@ impl Service {
     /// Looks up what the message's template needs.
     pub(super) async fn compose(&self, cx: &Context, message: &Message, customer: &CustomerView) -> Result<Letter> {
         let line = match &message.subscription_id {
-            Some(id) => Some(self.line_facts(cx, id).await?),
+            Some(id) => Some(self.line_facts(cx, id, &message.notice).await?),
             None => None,
         };
         let config = &self.platform.config;
@@ -66,9 +66,13 @@ impl Service {
         })
     }
 
-    async fn line_facts(&self, cx: &Context, id: &SubscriptionId) -> Result<LineFacts> {
+    async fn line_facts(&self, cx: &Context, id: &SubscriptionId, notice: &Notice) -> Result<LineFacts> {
         let line = self.subscriptions.line(cx, id).await?;
-        let plan = self.catalog.offering(cx, &line.offering_id).await?;
+        let plan = match notice.plan() {
+            Some(plan) => plan.parse().map_err(malformed)?,
+            None => line.offering_id,
+        };
+        let plan = self.catalog.offering(cx, &plan).await?;
         Ok(LineFacts {
             number: line.msisdn.to_string(),
             plan: plan.name,
@@ -79,13 +83,12 @@ impl Service {
     }
 
     async fn product(&self, cx: &Context, notice: &Notice) -> Result<Option<String>> {
-        let malformed = |_| Error::Internal("a message names a product that cannot be one".into());
         match notice {
             Notice::TopUpReceipt(bought) => {
                 let id: VasId = bought.offering.parse().map_err(malformed)?;
                 Ok(Some(self.catalog.vas_on_record(cx, &id).await?.name))
             }
-            Notice::PlanChange(PlanChange { offering })
+            Notice::PlanChange(PlanChange { offering, .. })
             | Notice::RenewalReminder(Reminder { coming: Some(Charge { offering, .. }), .. })
             | Notice::RenewalFailed(RenewalFailed { owed: Some(Charge { offering, .. }), .. }) => {
                 let id: OfferingId = offering.parse().map_err(malformed)?;
@@ -94,6 +97,10 @@ impl Service {
             _ => Ok(None),
         }
     }
+}
+
+fn malformed<E>(_: E) -> Error {
+    Error::Internal("a message names a product that cannot be one".into())
 }
 
 /// The live address that mail goes to: the primary one, else the oldest.

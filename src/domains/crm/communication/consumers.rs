@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use super::Service;
 use super::events::{CardInvalidated, MessageRequested, Owed, RenewFailed, SubscriptionRenewed, VasPurchased};
 use super::notice::{
-    Blocked, Card, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Told, TopUp,
+    Blocked, Card, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Termination,
+    Told, TopUp,
 };
 use super::store;
 use crate::domains::crm::customer::events::CustomerCreated;
@@ -23,6 +24,7 @@ use crate::platform::db::Tx;
 use crate::platform::delivery::{
     ConsumeTogether, Consumer, Effect, Failure, Handlers, Kind, PerformTogether, Subscribers,
 };
+use crate::platform::money::{Currency, Money};
 use crate::platform::outbox::{self, Event};
 
 /// The share of an allowance, in per cent, of whose use a customer is told.
@@ -144,6 +146,7 @@ impl Telling for SubscriptionActivated {
             currency: self.currency,
             period_start: self.period_start,
             period_end: self.period_end,
+            plan: Some(self.offering_id.into()),
         };
         Some(Told {
             business_key: self.subscription_id.to_string(),
@@ -225,6 +228,7 @@ impl Telling for SubscriptionRenewed {
             currency: self.price_snapshot.price_currency,
             period_start: self.period_start,
             period_end: self.period_end,
+            plan: self.offering_id.map(Into::into),
         };
         Some(Told {
             business_key: format!("{}:{}", self.subscription_id, self.period_index),
@@ -247,6 +251,7 @@ impl Telling for RenewFailed {
                 reason: self.reason,
                 owed: self.owed.map(Into::into),
                 paid_until: self.paid_until,
+                plan: self.offering_id.map(Into::into),
             }),
         })
     }
@@ -261,6 +266,8 @@ impl From<Owed> for Charge {
             currency: owed.currency,
             full_amount: owed.full_amount,
             previous_amount: None,
+            costs_more: false,
+            ends_discount: false,
         }
     }
 }
@@ -270,6 +277,8 @@ impl Telling for RenewalReminderDue {
 
     fn told(self) -> Option<Told> {
         let coming = Charge {
+            costs_more: is_more(&self.amount, &self.previous_amount, &self.currency),
+            ends_discount: self.ends_discount.unwrap_or(false),
             offering: self.offering_id.into(),
             changes_plan: self.changes_plan,
             amount: self.amount,
@@ -281,8 +290,21 @@ impl Telling for RenewalReminderDue {
             business_key: format!("{}:{}", self.subscription_id, self.renews_at.timestamp()),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
-            notice: Notice::RenewalReminder(Reminder { renews_at: self.renews_at, coming: Some(coming) }),
+            notice: Notice::RenewalReminder(Reminder {
+                renews_at: self.renews_at,
+                coming: Some(coming),
+                plan: self.current_offering_id.map(Into::into),
+            }),
         })
+    }
+}
+
+/// Whether the one amount is more than the other; one that cannot be read is told rather than not.
+fn is_more(amount: &str, than: &str, currency: &str) -> bool {
+    let Ok(currency) = currency.parse::<Currency>() else { return true };
+    match (Money::parse(amount, currency), Money::parse(than, currency)) {
+        (Ok(amount), Ok(than)) => amount.minor > than.minor,
+        _ => true,
     }
 }
 
@@ -295,9 +317,11 @@ impl Telling for PriceMigrationScheduled {
             new_amount: self.new_amount,
             currency: self.new_currency,
             effective_at: self.effective_at,
+            plan: Some(self.offering_id.into()),
         };
         Some(Told {
-            business_key: format!("{}:{}:{}", self.subscription_id, change.effective_at.timestamp(), change.new_amount),
+            // `audit` finds a migration's notice by this.
+            business_key: format!("{}:{}", self.subscription_id, self.migration_id),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
             notice: Notice::PriceChange(change),
@@ -313,7 +337,14 @@ impl Telling for PlanChanged {
             business_key: format!("{}:{}", self.subscription_id, self.version),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
-            notice: Notice::PlanChange(PlanChange { offering: self.previous_offering_id.into() }),
+            notice: Notice::PlanChange(PlanChange {
+                offering: self.previous_offering_id.into(),
+                plan: Some(self.new_offering_id.into()),
+                amount: Some(self.new_price_amount),
+                currency: Some(self.new_price_currency),
+                begins_at: Some(self.period_start),
+                discount_ended: self.discount_ended,
+            }),
         })
     }
 }
@@ -339,7 +370,7 @@ impl Telling for SubscriptionTerminated {
             business_key: self.subscription_id.to_string(),
             customer_id: self.customer_id,
             subscription_id: Some(self.subscription_id),
-            notice: Notice::Termination,
+            notice: Notice::Termination(Termination { ended_at: self.terminated_at }),
         })
     }
 }

@@ -142,6 +142,8 @@ line_fact!(
     SubscriptionRenewed,
     "subscription.renewed",
     {
+        /// None in events from before it was read.
+        offering_id: Option<OfferingId>,
         period_index: i32,
         period_start: DateTime<Utc>,
         period_end: DateTime<Utc>,
@@ -167,6 +169,8 @@ line_fact!(
     "subscription.renew_failed",
     {
         reason: String,
+        /// The plan of the period that was paid last; None in events from before it was told.
+        offering_id: Option<OfferingId>,
         /// None in events from before it was told.
         owed: Option<Owed>,
         /// Until when the line is paid for all the same; None: it is blocked.

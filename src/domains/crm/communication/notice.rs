@@ -34,7 +34,7 @@ pub(super) enum Notice {
     PriceChange(PriceChange),
     PlanChange(PlanChange),
     CardInvalidated(Card),
-    Termination,
+    Termination(Termination),
 }
 
 impl Notice {
@@ -51,7 +51,34 @@ impl Notice {
             Self::PriceChange(_) => Template::PriceChange,
             Self::PlanChange(_) => Template::PlanChange,
             Self::CardInvalidated(_) => Template::CardInvalidated,
-            Self::Termination => Template::Termination,
+            Self::Termination(_) => Template::Termination,
+        }
+    }
+
+    /// Whether the customer gets it whatever they have opted out of: what the contract or the service changes, and a charge
+    /// that is higher than the last.
+    pub(super) const fn is_owed(&self) -> bool {
+        match self {
+            Self::RenewalReminder(Reminder { coming: Some(coming), .. }) => coming.costs_more,
+            _ => !self.template().is_optional(),
+        }
+    }
+
+    /// The plan that the line was on when it happened; None where that is not told.
+    pub(super) fn plan(&self) -> Option<&str> {
+        match self {
+            Self::Activation(Paid { plan, .. })
+            | Self::RenewalReceipt(Paid { plan, .. })
+            | Self::RenewalFailed(RenewalFailed { plan, .. })
+            | Self::RenewalReminder(Reminder { plan, .. })
+            | Self::PriceChange(PriceChange { plan, .. })
+            | Self::PlanChange(PlanChange { plan, .. }) => plan.as_deref(),
+            Self::Welcome
+            | Self::LowBalance(_)
+            | Self::Blocked(_)
+            | Self::TopUpReceipt(_)
+            | Self::CardInvalidated(_)
+            | Self::Termination(_) => None,
         }
     }
 }
@@ -64,6 +91,9 @@ pub(super) struct Paid {
     pub(super) currency: String,
     pub(super) period_start: DateTime<Utc>,
     pub(super) period_end: DateTime<Utc>,
+    /// The plan: its name is looked up. None in messages from before it was kept.
+    #[serde(default)]
+    pub(super) plan: Option<String>,
 }
 
 /// What is left of an allowance.
@@ -106,6 +136,9 @@ pub(super) struct RenewalFailed {
     /// The renewal was asked for early: until then the line is paid for. None: it is blocked.
     #[serde(default)]
     pub(super) paid_until: Option<DateTime<Utc>>,
+    /// The plan of the period that was paid last: its name is looked up. None in messages from before it was kept.
+    #[serde(default)]
+    pub(super) plan: Option<String>,
 }
 
 /// When the next period will be charged.
@@ -115,6 +148,9 @@ pub(super) struct Reminder {
     /// None in messages from before it was kept.
     #[serde(default)]
     pub(super) coming: Option<Charge>,
+    /// The plan of the running period: its name is looked up. None in messages from before it was kept.
+    #[serde(default)]
+    pub(super) plan: Option<String>,
 }
 
 /// What a period costs that is not paid yet: the plan change and the new price that begin with it count.
@@ -131,6 +167,12 @@ pub(super) struct Charge {
     pub(super) full_amount: String,
     /// What the period before cost; None where that is not told.
     pub(super) previous_amount: Option<String>,
+    /// Whether that is more than the period before.
+    #[serde(default)]
+    pub(super) costs_more: bool,
+    /// Whether the discount of the period before ends.
+    #[serde(default)]
+    pub(super) ends_discount: bool,
 }
 
 /// Another price for the same plan.
@@ -140,6 +182,9 @@ pub(super) struct PriceChange {
     pub(super) new_amount: String,
     pub(super) currency: String,
     pub(super) effective_at: DateTime<Utc>,
+    /// The plan: its name is looked up. None in messages from before it was kept.
+    #[serde(default)]
+    pub(super) plan: Option<String>,
 }
 
 /// Another plan.
@@ -147,6 +192,27 @@ pub(super) struct PriceChange {
 pub(super) struct PlanChange {
     /// The plan until now: its name is looked up.
     pub(super) offering: String,
+    /// The plan that has begun, likewise. None, as what follows, in messages from before it was kept.
+    #[serde(default)]
+    pub(super) plan: Option<String>,
+    /// What it costs, decimal text.
+    #[serde(default)]
+    pub(super) amount: Option<String>,
+    #[serde(default)]
+    pub(super) currency: Option<String>,
+    #[serde(default)]
+    pub(super) begins_at: Option<DateTime<Utc>>,
+    /// Whether a discount ended with the plan until now.
+    #[serde(default)]
+    pub(super) discount_ended: bool,
+}
+
+/// The end of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Termination {
+    /// None in messages from before it was kept.
+    #[serde(default)]
+    pub(super) ended_at: Option<DateTime<Utc>>,
 }
 
 /// A card that was on file.

@@ -168,7 +168,7 @@ impl Service {
         opted_out: &BTreeSet<(CustomerId, &'static str)>,
     ) -> Result<Prepared<'a>, Failure> {
         let customer = self.customers.customer(cx, &message.customer_id).await?;
-        if opted_out.contains(&(message.customer_id.clone(), message.template.as_str())) {
+        if !message.notice.is_owed() && opted_out.contains(&(message.customer_id.clone(), message.template.as_str())) {
             return Ok(Prepared::Suppressed(message, OPTED_OUT));
         }
         let Some(address) = address_of(&customer) else { return Ok(Prepared::Suppressed(message, NO_ADDRESS)) };

@@ -147,7 +147,8 @@ mod tests {
 
     use super::super::compose::LineFacts;
     use super::super::notice::{
-        Blocked, Card, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, TopUp,
+        Blocked, Card, Charge, LowBalance, Notice, Paid, PlanChange, PriceChange, Reminder, RenewalFailed, Termination,
+        TopUp,
     };
     use super::*;
     use crate::domains::catalog::port::{AllowanceType, Unit};
@@ -165,10 +166,11 @@ mod tests {
             currency: "SGD".into(),
             period_start: at("2026-05-05T17:00:00Z"),
             period_end: at("2026-06-04T17:00:00Z"),
+            plan: Some("PLAN_M".into()),
         }
     }
 
-    /// A plan change is booked, and a discount stays.
+    /// A plan change is booked.
     fn charge(previous_amount: Option<&str>) -> Charge {
         Charge {
             offering: "PLAN_L".into(),
@@ -177,6 +179,8 @@ mod tests {
             currency: "SGD".into(),
             full_amount: "45.00".into(),
             previous_amount: previous_amount.map(str::to_owned),
+            costs_more: previous_amount.is_some(),
+            ends_discount: previous_amount.is_some(),
         }
     }
 
@@ -207,20 +211,30 @@ mod tests {
                 reason: "payment_declined".into(),
                 owed: Some(charge(None)),
                 paid_until: None,
+                plan: Some("PLAN_M".into()),
             }),
             Notice::RenewalReminder(Reminder {
                 renews_at: at("2026-06-04T17:00:00Z"),
                 coming: Some(charge(Some("22.50"))),
+                plan: Some("PLAN_M".into()),
             }),
             Notice::PriceChange(PriceChange {
                 old_amount: "25.00".into(),
                 new_amount: "27.00".into(),
                 currency: "SGD".into(),
                 effective_at: at("2026-07-04T17:00:00Z"),
+                plan: Some("PLAN_M".into()),
             }),
-            Notice::PlanChange(PlanChange { offering: "PLAN_S".into() }),
+            Notice::PlanChange(PlanChange {
+                offering: "PLAN_S".into(),
+                plan: Some("PLAN_M".into()),
+                amount: Some("25.00".into()),
+                currency: Some("SGD".into()),
+                begins_at: Some(at("2026-06-04T17:00:00Z")),
+                discount_ended: true,
+            }),
             Notice::CardInvalidated(Card { card_brand: "visa".into(), card_last4: "4242".into() }),
-            Notice::Termination,
+            Notice::Termination(Termination { ended_at: Some(at("2026-06-04T17:00:00Z")) }),
         ]
     }
 
@@ -295,7 +309,7 @@ mod tests {
     #[test]
     fn a_letter_that_lacks_something_is_an_error() {
         let templates = Templates::new(ZONE);
-        let mut lacking = letter(Notice::Termination);
+        let mut lacking = letter(Notice::Termination(Termination { ended_at: None }));
         lacking.line = None;
         assert!(templates.render(&lacking).is_err());
     }
@@ -314,7 +328,7 @@ mod tests {
             bought.added = UNLIMITED;
         }
         assert!(templates.render(&day_pass).unwrap().text.contains("unlimited"));
-        let failed = RenewalFailed { reason: "no_payment_method".into(), owed: None, paid_until: None };
+        let failed = RenewalFailed { reason: "no_payment_method".into(), owed: None, paid_until: None, plan: None };
         let mut no_card = letter(Notice::RenewalFailed(failed));
         no_card.line.as_mut().unwrap().renews_at = None;
         assert!(templates.render(&no_card).unwrap().text.contains("no card"));
@@ -327,6 +341,7 @@ mod tests {
             reason: "payment_declined".into(),
             owed: Some(charge(None)),
             paid_until: Some(at("2026-06-04T17:00:00Z")),
+            plan: None,
         };
         let mail = templates.render(&letter(Notice::RenewalFailed(failed))).unwrap();
         assert_snapshot!(mail.subject, @"Your card was declined: line 90000042 goes on");
@@ -341,6 +356,12 @@ mod tests {
         let templates = Templates::new(ZONE);
         let reminder = json!({"template": "renewal_reminder", "renews_at": "2026-06-04T17:00:00Z"});
         let failed = json!({"template": "renewal_failed", "reason": "payment_declined"});
+        let (moved, ended) =
+            (json!({"template": "plan_change", "offering": "PLAN_S"}), json!({"template": "termination"}));
+        for notice in [moved, ended] {
+            let letter = letter(serde_json::from_value(notice).unwrap());
+            assert!(templates.render(&letter).unwrap().text.contains("Standard"));
+        }
         for notice in [reminder, failed] {
             let mut letter = letter(serde_json::from_value(notice).unwrap());
             letter.product = None;

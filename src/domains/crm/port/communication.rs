@@ -29,7 +29,7 @@ pub enum Template {
     RenewalReceipt,
     /// The next period could not be charged, and how to pay it.
     RenewalFailed,
-    /// The next period is about to be charged. Can be opted out of.
+    /// The next period is about to be charged. Can be opted out of, but for one that costs more than the last.
     RenewalReminder,
     PriceChange,
     PlanChange,

@@ -135,6 +135,10 @@ public_line_event!(
         previous_amount: String,
         /// Whether another plan begins with the renewal.
         changes_plan: bool,
+        /// The plan of the running period; None in events from before it was told.
+        current_offering_id: Option<OfferingId>,
+        /// Whether the running period has a discount and the coming one has none; None as above.
+        ends_discount: Option<bool>,
     }
 );
 
