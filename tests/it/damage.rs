@@ -499,6 +499,19 @@ const DAMAGES: &[Damage] = &[
         "select id from crm.communication_message where state = 'pending'",
     ),
     damage(
+        "communication.new_price_was_announced",
+        "insert into subscription.contract_change (subscription_id, kind, state, migration_id, former_offering_id,
+             former_price_amount_minor, offering_id, price_offering_price_id, price_amount_minor, price_currency, effective_at,
+             scheduled_at, scheduled_by, ended_at, period_index)
+         values ('SUB-0001', 'price_migration', 'applied', 'MIG-9999', 'PLAN_M', 2500, 'PLAN_M', 'PRICE_PLAN_M', 2600, 'SGD',
+             now() - interval '1 day', now(), 'nobody', now(), 2);
+         insert into crm.communication_message (id, customer_id, subscription_id, template, business_key, state, state_reason,
+             notice, requested_at)
+         select 'MSG-9999', customer_id, id, 'price_change', 'SUB-0001:MIG-9999', 'failed', 'no such mailbox', '{}', now()
+         from subscription.subscription where id = 'SUB-0001'",
+        "select 'SUB-0001/MIG-9999'",
+    ),
+    damage(
         "communication.owed_message_is_not_opted_out",
         "insert into crm.communication_message (id, customer_id, template, business_key, state, state_reason, notice, requested_at)
          select 'MSG-9999', customer_id, 'renewal_reminder', 'x', 'suppressed', 'opted_out',

@@ -367,6 +367,34 @@ async fn a_letter_tells_the_fact_and_not_what_the_line_has_become() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_price_of_which_nobody_heard_is_a_finding() {
+    let app = TestApp::new().await;
+    app.op("clock.freeze", json!({"at": "2026-05-06T09:00:00Z"})).await.ok();
+    let line = app.line("PLAN_M").await;
+    app.settle().await;
+    app.sql("update crm.contact_medium set valid_to = clock_timestamp() where medium_type = 'email'").await;
+    let price = json!({"offeringId": "PLAN_M", "priceId": "PRICE_PLAN_M_NEW", "amount": "27.00"});
+    app.op("catalog.add_price", price).await.ok();
+    let migrate = json!({"offeringId": "PLAN_M", "newPriceId": "PRICE_PLAN_M_NEW", "effectiveFrom": "2026-05-06T09:00:00Z",
+        "noticeDays": 20, "initiatedBy": "test"});
+    app.op("subscription.migrate_to_new_price", migrate).await.ok();
+    let told = messages(&app, id_of(&line, "customerId")).await;
+    let notice = of(&told, "price_change");
+    assert_eq!(notice["stateReason"], "no_address", "{told:#?}");
+    app.assert_books().await;
+    app.op("clock.advance", json!({"duration": "20d"})).await.ok();
+    let report = app.op("audit.verify", json!({})).await.ok();
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "communication.new_price_was_announced").unwrap();
+    assert!(check["offenders"][0]["detail"].as_str().unwrap().contains("no_address"), "{check:#}");
+
+    let address = json!({"customerId": line["customerId"], "mediumType": "email", "value": "ada@elsewhere.test", "isPrimary": true});
+    app.op("customer.add_contact_medium", address).await.ok();
+    app.op("communication.resend", json!({"messageId": notice["id"]})).await.ok();
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tmf681_shows_what_was_said_without_the_address() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_M").await;
