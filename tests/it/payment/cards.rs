@@ -186,7 +186,7 @@ async fn a_card_is_not_added_to_a_customer_who_is_closed_meanwhile() {
     let customer = world.customer("active", "").await;
     // The customer is being closed: who looks now sees that nothing has happened yet.
     let mut tx = world.platform.db.pool().begin().await.expect("the database answers");
-    let close = "update crm.customer set status = 'closed' where id = 'CUST-active'";
+    let close = "update crm.customer set status = 'closed', closed_at = now() where id = 'CUST-active'";
     sqlx::query(close).execute(&mut *tx).await.expect("the statement is right");
     let commit = async {
         let waits =

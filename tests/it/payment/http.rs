@@ -98,28 +98,20 @@ async fn a_payment_by_hand_waits_for_its_outcome() {
     api.world.finish().await;
 }
 
-/// Sends the request twice with one key while `held` is locked: the second one comes while the first one is under way.
+/// Sends the request twice with one key while `held` is locked, so that one of them comes while the other one is under way.
 /// Answers both, in the order of their statuses.
 async fn twins(api: &Api676, held: &str, path: &str, body: &Value) -> [Answer; 2] {
-    let pool = api.world.platform.db.pool();
-    let mut tx = pool.begin().await.expect("the database answers");
+    let mut tx = api.world.platform.db.pool().begin().await.expect("the database answers");
     sqlx::query(sqlx::AssertSqlSafe(held)).execute(&mut *tx).await.expect("the statement is right");
-    let waiting = async |count: i64| {
+    let send = || api.send("POST", path, body, Some("k-1"));
+    let release = async {
         let waits =
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-        api.world.until("they wait", async || (api.world.number(waits).await == count).then_some(())).await;
-    };
-    let first = api.send("POST", path, body, Some("k-1"));
-    let second = async {
-        waiting(1).await;
-        api.send("POST", path, body, Some("k-1")).await
-    };
-    let release = async {
-        waiting(2).await;
+        api.world.until("both wait", async || (api.world.number(waits).await == 2).then_some(())).await;
         tx.rollback().await.expect("the database answers");
     };
-    let (first, second, ()) = tokio::join!(first, second, release);
-    [first, second]
+    let (one, two, ()) = tokio::join!(send(), send(), release);
+    if one.status < two.status { [one, two] } else { [two, one] }
 }
 
 #[tokio::test]
@@ -132,11 +124,15 @@ async fn a_twin_of_a_payment_or_refund_under_way_is_a_conflict_and_no_refusal() 
     let again = api.send("POST", "/payment/v4/payment", &wish("desk-551"), Some("k-1")).await;
     assert_eq!((again.status, &again.body), (201, &first.body));
 
-    let wish = json!({"payment": {"id": first.body["id"]}});
+    let mut wish = wish("desk-551");
+    wish["payment"] = json!({"id": first.body["id"]});
+    for of_payments in ["correlatorId", "payer"] {
+        wish.as_object_mut().expect("an object").remove(of_payments);
+    }
     let attempt = "select 1 from payment.payment_attempt for update";
     let [first, second] = twins(&api, attempt, "/payment/v4/refund", &wish).await;
     assert_eq!((first.status, second.status), (201, 409), "{:#} {:#}", first.body, second.body);
-    let reason = second.body["reason"].as_str().unwrap_or_default();
+    let reason = second.body["message"].as_str().unwrap_or_default();
     assert!(reason.contains("Idempotency-Key"), "not that it is given back already: {:#}", second.body);
     let again = api.send("POST", "/payment/v4/refund", &wish, Some("k-1")).await;
     assert_eq!((again.status, &again.body["id"]), (201, &first.body["id"]));

@@ -139,7 +139,15 @@ impl World {
     pub(super) async fn on(url: String) -> Self {
         let config = cluster::test_config(&[]);
         let subscribers = payment::subscribe(Subscribers::default()).consumer::<Giver>();
-        let pool = PoolConfig { connections_max: 20, ..PoolConfig::default() };
+        // Tests let requests wait for each other, on machines that may be busy.
+        let patient = Duration::from_secs(30);
+        let pool = PoolConfig {
+            connections_max: 20,
+            acquire_timeout: patient,
+            statement_timeout: patient,
+            lock_timeout: patient,
+            ..PoolConfig::default()
+        };
         let db = Db::connect(&url, &pool, subscribers).expect("the cluster gives a URL");
         let ids = Ids::default();
         let boot_id = ids.uuid();
