@@ -250,9 +250,11 @@ impl History {
     }
 }
 
-/// Reads the order and keeps it locked until `tx` ends.
+/// Reads the order and keeps it locked until `tx` ends: its item, too, or whoever has waited would see the item as it was
+/// before.
 pub(super) async fn lock(tx: &Tx, cx: &Context, id: &OrderId) -> Result<Order> {
-    let statement = sql!(format!("select {SELECT} from {FROM} and o.id = $2 for update of o"), cx.tenant.as_ref(), id);
+    let statement =
+        sql!(format!("select {SELECT} from {FROM} and o.id = $2 for update of o, i"), cx.tenant.as_ref(), id);
     one(&**tx, statement).await?.ok_or_else(|| Error::not_found("order", id))
 }
 
@@ -261,7 +263,7 @@ pub(super) async fn lock_stuck(tx: &Tx, cx: &Context, since: DateTime<Utc>, limi
     let statement = sql!(
         format!(
             "select {SELECT} from {FROM} and o.state = 'in_progress' and o.submitted_at < $2 and o.stuck_flagged_at is null
-             order by o.submitted_at limit $3 for update of o skip locked"
+             order by o.submitted_at limit $3 for update of o, i skip locked"
         ),
         cx.tenant.as_ref(),
         since,
@@ -275,7 +277,7 @@ pub(super) async fn lock_unsubmitted(tx: &Tx, cx: &Context, before: DateTime<Utc
     let statement = sql!(
         format!(
             "select {SELECT} from {FROM} and o.state = 'acknowledged' and o.order_date < $2
-             order by o.order_date limit $3 for update of o skip locked"
+             order by o.order_date limit $3 for update of o, i skip locked"
         ),
         cx.tenant.as_ref(),
         before,

@@ -309,6 +309,48 @@ async fn a_completion_that_comes_after_the_cancellation_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_cancellation_that_has_waited_for_the_booking_ends_the_line() {
+    let app = TestApp::new().await;
+    let before = pools(&app).await;
+    let customer = app.customer(VISA).await;
+    fault(&app, "HLR_PROVISION", "stuck", true).await;
+    let placed = place(&app, &customer).await;
+    let task = task_in(&app, "HLR_PROVISION", "stuck").await;
+    app.settle().await;
+    let mut held = app.platform.db.pool().begin().await.unwrap();
+    sqlx::query("select 1 from order_mgmt.product_order for update").execute(&mut *held).await.unwrap();
+    let waiting = async |count: i64| {
+        let waits =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        app.until("they wait for the order", async || (app.number(waits).await >= count).then_some(())).await;
+    };
+    let resolve = app.op("provisioning.resolve_stuck", json!({"taskId": task["id"], "note": "HLR is back"}));
+    let cancel = async {
+        // The booking of the line is first.
+        waiting(1).await;
+        let cancel = async || {
+            let answer = app.op("order.cancel", json!({"orderId": placed["id"]})).await;
+            // A busy server may ask to be asked again.
+            (answer.status != 503).then_some(answer)
+        };
+        app.until("the cancellation is answered", cancel).await
+    };
+    let release = async {
+        waiting(2).await;
+        held.rollback().await.unwrap();
+    };
+    let (resolved, cancelled, ()) = tokio::join!(resolve, cancel, release);
+    resolved.ok();
+    assert_eq!(cancelled.ok()["state"], "cancelled");
+    app.settle().await;
+    assert_eq!(app.number("select count(*) from subscription.subscription where state = 'terminated'").await, 1);
+    let kept = "select (select count(*) from mock_gateway.charge) - (select count(*) from mock_gateway.refund)";
+    assert_eq!(app.number(kept).await, 0);
+    assert_eq!(pools(&app).await, before);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn cancelling_races_with_everything_else_and_nothing_leaks() {
     let app = TestApp::new().await;
     let before = pools(&app).await;
