@@ -34,6 +34,8 @@ pub enum StartError {
     Interrupted,
     #[error("BSS_KYC_HASH_KEY is unset; with a database of your own, state it: openssl rand -hex 32")]
     HashKey,
+    #[error("BSS_CRASH_POINT: no subscriber is called {0}")]
+    CrashPoint(String),
 }
 
 /// The outer text hides the driver's; at the start an operator needs it.
@@ -52,6 +54,7 @@ impl StartError {
             | Self::Mail(_)
             | Self::Perimeter(_)
             | Self::HashKey
+            | Self::CrashPoint(_)
             | Self::SchemaBehind(_)
             | Self::SchemaAhead(_) => 2,
             Self::Database(error) if error.is_transient() => 7,

@@ -38,9 +38,13 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
     let started = Instant::now();
     let mut signals = Signals::install()?;
     let mut telemetry = telemetry::start(&config.log, config.traces);
-    if let Some((name, hit)) = config.crash_point.clone() {
-        tracing::warn!(name, hit, "a crash point is armed");
-        crash::arm(name, hit);
+    if let Some(place) = config.crash_point.clone() {
+        let of_nobody = |name: &String| !compose::subscribers().names().any(|known| known == name);
+        if let Some(name) = place.subscriber.as_ref().filter(|name| of_nobody(name)) {
+            return Err(StartError::CrashPoint(name.clone()));
+        }
+        tracing::warn!(?place, "a crash point is armed");
+        crash::arm(place);
     }
     let metrics = metrics::install();
     let Opened { platform, cluster } = open::open(config, environment, Prepare::Serve, signals.asked()).await?;

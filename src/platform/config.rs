@@ -12,6 +12,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 pub use self::variables::VARIABLES;
+use crate::platform::crash::Place;
 use crate::platform::delivery::chaos::Chaos;
 use crate::platform::money::Currency;
 use crate::platform::trace::TraceConfig;
@@ -256,7 +257,7 @@ pub struct Config {
     pub profile: Profile,
     pub log: LogConfig,
     pub traces: TraceConfig,
-    pub crash_point: Option<(String, u32)>,
+    pub crash_point: Option<Place>,
     pub chaos: Option<Chaos>,
 }
 

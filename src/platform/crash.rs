@@ -1,6 +1,8 @@
 //! Named crash points: the process dies on the spot where a test asks for it, so that recovery is proven, not assumed.
 //!
-//! Armed by `BSS_CRASH_POINT=<name>[:<hit>]`, refused in production. Unarmed, a point is one relaxed load.
+//! Armed by `BSS_CRASH_POINT=<name>[@<subscriber>][:<hit>]`, refused in production. Unarmed, a point is one relaxed load. The
+//! points that the workers pass for every subscriber can be armed for one of them: what an order's line, a payment or a service
+//! order comes to is committed by the workers, under the subscriber's name.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,10 +26,26 @@ pub const POINTS: &[&str] = &[
     "order.change.after_commit",
     "order.top_up.before_commit",
     "order.top_up.after_commit",
+    "order.cancel.before_commit",
+    "order.cancel.after_commit",
+    "order.hold.before_commit",
+    "order.hold.after_commit",
+    "order.expire.before_commit",
+    "order.expire.after_commit",
+    "order.flag.before_commit",
+    "order.flag.after_commit",
+    "order.carry_on.before_commit",
+    "order.carry_on.after_commit",
+    "payment.card.before_commit",
+    "payment.card.after_commit",
+    "payment.manual.before_commit",
+    "payment.manual.after_commit",
     "payment.charge.before_call",
     "payment.charge.after_call",
     "payment.charge.before_commit",
     "payment.charge.after_commit",
+    "payment.refund_wish.before_commit",
+    "payment.refund_wish.after_commit",
     "payment.refund.before_call",
     "payment.refund.after_call",
     "payment.refund.before_commit",
@@ -36,8 +54,18 @@ pub const POINTS: &[&str] = &[
     "provisioning.task.after_call",
     "provisioning.task.before_commit",
     "provisioning.task.after_commit",
+    "provisioning.restart.before_commit",
+    "provisioning.restart.after_commit",
+    "provisioning.abandon.before_commit",
+    "provisioning.abandon.after_commit",
     "renewal.begin.before_commit",
     "renewal.begin.after_commit",
+    "renewal.skip.before_commit",
+    "renewal.skip.after_commit",
+    "renewal.postpone.before_commit",
+    "renewal.postpone.after_commit",
+    "renewal.remind.before_commit",
+    "renewal.remind.after_commit",
     "vas.begin.before_commit",
     "vas.begin.after_commit",
     "communication.send.before_call",
@@ -48,8 +76,19 @@ pub const POINTS: &[&str] = &[
     "usage.batch.after_commit",
 ];
 
+/// Where a process is to die.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// One of [`POINTS`].
+    pub name: String,
+    /// Whose delivery it must be; None: any, or none at all.
+    pub subscriber: Option<String>,
+    /// How often it is reached until then, and then.
+    pub hit: u32,
+}
+
 struct Armed {
-    name: String,
+    place: Place,
     hits_left: AtomicU32,
 }
 
@@ -57,30 +96,58 @@ static ARMED: OnceLock<Armed> = OnceLock::new();
 
 /// Why a crash point cannot be armed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0} is not a crash point; write <name> or <name>:<hit> with one of: {list}", list = POINTS.join(", "))]
+#[error(
+    "{0} is not a crash point; write <name>, <name>:<hit> or <name>@<subscriber>:<hit> with one of: {list}",
+    list = POINTS.join(", ")
+)]
 pub struct UnknownPoint(String);
 
-/// Checks `name[:hit]`, the text of `BSS_CRASH_POINT`.
-pub fn parse(text: &str) -> Result<(String, u32), UnknownPoint> {
-    let (name, hit) = text.split_once(':').unwrap_or((text, "1"));
+/// Checks `name[@subscriber][:hit]`, the text of `BSS_CRASH_POINT`. Whether there is such a subscriber is asked by whoever
+/// knows them.
+pub fn parse(text: &str) -> Result<Place, UnknownPoint> {
+    let (place, hit) = text.split_once(':').unwrap_or((text, "1"));
+    let (name, subscriber) = match place.split_once('@') {
+        Some((name, subscriber)) => (name, Some(subscriber)),
+        None => (place, None),
+    };
     match hit.parse() {
-        Ok(hit) if hit > 0 && POINTS.contains(&name) => Ok((name.to_owned(), hit)),
+        Ok(hit) if hit > 0 && POINTS.contains(&name) && (subscriber.is_none() || is_of_deliveries(name)) => {
+            Ok(Place { name: name.to_owned(), subscriber: subscriber.map(str::to_owned), hit })
+        }
         _ => Err(UnknownPoint(text.to_owned())),
     }
 }
 
-/// The process dies when `name` is reached for the `hit`-th time.
-pub fn arm(name: String, hit: u32) {
+/// Whether the workers pass the point for each delivery.
+fn is_of_deliveries(name: &str) -> bool {
+    ["consumer.", "consumer_set.", "effect.", "effect_set."].iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The process dies when the place is reached for the `hit`-th time.
+pub fn arm(place: Place) {
+    let hits_left = AtomicU32::new(place.hit);
     // A second arming is a programming error of the start-up code; the first one stays.
-    let _ = ARMED.set(Armed { name, hits_left: AtomicU32::new(hit) });
+    let _ = ARMED.set(Armed { place, hits_left });
 }
 
 /// Dies here when armed. `name` must be in [`POINTS`].
 pub fn point(name: &'static str) {
+    reach(name, None);
+}
+
+/// [`point`], passed with a delivery to the subscriber.
+pub fn point_of(name: &'static str, subscriber: &str) {
+    debug_assert!(is_of_deliveries(name), "{name} is passed without a delivery");
+    reach(name, Some(subscriber));
+}
+
+fn reach(name: &'static str, subscriber: Option<&str>) {
     debug_assert!(POINTS.contains(&name), "{name} is missing in crash::POINTS");
     let Some(armed) = ARMED.get() else { return };
-    if armed.name == name && armed.hits_left.fetch_sub(1, Ordering::Relaxed) == 1 {
-        tracing::error!(point = name, "crash point reached");
+    let is_meant =
+        armed.place.name == name && armed.place.subscriber.as_deref().is_none_or(|meant| Some(meant) == subscriber);
+    if is_meant && armed.hits_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+        tracing::error!(point = name, subscriber, "crash point reached");
         std::process::abort();
     }
 }
@@ -91,9 +158,22 @@ mod tests {
 
     #[test]
     fn only_known_points_can_be_armed() {
-        assert_eq!(parse("usage.batch.after_commit:3"), Ok(("usage.batch.after_commit".into(), 3)));
-        assert_eq!(parse("order.create.before_commit"), Ok(("order.create.before_commit".into(), 1)));
-        for bad in ["", "nowhere", "usage.batch.after_commit:0", "usage.batch.after_commit:x"] {
+        let place = |name: &str, subscriber: Option<&str>, hit| {
+            Ok(Place { name: name.to_owned(), subscriber: subscriber.map(str::to_owned), hit })
+        };
+        assert_eq!(parse("usage.batch.after_commit:3"), place("usage.batch.after_commit", None, 3));
+        assert_eq!(parse("order.create.before_commit"), place("order.create.before_commit", None, 1));
+        let of_one = place("consumer.before_commit", Some("som.decompose"), 2);
+        assert_eq!(parse("consumer.before_commit@som.decompose:2"), of_one);
+        let bad = [
+            "",
+            "nowhere",
+            "usage.batch.after_commit:0",
+            "usage.batch.after_commit:x",
+            "nowhere@som.decompose",
+            "usage.batch.after_commit@som.decompose",
+        ];
+        for bad in bad {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -402,3 +402,50 @@ pub(crate) fn routed_paths() -> BTreeSet<String> {
     found.retain(|path| !path.ends_with('/') && path != "/ops/v1/{id}");
     found
 }
+
+/// Whose commits move orders, payments, renewals, usage and tasks of the network: the tests die before and after each of them.
+const DIED_AT: [&str; 8] = [
+    "domains/com/",
+    "domains/payment/",
+    "domains/provisioning/",
+    "domains/mediation/",
+    "domains/subscription/renew.rs",
+    "domains/subscription/worker.rs",
+    "domains/subscription/remind.rs",
+    "domains/subscription/top_up.rs",
+];
+
+/// Those that move nothing of it.
+const NOT_DIED_AT: [(&str, &str); 2] = [
+    ("domains/provisioning/faults.rs", "a switch of the simulated network"),
+    ("domains/mediation/retention.rs", "drops a month of history that nothing refers to any more"),
+];
+
+#[test]
+fn every_commit_that_moves_money_or_lines_stands_between_crash_points() {
+    let mut bare = Vec::new();
+    let mut commits = 0;
+    let ours = sources().into_iter().filter(|source| {
+        let worker = ["platform/delivery/run.rs", "platform/delivery/set.rs"].contains(&source.path.as_str());
+        let named = DIED_AT.iter().any(|place| source.path.starts_with(place));
+        (named || worker) && !NOT_DIED_AT.iter().any(|(path, _)| source.path == *path)
+    });
+    for source in ours {
+        let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+        let is_point = |line: Option<&&str>, end: &str| {
+            line.is_some_and(|line| line.starts_with("crash::point") && line.contains(&format!("{end}_commit\"")))
+        };
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| line.contains(".commit().await")) {
+            commits += 1;
+            // What a commit stands for may have two names, and the workers take their transaction out of a handler's hands.
+            let before = lines[at.saturating_sub(4)..at].iter().any(|line| is_point(Some(line), "before"));
+            if !before || !is_point(lines.get(at + 1), "after") {
+                bare.push(format!("{}: {}", source.path, lines[at]));
+            }
+        }
+    }
+    assert!(commits > 20, "{commits} commits: the pattern of this test is wrong");
+    // The record of a delivery's failure is looked at by nobody but the one who tries again.
+    bare.retain(|commit| commit != "platform/delivery/run.rs: tx.commit().await");
+    assert_eq!(bare, [""; 0], "put crash points around them, and lead the tests there");
+}

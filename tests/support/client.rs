@@ -42,15 +42,20 @@ impl Client {
 
     /// Runs an operation once. An error: no answer came, and nobody knows whether it was carried out.
     pub(crate) async fn try_op(&self, name: &str, arguments: &Value, key: Option<&str>) -> Result<Answer, String> {
+        self.try_post(&format!("/ops/v1/{name}"), arguments, key).await
+    }
+
+    /// Sends one POST, as [`Self::try_op`] does.
+    pub(crate) async fn try_post(&self, path: &str, arguments: &Value, key: Option<&str>) -> Result<Answer, String> {
         let base = &self.bases[self.turn.fetch_add(1, Ordering::Relaxed) % self.bases.len()];
-        let mut request = self.http.post(format!("{base}/ops/v1/{name}")).header("x-bss-api-token", &*self.token);
+        let mut request = self.http.post(format!("{base}{path}")).header("x-bss-api-token", &*self.token);
         request = request.header("x-bss-actor", "tester");
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
         let response = request.json(arguments).send().await.map_err(|error| error.to_string())?;
         let (status, headers) = (response.status(), response.headers().clone());
-        record::request("POST", &format!("/ops/v1/{name}"), status.as_u16());
+        record::request("POST", path, status.as_u16());
         let text = response.text().await.map_err(|error| error.to_string())?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Answer { status, headers, body })

@@ -16,7 +16,7 @@ use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Effect as _, parked};
 use crate::platform::error::Result;
-use crate::platform::outbox;
+use crate::platform::{crash, outbox};
 
 const REASON: &str = "cancelled by user";
 
@@ -46,7 +46,9 @@ impl Service {
             ended.map_err(|refusal| policy::line_in_service(&order.id, &line, refusal))?;
         }
         let order = self.call_off(&tx, cx, order, reason, Direction::Inbound).await?;
+        crash::point("order.cancel.before_commit");
         tx.commit().await?;
+        crash::point("order.cancel.after_commit");
         Ok(order)
     }
 

@@ -91,7 +91,10 @@ impl Service {
         let order = store::lock(&tx, cx, order_id).await?;
         let ended = TopUpEnd { payment_attempt_id: begun.payment_attempt_id, refusal, refund_id };
         self.end_top_up(&tx, cx, order, ended).await?;
-        tx.commit().await
+        crash::point("order.change.before_commit");
+        tx.commit().await?;
+        crash::point("order.change.after_commit");
+        Ok(())
     }
 
     /// The charge of an ordered top-up is settled.
@@ -169,7 +172,10 @@ impl Service {
             return Ok(());
         }
         self.fail(&tx, cx, order, Outcome { reason, ..Outcome::default() }).await?;
-        tx.commit().await
+        crash::point("order.change.before_commit");
+        tx.commit().await?;
+        crash::point("order.change.after_commit");
+        Ok(())
     }
 
     /// See [`Orders::carry_on`](super::port::Orders::carry_on).
@@ -182,7 +188,9 @@ impl Service {
         order.remark(cx, "to be carried out again");
         store::save(&tx, cx, &order).await?;
         submit::stage_in_progress(&tx, cx, &order).await?;
+        crash::point("order.carry_on.before_commit");
         tx.commit().await?;
+        crash::point("order.carry_on.after_commit");
         Ok(true)
     }
 }

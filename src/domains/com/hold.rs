@@ -7,7 +7,7 @@ use crate::domains::com::{Service, policy, store};
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
-use crate::platform::outbox;
+use crate::platform::{crash, outbox};
 
 impl Service {
     /// Holds an acknowledged order; the reason is what everybody sees beside it until it goes on.
@@ -30,7 +30,9 @@ impl Service {
         outbox::stage(&tx, cx, &held).await?;
         let summary = format!("Order {} is held: {reason}", order.id);
         self.customers.note(&tx, cx, &order.customer_id, Direction::Internal, &summary).await?;
+        crash::point("order.hold.before_commit");
         tx.commit().await?;
+        crash::point("order.hold.after_commit");
         Ok(order)
     }
 }

@@ -11,8 +11,8 @@ use crate::domains::com::{Service, store};
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
-use crate::platform::outbox;
 use crate::platform::scheduler::Ticks;
+use crate::platform::{crash, outbox};
 
 /// Orders per transaction.
 const BATCH: i64 = 100;
@@ -48,7 +48,9 @@ impl Service {
                 self.call_off(&tx, cx, order, &reason, Direction::Internal).await?;
                 expired += 1;
             }
+            crash::point("order.expire.before_commit");
             tx.commit().await?;
+            crash::point("order.expire.after_commit");
         }
     }
 
@@ -78,7 +80,9 @@ impl Service {
                 outbox::stage(&tx, cx, &stuck).await?;
                 flagged += 1;
             }
+            crash::point("order.flag.before_commit");
             tx.commit().await?;
+            crash::point("order.flag.after_commit");
         }
     }
 }

@@ -17,8 +17,8 @@ use super::store::methods;
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
-use crate::platform::outbox;
 use crate::platform::page;
+use crate::platform::{crash, outbox};
 
 /// Customers whose cards go in one transaction; each of them is locked.
 const BATCH: u32 = 500;
@@ -75,7 +75,9 @@ impl Service {
         };
         let notes: Vec<_> = invalidated.iter().map(note).collect();
         self.customers.note_all(&tx, cx, Direction::Internal, &notes).await?;
+        crash::point("payment.card.before_commit");
         tx.commit().await?;
+        crash::point("payment.card.after_commit");
         Ok(invalidated)
     }
 }

@@ -14,8 +14,8 @@ use super::store::{attempts, methods};
 use crate::domains::crm::port::CustomerId;
 use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
-use crate::platform::idempotency;
 use crate::platform::money::Money;
+use crate::platform::{crash, idempotency};
 
 /// A manual payment as its caller wants it.
 #[derive(Debug)]
@@ -77,7 +77,9 @@ impl Service {
             });
         }
         attempts::keep_attributes(&tx, cx, &id, payment.attributes).await?;
+        crash::point("payment.manual.before_commit");
         tx.commit().await?;
+        crash::point("payment.manual.after_commit");
         Ok(begun)
     }
 

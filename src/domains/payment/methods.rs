@@ -15,7 +15,7 @@ use crate::domains::crm::port::{CustomerId, Direction};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::{Error, Result};
-use crate::platform::{idempotency, outbox};
+use crate::platform::{crash, idempotency, outbox};
 
 impl Service {
     /// See [`Payments::add_card`](super::port::Payments::add_card).
@@ -55,7 +55,9 @@ impl Service {
         self.customers.note(&tx, cx, &customer_id, Direction::Internal, &summary).await?;
         let view = MethodView::from(method);
         idempotency::answer(&tx, cx, view.id.as_str(), &view).await?;
+        crash::point("payment.card.before_commit");
         tx.commit().await?;
+        crash::point("payment.card.after_commit");
         Ok(view)
     }
 
@@ -94,7 +96,9 @@ impl Service {
         }
         let method = methods::make_default(&tx, cx, &method.customer_id, id).await?;
         outbox::stage(&tx, cx, &MethodDefaultChanged::from(&method)).await?;
+        crash::point("payment.card.before_commit");
         tx.commit().await?;
+        crash::point("payment.card.after_commit");
         Ok(method)
     }
 
@@ -117,7 +121,9 @@ impl Service {
         }
         let summary = format!("Card removed: {}", name(&removed));
         self.customers.note(&tx, cx, &removed.customer_id, Direction::Internal, &summary).await?;
+        crash::point("payment.card.before_commit");
         tx.commit().await?;
+        crash::point("payment.card.after_commit");
         Ok(removed.into())
     }
 }

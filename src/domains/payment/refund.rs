@@ -129,7 +129,9 @@ impl Service {
         if self.book_refund(&tx, cx, &id, reason).await?.is_none() {
             return Err(policy::nothing_charged(&id).into());
         }
+        crash::point("payment.refund_wish.before_commit");
         tx.commit().await?;
+        crash::point("payment.refund_wish.after_commit");
         self.refund_settled(cx, &id).await
     }
 

@@ -10,7 +10,7 @@ use crate::domains::provisioning::{Service, policy, run, store};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::error::Result;
-use crate::platform::outbox;
+use crate::platform::{crash, outbox};
 
 /// How long the caller waits to see how the task ends; it goes on without the caller.
 const WATCHED: Duration = Duration::from_secs(3);
@@ -27,7 +27,9 @@ impl Service {
         policy::resolve(&task)?;
         let said = format!("Resolved by operator: {}", command.note.trim());
         restart(&tx, cx, task, said, Some(command.note)).await?;
+        crash::point("provisioning.restart.before_commit");
         tx.commit().await?;
+        crash::point("provisioning.restart.after_commit");
         self.watch(cx, &command.task_id).await
     }
 
@@ -37,7 +39,9 @@ impl Service {
         policy::retry(&task)?;
         let said = task.last_error.clone().unwrap_or_default();
         restart(&tx, cx, task, said, None).await?;
+        crash::point("provisioning.restart.before_commit");
         tx.commit().await?;
+        crash::point("provisioning.restart.after_commit");
         self.watch(cx, &command.task_id).await
     }
 
@@ -52,7 +56,9 @@ impl Service {
         task.version += 1;
         store::save(&tx, cx, &task).await?;
         run::stage_end(&tx, cx, &task).await?;
+        crash::point("provisioning.abandon.before_commit");
         tx.commit().await?;
+        crash::point("provisioning.abandon.after_commit");
         Ok(task.into())
     }
 

@@ -15,7 +15,7 @@ use super::worker::BATCH;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
 use crate::platform::money::Money;
-use crate::platform::outbox;
+use crate::platform::{crash, outbox};
 
 impl Service {
     /// States of every line that is renewed within the look-ahead that it will be. Mark and event are one unit of work.
@@ -37,7 +37,9 @@ impl Service {
                 let Some(event) = reminder(line, &paid, cx, self.platform.config.profile.time_zone) else { continue };
                 outbox::stage(&tx, cx, &event).await?;
             }
+            crash::point("renewal.remind.before_commit");
             tx.commit().await?;
+            crash::point("renewal.remind.after_commit");
             reminded += lines.len() as u64;
         }
     }

@@ -178,7 +178,10 @@ impl Service {
             };
             outbox::stage(&tx, cx, &stalled).await?;
         }
-        tx.commit().await
+        crash::point("renewal.postpone.before_commit");
+        tx.commit().await?;
+        crash::point("renewal.postpone.after_commit");
+        Ok(())
     }
 
     /// Begins the renewals of the next lines that are due, in one unit of work. `batch` tells the lines also on failure.
@@ -272,7 +275,9 @@ impl Service {
                 store::save(&tx, cx, &mut line, None).await?;
                 outbox::stage(&tx, cx, &skipped_event(cx, line)).await?;
             }
+            crash::point("renewal.skip.before_commit");
             tx.commit().await?;
+            crash::point("renewal.skip.after_commit");
         }
     }
 }

@@ -361,7 +361,7 @@ impl Reader<'_> {
         TraceConfig { megabytes_max, age_max: Duration::from_secs(hours * 3600) }
     }
 
-    fn crash_point(&mut self) -> Option<(String, u32)> {
+    fn crash_point(&mut self) -> Option<crash::Place> {
         let text = self.optional("BSS_CRASH_POINT")?;
         crash::parse(&text).map_err(|error| self.faults.push(format!("BSS_CRASH_POINT: {error}"))).ok()
     }

@@ -143,7 +143,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_OTEL_SAMPLING_RATIO", "1.0", "share of traces that are exported, 0 to 1"),
     ("BSS_TRACE_STORE_MB", "64", "megabytes of traces that are kept for bss trace; 0 records none"),
     ("BSS_TRACE_RETENTION_HOURS", "72", "hours for which a trace is kept"),
-    ("BSS_CRASH_POINT", "", "tests only: die at this point, <name>[:<hit>]; refused in production"),
+    ("BSS_CRASH_POINT", "", "tests only: die at this point, <name>[@<subscriber>][:<hit>]; refused in production"),
     (
         "BSS_CHAOS",
         "",

@@ -191,8 +191,13 @@ impl Subscribers {
         self.by_type.get(event_type).map_or(&[], Vec::as_slice)
     }
 
+    /// Every subscriber.
+    pub fn all(&self) -> impl Iterator<Item = Subscriber> + '_ {
+        self.by_type.values().flatten().copied()
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.by_type.values().flatten().map(|subscriber| subscriber.name)
+        self.all().map(|subscriber| subscriber.name)
     }
 }
 

@@ -169,10 +169,10 @@ impl Runner {
                 }
                 handle(Arc::clone(&tx), cx, claimed.payload.clone()).await?;
                 after()?;
-                crash::point("consumer.before_commit");
+                crash::point_of("consumer.before_commit", &claimed.consumer);
                 let tx = Arc::into_inner(tx).ok_or_else(|| Failure::park("a handler kept its transaction"))?;
                 tx.commit().await?;
-                crash::point("consumer.after_commit");
+                crash::point_of("consumer.after_commit", &claimed.consumer);
                 Ok(())
             }
             Some(Handler::Hub(tell)) => {
@@ -184,9 +184,9 @@ impl Runner {
             Some(Handler::Effect(perform)) => {
                 perform(cx, claimed.payload.clone()).await?;
                 after()?;
-                crash::point("effect.before_done");
+                crash::point_of("effect.before_done", &claimed.consumer);
                 self.performed.ask((claimed.event_id, claimed.consumer.clone())).await?;
-                crash::point("effect.after_done");
+                crash::point_of("effect.after_done", &claimed.consumer);
                 Ok(())
             }
         }

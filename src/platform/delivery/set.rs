@@ -217,10 +217,10 @@ impl Runner {
                 if !payloads.is_empty() {
                     handle(Arc::clone(&tx), cx, payloads).await?;
                     after()?;
-                    crash::point("consumer_set.before_commit");
+                    crash::point_of("consumer_set.before_commit", consumer);
                     let tx = Arc::into_inner(tx).ok_or_else(|| Failure::park("a handler kept its transaction"))?;
                     tx.commit().await?;
-                    crash::point("consumer_set.after_commit");
+                    crash::point_of("consumer_set.after_commit", consumer);
                 }
                 Ok(set.iter().map(|_| Ok(())).collect())
             }
@@ -231,13 +231,13 @@ impl Runner {
                 if outcomes.len() != set.len() {
                     return Err(Failure::retry("a set has fewer outcomes than deliveries"));
                 }
-                crash::point("effect_set.before_done");
+                crash::point_of("effect_set.before_done", consumer);
                 let done = set.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
                 let done: Vec<_> = done.map(|(claimed, _)| (claimed.event_id, claimed.consumer.clone())).collect();
                 if !done.is_empty() {
                     mark_performed(self.db.clone(), done).await?;
                 }
-                crash::point("effect_set.after_done");
+                crash::point_of("effect_set.after_done", consumer);
                 Ok(outcomes)
             }
         }

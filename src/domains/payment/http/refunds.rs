@@ -19,9 +19,9 @@ use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
 use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
-use crate::platform::idempotency;
 use crate::platform::tmf::money::TmfMoney;
 use crate::platform::tmf::{merge, money, official, time};
+use crate::platform::{crash, idempotency};
 
 const COLLECTION: &str = "/payment/v4/refund";
 
@@ -126,7 +126,9 @@ impl Service {
         let refund = refund.ok_or_else(|| policy::nothing_charged(id))?;
         refund_listing::keep_attributes(&tx, cx, &refund, wanted.attributes).await?;
         idempotency::answer(&tx, cx, refund.as_str(), &refund).await?;
+        crash::point("payment.refund_wish.before_commit");
         tx.commit().await?;
+        crash::point("payment.refund_wish.after_commit");
         Ok(refund)
     }
 }
