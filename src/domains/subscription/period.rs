@@ -157,7 +157,8 @@ impl Renewal {
     /// The instant whose contract is owed: of an overdue renewal that boundary's, whenever it is paid; else the one at
     /// which the new period begins.
     pub(super) fn owed_at(self) -> DateTime<Utc> {
-        if self.unpaid { self.now.min(self.current.end) } else { self.next().0.start }
+        // The clock may have been set back behind the start of the period.
+        if self.unpaid { self.now.clamp(self.current.start, self.current.end) } else { self.next().0.start }
     }
 }
 
