@@ -3,8 +3,7 @@
 //!
 //! The uses are the usage rows themselves. Top-ups live in the period's balance and end with it, or earlier where they have
 //! an end of their own: then what is used is taken from the grant that ends first, and what is left of it at its end is an
-//! expiry. What is left of one that was bought when its period was over moves on into the period that is paid next
-//! (decision 0018). Uses are shared out over the grants whenever the ledger is touched, so the path of usage need not know of them.
+//! expiry. Uses are shared out over the grants whenever the ledger is touched, so the path of usage need not know of them.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -74,14 +73,6 @@ pub(super) struct Bought {
     pub(super) expiry_hours: Option<i32>,
 }
 
-/// What a purchase added when the period was over and the next one not paid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Late {
-    pub(super) purchase_id: VasPurchaseId,
-    pub(super) allowance: AllowanceType,
-    pub(super) quantity: i64,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryKind {
     Grant,
@@ -116,15 +107,13 @@ pub(super) struct Ledger {
     pub(super) balances: Vec<Balance>,
     /// Those whose end is not written yet, the first to end first.
     pub(super) grants: Vec<Grant>,
-    /// The last one first; read for a renewal alone.
-    pub(super) late: Vec<Late>,
     pub(super) entries: Vec<Entry>,
 }
 
 impl Ledger {
     /// As it was read.
     pub(super) const fn new(period_index: i32, period: Period, balances: Vec<Balance>, grants: Vec<Grant>) -> Self {
-        Self { period_index, period, balances, grants, late: Vec::new(), entries: Vec::new() }
+        Self { period_index, period, balances, grants, entries: Vec::new() }
     }
 
     /// The first period of a line: one balance per allowance of the plan, also for those of size zero.
@@ -134,8 +123,7 @@ impl Ledger {
         ledger
     }
 
-    /// A new period: what is left expires, the plan grants afresh. A pass runs on to its end, and what was bought too late
-    /// for the old period counts in this one.
+    /// A new period: what is left expires, the plan grants afresh. A pass runs on to its end.
     pub(super) fn renew(
         &mut self,
         period_index: i32,
@@ -143,8 +131,6 @@ impl Ledger {
         allowances: &[AllowanceView],
         now: DateTime<Utc>,
     ) {
-        self.settle();
-        let late = self.left_of_late(now);
         self.close("period_end");
         self.end_grants(|grant| grant.left > 0 || grant.expires_at <= now);
         self.period_index = period_index;
@@ -154,38 +140,6 @@ impl Ledger {
             *balance = Balance { unlimited_until, ..Balance::empty(balance.kind) };
         }
         self.grant_all(allowances, "renewal");
-        for Late { purchase_id, allowance, quantity } in late {
-            let balance = self.balance(allowance);
-            if balance.unlimited {
-                continue;
-            }
-            balance.total += quantity;
-            balance.remaining += quantity;
-            self.enter(allowance, EntryKind::Grant, quantity, format!("vas:{purchase_id}"));
-            if let Some(grant) = self.grants.iter_mut().find(|grant| grant.purchase_id == purchase_id) {
-                (grant.left, grant.expired) = (quantity, false);
-            }
-        }
-    }
-
-    /// What is left of the purchases that came too late for the period: the plan's own quota is used before them.
-    fn left_of_late(&mut self, now: DateTime<Utc>) -> Vec<Late> {
-        let mut left: Vec<(AllowanceType, i64)> =
-            self.balances.iter().map(|balance| (balance.kind, balance.remaining)).collect();
-        let mut late = std::mem::take(&mut self.late);
-        for one in &mut late {
-            let grant = self.grants.iter().find(|grant| grant.purchase_id == one.purchase_id);
-            let own = grant.map_or(one.quantity, |grant| if grant.expires_at <= now { 0 } else { grant.left });
-            let rest = left.iter_mut().find(|(kind, _)| *kind == one.allowance);
-            let rest = rest.map_or(0, |(_, rest)| {
-                let taken = own.min(*rest);
-                *rest -= taken;
-                taken
-            });
-            one.quantity = rest;
-        }
-        late.retain(|one| one.quantity > 0);
-        late
     }
 
     /// Adds what was paid for. An unlimited balance stays what it is; a missing one begins here. Answers when it ends, where
@@ -204,9 +158,7 @@ impl Ledger {
             (0, Some(ends))
         } else {
             let amount = if balance.unlimited { 0 } else { quantity.max(0) };
-            // Of one that is bought when the period is over, the next one is the limit.
-            let ends = |lasts: TimeDelta| if now < period_end { (now + lasts).min(period_end) } else { now + lasts };
-            (amount, lasts.map(ends))
+            (amount, lasts.map(|lasts| (now + lasts).min(period_end.max(now))))
         };
         balance.total += amount;
         balance.remaining += amount;
@@ -399,37 +351,6 @@ mod tests {
         assert_eq!(expired, -112);
         assert_eq!(of(&ledger, AllowanceType::DataRoaming).total, 0);
         assert_eq!(of(&ledger, AllowanceType::Data).remaining, 200);
-    }
-
-    #[test]
-    fn what_is_bought_when_the_period_is_over_counts_in_the_next() {
-        let late = |number: usize, quantity| Late {
-            purchase_id: format!("VP-{number:04}").into(),
-            allowance: AllowanceType::Data,
-            quantity,
-        };
-        let mut ledger = Ledger::opened(period(1), &allowances(100, 1, None));
-        ledger.top_up(bought(1, AllowanceType::Data, 50, None), hour(719));
-        ledger.top_up(bought(2, AllowanceType::Data, 30, None), hour(720));
-        assert_eq!(ledger.top_up(bought(3, AllowanceType::Data, 20, Some(48)), hour(721)), Some(hour(769)));
-        assert_eq!(ledger.top_up(bought(4, AllowanceType::Data, 10, Some(1)), hour(721)), Some(hour(722)));
-        ledger.late = vec![late(4, 10), late(3, 20), late(2, 30)];
-        ledger.renew(2, period(2), &allowances(100, 1, None), hour(730));
-        let data = of(&ledger, AllowanceType::Data);
-        assert_eq!((data.total, data.remaining), (150, 150), "not what came in time, nor what has ended by itself");
-        assert_eq!(ledger.expire(hour(769)).iter().map(|grant| grant.left).collect::<Vec<_>>(), [20]);
-        ledger.renew(3, period(3), &allowances(100, 1, None), hour(1440));
-        assert_eq!(of(&ledger, AllowanceType::Data).remaining, 100, "once");
-
-        let mut used = Ledger::opened(period(1), &allowances(100, 1, None));
-        used.top_up(bought(1, AllowanceType::Data, 50, None), hour(720));
-        consume(&mut used, 110);
-        used.late = vec![late(1, 50)];
-        used.renew(2, period(2), &allowances(100, 1, None), hour(721));
-        assert_eq!(of(&used, AllowanceType::Data).remaining, 140, "what is left of it");
-        used.late = vec![late(1, 40)];
-        used.renew(3, period(3), &allowances(UNLIMITED, 1, None), hour(1441));
-        assert_eq!(of(&used, AllowanceType::Data), Balance { unlimited: true, ..Balance::empty(AllowanceType::Data) });
     }
 
     #[test]

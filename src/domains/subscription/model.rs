@@ -103,7 +103,7 @@ impl Line {
     }
 
     /// Whether the charge for the next period that is under way was asked for before it was due: what is paid for goes on
-    /// whatever becomes of it (decision 0018).
+    /// whatever becomes of it.
     pub(super) fn renews_early(&self) -> bool {
         self.renewal_attempted_for != self.next_renewal_at()
     }

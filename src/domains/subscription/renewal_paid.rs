@@ -143,11 +143,6 @@ impl Service {
         let lines: Vec<&Line> = due.iter().map(|(line, _)| line).collect();
         let periods: Vec<(&SubscriptionId, i32)> = lines.iter().map(|line| (&line.id, line.period_index + 1)).collect();
         let mut ledgers = store::quota::ledgers(tx, cx, &lines).await?;
-        for (id, late) in store::purchase::late_of(tx, cx, &lines).await? {
-            if let Some(ledger) = ledgers.get_mut(&id) {
-                ledger.late = late;
-            }
-        }
         let mut kept = store::contract::of_periods(tx, cx, &periods).await?;
         let mut allowances = store::quota::offered_all(tx, cx, &periods).await?;
         let begin = |(line, paid): (Line, PaymentApproved)| {

@@ -163,11 +163,11 @@ impl Line {
         if let Some(booked) = &mut self.booked {
             booked.from = end;
         }
-        for allowance in plan.grants.keys() {
-            self.quota.entry(allowance.clone()).or_default();
+        for quota in self.quota.values_mut() {
+            quota.begin(None, today);
         }
-        for (allowance, quota) in &mut self.quota {
-            quota.begin(plan.grants.get(allowance).copied(), today);
+        for (allowance, grant) in &plan.grants {
+            self.quota.entry(allowance.clone()).or_default().begin(Some(*grant), today);
         }
         self.periods.push(PeriodAccount {
             index: self.index,
@@ -239,7 +239,7 @@ impl Line {
         }
         let charge = charge(today, "vas", top_up.price, card);
         if charge.status == APPROVED {
-            quota.add(top_up.gives, today, today >= self.end);
+            quota.add(top_up.gives, today);
             if self.has_data() {
                 self.reasons.remove(&Reason::Exhausted);
             }

@@ -12,8 +12,6 @@ pub(super) struct Quota {
     unlimited: bool,
     total: i64,
     left: i64,
-    /// Bought when the period was over: the next one has what is left of it.
-    late: i64,
     /// Unlimited before this day.
     pass_until: Option<NaiveDate>,
 }
@@ -21,10 +19,9 @@ pub(super) struct Quota {
 impl Quota {
     /// A period begins with what the plan grants (Some(None): no limit); a pass runs on.
     pub(super) fn begin(&mut self, grant: Option<Option<i64>>, today: NaiveDate) {
-        let late = if grant == Some(None) { 0 } else { self.late.min(self.left) };
-        let quantity = grant.flatten().unwrap_or(0) + late;
+        let quantity = grant.flatten().unwrap_or(0);
         let pass_until = self.pass_until.filter(|until| today < *until);
-        *self = Self { unlimited: grant == Some(None), total: quantity, left: quantity, late: 0, pass_until };
+        *self = Self { unlimited: grant == Some(None), total: quantity, left: quantity, pass_until };
     }
 
     pub(super) const fn is_unlimited(&self) -> bool {
@@ -47,11 +44,9 @@ impl Quota {
         true
     }
 
-    /// `over`: the period is, and the next one is not paid.
-    pub(super) fn add(&mut self, gives: Gives, today: NaiveDate, over: bool) {
+    pub(super) fn add(&mut self, gives: Gives, today: NaiveDate) {
         match gives {
             Gives::Quantity(quantity) => {
-                self.late += if over { quantity } else { 0 };
                 self.total += quantity;
                 self.left += quantity;
             }

@@ -174,18 +174,6 @@ fn a_decline_blocks_until_it_is_paid_and_the_period_begins_then() {
 }
 
 #[test]
-fn what_is_bought_when_the_period_is_over_counts_in_the_next() {
-    let mut someone = Life::on("S");
-    someone.act(&Step::ReplaceCard { card: Card::Declines });
-    assert_eq!(someone.until(30).reasons(), ["payment"]);
-    someone.act(&Step::ReplaceCard { card: Card::Good });
-    assert_eq!(someone.top_up("GB"), Outcome::Done);
-    someone.until(40).act(&Step::Renew);
-    assert_eq!(someone.line().quota["data"].remaining, 5_120 + 1_024);
-    assert_eq!(someone.until(70).line().quota["data"].remaining, 5_120);
-}
-
-#[test]
 fn an_early_renewal_that_is_declined_blocks_nothing_before_the_boundary() {
     let mut someone = Life::on("S");
     someone.until(10).act(&Step::ReplaceCard { card: Card::Declines });

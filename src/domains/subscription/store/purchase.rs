@@ -1,7 +1,5 @@
 //! Purchases of top-ups.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -9,8 +7,7 @@ use super::corrupt;
 use crate::domains::catalog::port::{AllowanceType, VasId};
 use crate::domains::com::port::OrderId;
 use crate::domains::payment::port::AttemptId;
-use crate::domains::subscription::ledger::{Bought, Late};
-use crate::domains::subscription::model::Line;
+use crate::domains::subscription::ledger::Bought;
 use crate::domains::subscription::port::{SubscriptionId, VasPurchaseId};
 use crate::platform::context::Context;
 use crate::platform::db::{Db, Tx, execute, sql};
@@ -253,48 +250,4 @@ pub(in crate::domains::subscription) async fn settle(
         return Err(Error::Internal(format!("the purchase {id} was settled twice")));
     }
     Ok(())
-}
-
-/// What was bought for lines when their periods were over, the last first; of lines that this unit of work has locked.
-pub(in crate::domains::subscription) async fn late_of(
-    tx: &Tx,
-    cx: &Context,
-    lines: &[&Line],
-) -> Result<BTreeMap<SubscriptionId, Vec<Late>>> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        subscription_id: String,
-        id: String,
-        allowance_type: String,
-        allowance_added: i64,
-    }
-    let over: Vec<(String, DateTime<Utc>)> = lines
-        .iter()
-        .filter_map(|line| Some((line.id.to_string(), line.period?.end)))
-        .filter(|(_, end)| *end <= cx.now)
-        .collect();
-    if over.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let (ids, ends): (Vec<String>, Vec<DateTime<Utc>>) = over.into_iter().unzip();
-    let statement = sql!(
-        "select v.subscription_id, v.id, v.allowance_type, v.allowance_added
-         from unnest($2::text[], $3::timestamptz[]) as p (id, period_end)
-         join subscription.vas_purchase v on v.subscription_id = p.id and v.applied_at >= p.period_end
-         where v.tenant_id = $1 and v.state = 'applied' and v.allowance_added > 0
-         order by v.applied_at desc, v.id desc",
-        cx.tenant.as_ref(),
-        ids,
-        ends
-    );
-    let mut late: BTreeMap<SubscriptionId, Vec<Late>> = BTreeMap::new();
-    for row in Row::find_by_statement(statement).all(&**tx).await? {
-        late.entry(row.subscription_id.into()).or_default().push(Late {
-            allowance: AllowanceType::parse(&row.allowance_type)
-                .ok_or_else(|| corrupt("allowance", &row.allowance_type))?,
-            purchase_id: row.id.into(),
-            quantity: row.allowance_added,
-        });
-    }
-    Ok(late)
 }
