@@ -173,8 +173,11 @@ impl Books {
         )
         .fetch_all(pool)
         .await?;
+        // One that was bought late is granted again in the period that takes it over, which is no second time.
         let grants: Vec<(String, i64)> = sqlx::query_as(
-            "select substr(source, 5), count(*) from subscription.quota_entry where source like 'vas:%' and kind = 'grant' group by 1",
+            "select purchase, max(times) from (
+                 select substr(source, 5) as purchase, period_index, count(*) as times
+                 from subscription.quota_entry where source like 'vas:%' and kind = 'grant' group by 1, 2) g group by 1",
         )
         .fetch_all(pool)
         .await?;
