@@ -64,8 +64,8 @@ pub async fn serve(config: Config, environment: &BTreeMap<String, String>) -> Re
         tracing::info!("stopping");
         running.stop().await;
         lost.map_or(Ok(()), |error| Err(error.into()))
-    };
-    let served = served.await;
+    }
+    .await;
     if tokio::time::timeout(CLOSE, platform.db.close()).await.is_err() {
         tracing::warn!("some connections to the database did not end in time");
     }

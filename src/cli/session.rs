@@ -146,7 +146,8 @@ impl<'a> Session<'a> {
         self.show(answer, text).await?;
         let shown = render::select::listed(answer).map_or(0, <[Value]>::len);
         if shown > 0 && u32::try_from(shown).is_ok_and(|shown| shown >= limit) {
-            self.note(&format!("{shown} are shown, there may be more: {behind}"));
+            let shown = if shown == 1 { "1 is shown".to_owned() } else { format!("{shown} are shown") };
+            self.note(&format!("{shown}, there may be more: {behind}"));
         }
         Ok(())
     }

@@ -98,6 +98,13 @@ impl<'a> Import<'a> {
         };
         let source = Source::open(path, format, checkpoint.place)?;
         let rejects_path = args.reject_file.clone().unwrap_or_else(|| beside(path, "rejects.ndjson"));
+        let rejected = std::fs::metadata(&rejects_path).map_or(0, |file| file.len());
+        if rejected < checkpoint.reject_bytes {
+            return Err(CliError::Failed(format!(
+                "{} does not hold what the stopped import rejected; name its --reject-file, or begin again with --restart",
+                rejects_path.display()
+            )));
+        }
         Ok(Self { path, source, rejects_path, rejects: None, checkpoint })
     }
 
@@ -144,13 +151,6 @@ impl<'a> Import<'a> {
         if self.rejects.is_none() {
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.rejects_path);
             let mut file = file.map_err(failed)?;
-            let kept = file.metadata().map_err(failed)?.len();
-            if kept < self.checkpoint.reject_bytes {
-                return Err(CliError::Failed(format!(
-                    "{} does not hold what the stopped import rejected; name its --reject-file, or begin again with --restart",
-                    self.rejects_path.display()
-                )));
-            }
             // What a stopped import wrote after its last checkpoint is written again.
             file.set_len(self.checkpoint.reject_bytes).map_err(failed)?;
             file.seek(SeekFrom::End(0)).map_err(failed)?;

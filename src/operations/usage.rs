@@ -323,7 +323,7 @@ impl Operation<Services> for History {
     type Output = Vec<UsageView>;
 
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        page::bounded(self.limit, 1000)?;
+        page::within(self.limit, 1_000, self.offset)?;
         let filter = UsageFilter {
             subscription_id: self.subscription_id,
             msisdn: self.msisdn,

@@ -100,6 +100,11 @@ async fn a_stopped_import_goes_on_where_it_was() {
     let sent: usize = stub.calls().iter().map(|(_, arguments)| arguments["records"].as_array().unwrap().len()).sum();
     assert!(sent >= 4_000);
 
+    let elsewhere = stub.run(&format!("usage import {file} --reject-file {file}.elsewhere")).await;
+    assert_eq!(elsewhere.code, 1, "what was rejected is not there");
+    assert!(elsewhere.err.contains("name its --reject-file"), "{}", elsewhere.err);
+    assert!(!folder.has("cdrs.csv.elsewhere"));
+
     left.store(usize::MAX, Ordering::SeqCst);
     let second = stub.run(&format!("usage import {file} -o json")).await;
     assert_eq!(second.code, 0, "{}", second.err);

@@ -42,7 +42,7 @@ async fn a_full_page_says_what_is_behind_it() {
         assert_eq!(stub.run(line).await.err, behind, "{line}");
     }
     let stub = Stub::always(json!({"events": [{"eventId": "0196"}], "count": 1, "next": 7})).await;
-    assert_eq!(stub.run("events list --limit 1 -o json").await.err, "1 are shown, there may be more: --after 7\n");
+    assert_eq!(stub.run("events list --limit 1 -o json").await.err, "1 is shown, there may be more: --after 7\n");
 }
 
 #[tokio::test]

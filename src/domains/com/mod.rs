@@ -52,7 +52,7 @@ use crate::platform::Platform;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::page;
 use crate::platform::scheduler::Ticks;
 
@@ -105,10 +105,7 @@ impl Service {
     }
 
     async fn list_orders(&self, cx: &Context, query: &ListOrders) -> Result<Vec<OrderView>> {
-        page::bounded(query.limit, 200)?;
-        if query.offset > 1_000_000 {
-            return Err(Error::invalid("/offset", "must be at most 1000000"));
-        }
+        page::within(query.limit, 200, query.offset)?;
         let connection = self.platform.db.connection();
         view::views(connection, cx, store::list(connection, cx, query).await?).await
     }

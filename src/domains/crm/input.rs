@@ -1,18 +1,14 @@
 //! Checks on what callers send that several aggregates of this domain share.
 
 use crate::platform::error::{Error, Result};
+use crate::platform::page;
 
 const LIMIT_MAX: u32 = 1_000;
-const OFFSET_MAX: u32 = 1_000_000;
 const LINE_CHARS_MAX: usize = 300;
 
 /// A page of a list operation is bounded.
 pub(super) fn page(limit: u32, offset: u32) -> Result<()> {
-    crate::platform::page::bounded(limit, LIMIT_MAX)?;
-    if offset > OFFSET_MAX {
-        return Err(Error::invalid("/offset", format!("must be at most {OFFSET_MAX}")));
-    }
-    Ok(())
+    page::within(limit, LIMIT_MAX, offset)
 }
 
 /// One line of text, trimmed.

@@ -1,8 +1,8 @@
 //! One batch: events in, answers out, one transaction, one statement per table.
 //!
 //! The steps are those of any use case, for many at once: find and lock the lines, read the balances, rate in the order of
-//! arrival, claim the events' keys and store them, write what is left, stage, commit. A usage id is minted before the first attempt and stays
-//! with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
+//! arrival, claim the events' keys and store them, write what is left, stage, commit. A usage id is minted before the first
+//! attempt and stays with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

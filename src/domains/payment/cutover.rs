@@ -17,8 +17,7 @@ use super::store::methods;
 use crate::domains::crm::port::Direction;
 use crate::platform::context::Context;
 use crate::platform::error::Result;
-use crate::platform::page;
-use crate::platform::{crash, outbox};
+use crate::platform::{crash, outbox, page};
 
 /// Customers whose cards go in one transaction; each of them is locked.
 const BATCH: u32 = 500;
@@ -32,7 +31,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 impl Service {
     /// See [`Payments::preview_cutover`](super::port::Payments::preview_cutover).
     pub(super) async fn cutover_candidates(&self, cx: &Context, query: PreviewCutover) -> Result<CutoverPreview> {
-        page::bounded(query.limit, 1_000)?;
+        page::within(query.limit, 1_000, query.offset)?;
         let db = &self.platform.db;
         Ok(CutoverPreview {
             candidate_count: methods::count_mock(db, cx).await?,
@@ -62,7 +61,7 @@ impl Service {
         if customers.is_empty() {
             return Ok(Vec::new());
         }
-        methods::lock_customers(&tx, cx, &customers).await?;
+        methods::lock_customers(&tx, cx, customers.iter()).await?;
         let invalidated = methods::expire_mock(&tx, cx, &customers).await?;
         let events: Vec<MethodInvalidated<'_>> = invalidated.iter().map(Into::into).collect();
         outbox::stage_all(&tx, cx, &events).await?;

@@ -158,7 +158,7 @@ impl Payments for Service {
     }
 
     async fn attempts(&self, cx: &Context, query: ListAttempts) -> Result<Vec<AttemptView>> {
-        page::bounded(query.limit, 1000)?;
+        page::within(query.limit, 1_000, query.offset)?;
         store::listing::views(self.platform.db.connection(), cx, &query).await
     }
 

@@ -38,7 +38,7 @@ use crate::platform::config::Profile;
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
 use crate::platform::delivery::{Handlers, Subscribers};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::outbox;
 use crate::platform::page;
 use crate::platform::scheduler::Ticks;
@@ -110,10 +110,7 @@ impl Provisioning for Service {
     }
 
     async fn tasks(&self, cx: &Context, query: ListTasks) -> Result<Vec<TaskView>> {
-        page::bounded(query.limit, 200)?;
-        if query.offset > 1_000_000 {
-            return Err(Error::invalid("/offset", "must be at most 1000000"));
-        }
+        page::within(query.limit, 200, query.offset)?;
         let tasks = store::list(self.platform.db.connection(), cx, &query).await?;
         Ok(tasks.into_iter().map(TaskView::from).collect())
     }

@@ -78,10 +78,7 @@ impl Promotions for Service {
     }
 
     async fn list(&self, cx: &Context, query: ListPromotions) -> Result<Vec<PromotionView>> {
-        page::bounded(query.limit, 200)?;
-        if query.offset > 1_000_000 {
-            return Err(Error::invalid("/offset", "must be at most 1000000"));
-        }
+        page::within(query.limit, 200, query.offset)?;
         let promotions = store::list(&self.platform.db, cx, &query).await?;
         Ok(promotions.iter().map(Promotion::view).collect())
     }

@@ -72,28 +72,42 @@ pub(in crate::domains::payment) struct NewMethod<'a> {
 
 /// Until the end of `tx` nobody else changes which cards this customer has: there may be no row yet that could be locked.
 pub(in crate::domains::payment) async fn lock_customer(tx: &Tx, cx: &Context, customer_id: &CustomerId) -> Result<()> {
-    let key = lock_key(cx, customer_id);
-    execute(&**tx, sql!("select pg_advisory_xact_lock(hashtextextended($1, 0))", key)).await.map(drop)
+    lock_customers(tx, cx, std::iter::once(customer_id)).await
+}
+
+/// [`lock_customer`] of many.
+pub(in crate::domains::payment) async fn lock_customers(
+    tx: &Tx,
+    cx: &Context,
+    customers: impl Iterator<Item = &CustomerId>,
+) -> Result<()> {
+    take_locks(tx, cx, customers, "pg_advisory_xact_lock").await
 }
 
 /// Keeps the cards of these customers as they are until `tx` ends, beside others who charge them: whoever removes one waits.
-/// The locks are taken in one order, whatever the order of the customers.
 pub(in crate::domains::payment) async fn hold_cards(
     tx: &Tx,
     cx: &Context,
     customers: impl Iterator<Item = &CustomerId>,
 ) -> Result<()> {
-    let keys: BTreeSet<String> = customers.map(|customer_id| lock_key(cx, customer_id)).collect();
+    take_locks(tx, cx, customers, "pg_advisory_xact_lock_shared").await
+}
+
+/// In one order, whatever that of the customers is: so two who want the same locks never wait for each other both ways.
+async fn take_locks(
+    tx: &Tx,
+    cx: &Context,
+    customers: impl Iterator<Item = &CustomerId>,
+    lock: &'static str,
+) -> Result<()> {
+    let keys: BTreeSet<String> =
+        customers.map(|customer_id| format!("payment_method:{}:{customer_id}", cx.tenant)).collect();
     if keys.is_empty() {
         return Ok(());
     }
     let keys: Vec<String> = keys.into_iter().collect();
-    let locks = "select pg_advisory_xact_lock_shared(hashtextextended(key, 0)) from unnest($1::text[]) as key";
+    let locks = format!("select {lock}(hashtextextended(key, 0)) from unnest($1::text[]) as key");
     execute(&**tx, sql!(locks, keys)).await.map(drop)
-}
-
-fn lock_key(cx: &Context, customer_id: &CustomerId) -> String {
-    format!("payment_method:{}:{customer_id}", cx.tenant)
 }
 
 pub(in crate::domains::payment) async fn find(
@@ -245,37 +259,30 @@ pub(in crate::domains::payment) async fn mock_ids(
 }
 
 /// The first customers that have such a card.
-pub(in crate::domains::payment) async fn customers_of_mock(tx: &Tx, cx: &Context, limit: u32) -> Result<Vec<String>> {
+pub(in crate::domains::payment) async fn customers_of_mock(
+    tx: &Tx,
+    cx: &Context,
+    limit: u32,
+) -> Result<Vec<CustomerId>> {
     let query = format!(
         "select distinct customer_id as id from payment.payment_method where {ACTIVE_MOCK} order by customer_id limit $2"
     );
     let rows = Id::find_by_statement(sql!(query, cx.tenant.as_ref(), i64::from(limit))).all(&**tx).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-/// [`lock_customer`] of many, one after the other in their order.
-pub(in crate::domains::payment) async fn lock_customers(tx: &Tx, cx: &Context, customers: &[String]) -> Result<()> {
-    let keys: Vec<String> = customers.iter().map(|id| format!("payment_method:{}:{id}", cx.tenant)).collect();
-    let statement = sql!(
-        "select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest($1::text[]) with ordinality as k (key, place)
-         order by place",
-        keys
-    );
-    execute(&**tx, statement).await.map(drop)
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
 }
 
 /// Invalidates the mock gateway's cards of these customers; none of them stays a default.
 pub(in crate::domains::payment) async fn expire_mock(
     tx: &Tx,
     cx: &Context,
-    customers: &[String],
+    customers: &[CustomerId],
 ) -> Result<Vec<Method>> {
     let query = format!(
         "update payment.payment_method
          set status = 'expired', is_default = false, version = version + 1, updated_at = clock_timestamp()
          where {ACTIVE_MOCK} and customer_id = any($2) returning {COLUMNS}"
     );
-    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customers.to_vec())).all(&**tx).await?;
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), texts(customers))).all(&**tx).await?;
     Ok(rows.into_iter().map(Method::from).collect())
 }
 
@@ -283,7 +290,7 @@ pub(in crate::domains::payment) async fn expire_mock(
 pub(in crate::domains::payment) async fn make_newest_default(
     tx: &Tx,
     cx: &Context,
-    customers: &[String],
+    customers: &[CustomerId],
 ) -> Result<Vec<Method>> {
     let query = format!(
         "update payment.payment_method set is_default = true, version = version + 1, updated_at = clock_timestamp()
@@ -298,8 +305,12 @@ pub(in crate::domains::payment) async fn make_newest_default(
          )
          returning {COLUMNS}"
     );
-    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customers.to_vec())).all(&**tx).await?;
+    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), texts(customers))).all(&**tx).await?;
     Ok(rows.into_iter().map(Method::from).collect())
+}
+
+fn texts(customers: &[CustomerId]) -> Vec<String> {
+    customers.iter().map(ToString::to_string).collect()
 }
 
 async fn changed(tx: &Tx, cx: &Context, id: &PaymentMethodId, set: &'static str) -> Result<Method> {

@@ -263,10 +263,7 @@ pub(super) async fn show_lines_of(db: &Db, cx: &Context, customer: &CustomerId) 
 
 /// Lines that fit.
 pub(super) async fn show_lines(db: &Db, cx: &Context, query: &ListLines) -> Result<Vec<Shown>> {
-    page::bounded(query.limit, 200)?;
-    if query.offset > 1_000_000 {
-        return Err(Error::invalid("/offset", "must be at most 1000000"));
-    }
+    page::within(query.limit, 200, query.offset)?;
     let Begins { condition, order_by } =
         Begins::with("s.id", "$3", query.id_prefix.as_deref(), "s.created_at desc, s.id desc");
     let text = format!(
