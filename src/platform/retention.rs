@@ -119,9 +119,10 @@ async fn drop_events(db: &Db, partition: &Expired) -> Result<Option<&'static str
     if sqlx::query_scalar(sqlx::AssertSqlSafe(waiting)).fetch_one(&mut *tx).await? {
         return Ok(Some("a delivery is pending or parked"));
     }
-    // A delivery cannot outlive its event.
+    // A delivery cannot outlive its event, nor what is noted of its tries.
     let orphans = format!(
-        "delete from audit.delivery d using {} e
+        "with history as (delete from audit.delivery_history h using {0} e where e.event_id = h.event_id)
+         delete from audit.delivery d using {0} e
          where e.id = d.event_seq and e.event_id = d.event_id and d.state in ('done', 'discarded')",
         partition.name
     );

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::support::app::TestApp;
 use crate::support::cluster;
 
 /// How long a run is waited for.
@@ -39,4 +40,30 @@ async fn a_tick_that_panics_says_so_and_runs_again() {
     let said = listed[0].last_error.as_deref().unwrap_or_default();
     assert!(said.contains("panicked") && listed[0].last_finished_at.is_some(), "{said}");
     platform.db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn finished_deliveries_go_with_what_is_noted_of_their_tries() {
+    let app = TestApp::new().await;
+    app.line("PLAN_S").await;
+    app.until("nothing is on its way", async || {
+        (app.number("select count(*) from audit.delivery where state = 'pending'").await == 0).then_some(())
+    })
+    .await;
+    app.sql(
+        "insert into audit.delivery_history (event_id, consumer, what, actor)
+         select event_id, consumer, 'failed', 'test' from audit.delivery",
+    )
+    .await;
+    let old = app
+        .sql("update audit.delivery set finished_at = finished_at - interval '8 days' where consumer like 'som.%'")
+        .await;
+    let run = app.op("worker.tick", json!({"name": "finished_deliveries"})).await.ok();
+    assert!(old > 0 && run["purged"] == old, "{old} are old: {run}");
+    let (left, noted) = (
+        app.number("select count(*) from audit.delivery").await,
+        app.number("select count(*) from audit.delivery_history").await,
+    );
+    assert!(left > 0 && left == noted, "{left} deliveries and {noted} notes are left");
+    app.finish().await;
 }

@@ -196,6 +196,22 @@ async fn a_batch_answers_each_record_for_itself_and_counts_none_twice() {
     app.finish().await;
 }
 
+/// An import must get past a record that the server cannot take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_the_server_fails_at_is_told_apart_from_one_that_is_not_answered() {
+    let app = TestApp::new().await;
+    let line = app.line("PLAN_S").await;
+    app.sql("alter table mediation.usage_event add constraint cursed check (external_id <> 'cdr-cursed')").await;
+    let record = |id: &str| json!({"msisdn": line["msisdn"], "eventType": "data", "quantity": 1, "externalId": id});
+    let records = json!({"records": [record("cdr-1"), record("cdr-cursed"), record("cdr-2")]});
+    let answer = app.op("usage.import_batch", records).await.ok();
+    let outcomes: Vec<&Value> = answer["outcomes"].as_array().unwrap().iter().map(|o| &o["outcome"]).collect();
+    assert_eq!(outcomes, ["rated", "failed", "rated"]);
+    assert!(answer["outcomes"][1]["message"].as_str().unwrap().contains("log"), "{answer:#}");
+    assert_eq!(app.number("select count(*) from mediation.usage_event").await, 2);
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_months_go_and_the_books_stay_whole() {
     let app = TestApp::new().await;
