@@ -10,7 +10,7 @@ use crate::domains::som::port::{
     NetworkState, ServiceOrderCompleted, ServiceOrderFailed, ServiceOrderId, ServiceOrderKind, ServiceOrderState,
     ServiceState,
 };
-use crate::domains::som::store::TaskState;
+use crate::domains::som::store::tasks::TaskState;
 use crate::domains::som::{Service, store};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -35,7 +35,11 @@ impl Service {
         };
         let Some(order) = note(tx, cx, &answer).await? else { return Ok(()) };
         confirm(tx, cx, &order, done.task_type).await?;
-        if store::open_tasks(tx, cx, &order.id).await? == 0 { self.complete(tx, cx, order).await } else { Ok(()) }
+        if store::tasks::open_tasks(tx, cx, &order.id).await? == 0 {
+            self.complete(tx, cx, order).await
+        } else {
+            Ok(())
+        }
     }
 
     /// An activation fails with its first failed task and gives back what it holds. A cessation waits for an operator: the
@@ -84,7 +88,7 @@ impl Service {
         }
         order.step(cx, OrderTrigger::Fail, Some(&reason))?;
         store::save_order(tx, cx, &order).await?;
-        store::withdraw_tasks(tx, cx, &order.id).await?;
+        store::tasks::withdraw_tasks(tx, cx, &order.id).await?;
         self.provisioning.withdraw_tasks(tx, cx, order.id.as_str(), &reason).await?;
         if order.kind == ServiceOrderKind::Cessation {
             confirm(tx, cx, &order, abandoned.task_type).await?;
@@ -164,12 +168,12 @@ async fn confirm(tx: &Tx, cx: &Context, order: &ServiceOrder, task: TaskType) ->
         return Ok(());
     }
     let mut graph = store::lock_graph_of_order(tx, cx, &order.id).await?;
-    if store::is_answered_later(tx, cx, &graph.cfs.id, &order.id, task).await? {
+    if store::tasks::is_answered_later(tx, cx, &graph.cfs.id, &order.id, task).await? {
         return Ok(());
     }
     let node = &mut graph.cfs;
     if is_policy {
-        let pushed = store::pushed_policy(tx, cx, &order.id).await?;
+        let pushed = store::tasks::pushed_policy(tx, cx, &order.id).await?;
         node.network.policy_confirmed = pushed.or_else(|| node.characteristics.offering_id.clone());
     } else {
         node.network.confirmed = state;
@@ -187,7 +191,7 @@ async fn note(tx: &Tx, cx: &Context, answer: &Answer) -> Result<Option<ServiceOr
         );
         return Ok(None);
     }
-    let marked = store::mark_task(tx, cx, &order.id, answer.task_type, &answer.task_id, answer.state).await?;
+    let marked = store::tasks::mark_task(tx, cx, &order.id, answer.task_type, &answer.task_id, answer.state).await?;
     Ok(marked.then_some(order))
 }
 

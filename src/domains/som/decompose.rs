@@ -9,7 +9,7 @@ use crate::domains::provisioning::port::{NewTask, TaskType};
 use crate::domains::som::events::ServiceOrderInProgress;
 use crate::domains::som::model::{Characteristics, Graph, Node, OrderTrigger, ServiceOrder, ServiceTrigger};
 use crate::domains::som::port::{ServiceOrderFailed, ServiceOrderKind, ServiceOrderState};
-use crate::domains::som::store::TaskRow;
+use crate::domains::som::store::tasks::TaskRow;
 use crate::domains::som::{Service, store};
 use crate::platform::context::Context;
 use crate::platform::db::Tx;
@@ -121,7 +121,7 @@ impl Service {
                 graph.cfs.characteristics.offering_id.clone().filter(|_| task_type == TaskType::PcrfPolicyPush);
             rows.push(TaskRow { task_type, task_id, policy });
         }
-        store::insert_tasks(tx, cx, order, &graph.cfs.id, &rows).await
+        store::tasks::insert_tasks(tx, cx, order, &graph.cfs.id, &rows).await
     }
 }
 

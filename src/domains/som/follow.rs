@@ -117,7 +117,7 @@ impl Service {
         if network.confirmed == Some(NetworkState::Suspended) {
             return Ok(true);
         }
-        match store::open_suspension(tx, cx, &graph.cfs.id).await? {
+        match store::tasks::open_suspension(tx, cx, &graph.cfs.id).await? {
             Some(task) => Ok(!self.provisioning.is_given_up(tx, cx, &task).await?),
             None => Ok(false),
         }

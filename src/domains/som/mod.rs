@@ -119,10 +119,10 @@ impl ServiceOrders for Service {
 #[async_trait]
 impl ReservationKeeper for Service {
     async fn still_need(&self, cx: &Context, orders: &[String]) -> Result<Vec<String>> {
-        store::orders_in_network(&self.platform.db, cx, orders).await
+        store::network::orders_in_network(&self.platform.db, cx, orders).await
     }
 
     async fn still_known(&self, cx: &Context, numbers: &[Msisdn]) -> Result<Vec<Msisdn>> {
-        store::numbers_in_network(&self.platform.db, cx, numbers).await
+        store::network::numbers_in_network(&self.platform.db, cx, numbers).await
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn ticks(service: &Arc<Service>) -> Ticks {
 impl Service {
     /// Counts what the network has not confirmed.
     async fn watch_network(&self) -> Result<Value> {
-        let counts = store::unconfirmed_counts(&self.platform.db).await?;
+        let counts = store::network::unconfirmed_counts(&self.platform.db).await?;
         let mut report = json!({});
         for wanted in NetworkState::ALL.map(NetworkState::as_str).into_iter().chain(["policy"]) {
             let waiting = counts.iter().find(|(what, _)| what == wanted).map_or(0, |(_, waiting)| *waiting);

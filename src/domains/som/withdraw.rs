@@ -61,7 +61,7 @@ impl Service {
         graph: &mut Graph,
         reason: &str,
     ) -> Result<()> {
-        store::withdraw_tasks(tx, cx, &order.id).await?;
+        store::tasks::withdraw_tasks(tx, cx, &order.id).await?;
         if self.provisioning.withdraw_tasks(tx, cx, order.id.as_str(), reason).await? {
             self.cease(tx, cx, order, graph, None).await
         } else {

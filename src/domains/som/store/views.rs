@@ -12,7 +12,8 @@ use crate::domains::som::port::{
     ListUnconfirmed, NetworkState, ServiceHistoryView, ServiceId, ServiceOrderId, ServiceOrderItemView,
     ServiceOrderTaskView, ServiceOrderView, ServiceState, ServiceView,
 };
-use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow, POLICY_UNCONFIRMED, network_state};
+use crate::domains::som::store::network::POLICY_UNCONFIRMED;
+use crate::domains::som::store::{ORDER_FROM, ORDER_SELECT, OrderRow, network_state};
 use crate::domains::subscription::port::SubscriptionId;
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, sql};
