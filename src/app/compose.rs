@@ -29,6 +29,7 @@ use crate::platform::error::Result;
 use crate::platform::http::gates::Gate;
 use crate::platform::hub::{Hubs, Sender};
 use crate::platform::scheduler::{Scheduler, Ticks};
+use crate::platform::trace::jaeger::Jaeger;
 use crate::platform::{Platform, audit, clock, housekeeping, retention, trace};
 
 /// How often history is looked at for what is past its time.
@@ -75,7 +76,7 @@ pub struct App {
 /// Makes the services. Call inside a runtime.
 ///
 /// # Errors
-/// When the mail server's configuration cannot be used, or the system gives usage no thread.
+/// When the mail server's or Jaeger's configuration cannot be used, or the system gives usage no thread.
 pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
     let gateway = Arc::new(MockGateway::new(platform.db.clone(), platform.ids.clone()));
 
@@ -145,6 +146,7 @@ pub fn app(platform: &Platform) -> std::result::Result<App, StartError> {
         subscriptions: subscription.clone(),
         usage: mediation.clone(),
         hubs: Hubs::new(platform.clone(), TOPICS),
+        jaeger: platform.config.jaeger.as_ref().map(Jaeger::new).transpose()?,
         books: audit::Books::new(platform.db.clone(), checks()),
     });
     Ok(App {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 
 use serde::Serialize;
+use url::Url;
 
 use crate::app::error::StartError;
 use crate::app::open::{self, Opened, Prepare};
@@ -12,7 +13,8 @@ use crate::platform::config::Config;
 use crate::platform::db::schema::{self, SchemaState};
 use crate::platform::delivery::parked;
 use crate::platform::perimeter::TokenMap;
-use crate::platform::{Platform, clock, replica};
+use crate::platform::trace::jaeger::Jaeger;
+use crate::platform::{Platform, clock, replica, trace};
 
 /// Deliveries that wait longer than this are not about to be taken up.
 const LAG_SECONDS_MAX: f64 = 60.0;
@@ -53,6 +55,9 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
         Ok(format!("{}, role {}", config.environment.as_str(), config.role.as_str())),
     )];
     findings.push(Finding::of("data directory", data_directory(&config)));
+    if let Some(url) = &config.jaeger {
+        findings.push(Finding::of("jaeger", jaeger(url).await));
+    }
     match open::open(config, environment, Prepare::Nothing, pending()).await {
         // A machine on which nothing was served yet is not broken.
         Err(error @ StartError::NoCluster(_)) => findings.push(Finding::of("database", Ok(error.to_string()))),
@@ -83,6 +88,16 @@ fn data_directory(config: &Config) -> Result<String, String> {
         Err(format!("{path}: only {megabytes} MB are free; make room"))
     } else {
         Ok(format!("{path}, {megabytes} MB free"))
+    }
+}
+
+/// Whether `bss trace` is answered from there, and whether anything of ours has arrived.
+async fn jaeger(url: &Url) -> Result<String, String> {
+    let services = async { Jaeger::new(url)?.services().await }.await.map_err(|error| error.to_string())?;
+    if services.iter().any(|service| service == trace::SERVICE) {
+        Ok(format!("{url}, with traces of bss"))
+    } else {
+        Ok(format!("{url}, nothing of bss yet; BSS_OTEL_EXPORTER_OTLP_ENDPOINT says where it is sent"))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::integrations::smtp::SmtpError;
 use crate::platform::config::ConfigError;
 use crate::platform::db::embedded::EmbeddedError;
 use crate::platform::error::Error;
+use crate::platform::trace::jaeger::JaegerError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -18,6 +19,8 @@ pub enum StartError {
     NoCluster(std::path::PathBuf),
     #[error(transparent)]
     Mail(#[from] SmtpError),
+    #[error("BSS_JAEGER_UI_URL cannot be used: {0}")]
+    Jaeger(#[from] JaegerError),
     #[error(transparent)]
     Tokens(#[from] TokensError),
     #[error("the database cannot be used: {}", describe(.0))]
@@ -52,6 +55,7 @@ impl StartError {
         match self {
             Self::Config(_)
             | Self::Mail(_)
+            | Self::Jaeger(_)
             | Self::Perimeter(_)
             | Self::HashKey
             | Self::CrashPoint(_)

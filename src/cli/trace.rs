@@ -1,6 +1,7 @@
 //! `bss trace`: the way of an order through the modules, drawn.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::operations as op;
@@ -46,9 +47,16 @@ Examples:
     },
     /// List the modules that the traces kept tell of
     #[command(after_help = "Examples:\n  bss trace services\n  bss trace services -o json")]
-    Services,
+    Services {
+        #[command(flatten)]
+        from: From,
+    },
     /// List the traces that are kept, newest first
-    #[command(after_help = "Examples:\n  bss trace list\n  bss trace list --failed --limit 50")]
+    #[command(after_help = "\
+Examples:
+  bss trace list
+  bss trace list --failed --limit 50
+  bss trace list --source store")]
     List {
         /// Only those in which a step failed
         #[arg(long)]
@@ -59,6 +67,8 @@ Examples:
         /// How many at most
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
+        #[command(flatten)]
+        from: From,
     },
 }
 
@@ -71,28 +81,50 @@ pub struct Drawing {
     /// Only the steps of this module
     #[arg(long, value_name = "MODULE")]
     service: Option<String>,
+    #[command(flatten)]
+    from: From,
     /// The same as -o json
     #[arg(long, hide = true)]
     json: bool,
 }
 
+/// Where traces are looked for.
+#[derive(Debug, Args)]
+pub struct From {
+    /// Where to look; else in Jaeger, when the server knows one
+    #[arg(long, value_name = "WHERE")]
+    source: Option<Source>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Source {
+    /// The Jaeger that the server is told of
+    Jaeger,
+    /// What the server keeps itself
+    Store,
+}
+
 pub(super) async fn run(command: TraceCommand, session: &mut Session<'_>) -> Outcome {
     match command {
         TraceCommand::ForOrder { order, drawing } => {
-            let summary = session.call(op::TRACE_FOR_ORDER, json!({"orderId": order})).await?;
+            let summary =
+                session.call(op::TRACE_FOR_ORDER, json!({"orderId": order, "source": drawing.from.source})).await?;
             draw(&text::field(&summary, "traceId"), &drawing, session).await
         }
         TraceCommand::ForSubscription { line, drawing } => {
-            let summary = session.call(op::TRACE_FOR_SUBSCRIPTION, json!({"subscriptionId": line})).await?;
+            let summary = session
+                .call(op::TRACE_FOR_SUBSCRIPTION, json!({"subscriptionId": line, "source": drawing.from.source}))
+                .await?;
             draw(&text::field(&summary, "traceId"), &drawing, session).await
         }
         TraceCommand::Get { trace, drawing } => draw(&trace, &drawing, session).await,
-        TraceCommand::Services => {
-            let services = session.call(op::TRACE_SERVICES, json!({})).await?;
+        TraceCommand::Services { from } => {
+            let services = session.call(op::TRACE_SERVICES, json!({"source": from.source})).await?;
             session.show(&services, render::trace::services).await
         }
-        TraceCommand::List { failed, before, limit } => {
-            let filter = json!({"failed": failed, "before": before, "limit": limit});
+        TraceCommand::List { failed, before, limit, from } => {
+            let filter = json!({"failed": failed, "before": before, "limit": limit, "source": from.source});
             let traces = session.call(op::TRACE_LIST, filter).await?;
             let last = text::rows(&traces).last().map_or(0, |trace| trace["position"].as_i64().unwrap_or_default());
             session.show_page(&traces, limit, &format!("--before {last}"), render::trace::list).await
@@ -104,7 +136,7 @@ async fn draw(trace: &str, drawing: &Drawing, session: &mut Session<'_>) -> Outc
     if drawing.json && session.wanted.format == Format::Table {
         session.wanted.format = Format::Json;
     }
-    let trace: Value = session.call(op::TRACE_GET, json!({"traceId": trace})).await?;
+    let trace: Value = session.call(op::TRACE_GET, json!({"traceId": trace, "source": drawing.from.source})).await?;
     session
         .show(&trace, |trace, style| {
             let style = Style { width: drawing.width.or(style.width), ..style };

@@ -14,6 +14,7 @@ use crate::platform::Platform;
 use crate::platform::audit::Books;
 use crate::platform::hub::Hubs;
 use crate::platform::scheduler::Scheduler;
+use crate::platform::trace::jaeger::Jaeger;
 
 /// See the module.
 pub struct Services {
@@ -31,6 +32,8 @@ pub struct Services {
     pub subscriptions: Arc<dyn Subscriptions>,
     pub usage: Arc<dyn Mediation>,
     pub hubs: Hubs,
+    /// Where traces are read, instead of the database.
+    pub jaeger: Option<Jaeger>,
     /// Every statement about the books, of all domains.
     pub books: Books,
 }

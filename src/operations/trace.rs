@@ -16,6 +16,7 @@ use crate::platform::context::Context;
 use crate::platform::error::{Error, Result};
 use crate::platform::events::{self, EventFilter, EventView, Order};
 use crate::platform::page;
+use crate::platform::trace::jaeger::Jaeger;
 use crate::platform::trace::read::{self, Origin, SegmentRow};
 use crate::platform::trace::{EDGE, without_number};
 
@@ -76,11 +77,32 @@ pub struct SpanView {
     pub attributes: Map<String, Value>,
 }
 
+/// Where what was recorded of traces is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceSource {
+    /// The Jaeger of `BSS_JAEGER_UI_URL`.
+    Jaeger,
+    /// This installation's own database.
+    Store,
+    /// Nothing was recorded, or is kept no longer: the event log tells it alone.
+    Events,
+}
+
+/// Where to look for traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceFrom {
+    Jaeger,
+    Store,
+}
+
 /// What a trace amounts to.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TraceSummary {
     pub trace_id: String,
+    pub source: TraceSource,
     /// With what it began.
     pub name: String,
     pub started_at: DateTime<Utc>,
@@ -115,6 +137,8 @@ pub struct TraceView {
 pub struct GetTrace {
     /// 32 hexadecimal digits.
     pub trace_id: String,
+    /// Where to look: without it in Jaeger, when `BSS_JAEGER_UI_URL` names one, else in the store.
+    pub source: Option<TraceFrom>,
 }
 
 impl Operation<Services> for GetTrace {
@@ -127,14 +151,17 @@ impl Operation<Services> for GetTrace {
         if !is_id {
             return Err(Error::invalid("/traceId", "must be 32 hexadecimal digits"));
         }
-        load(services, cx, &self.trace_id.to_ascii_lowercase()).await
+        Shelf::of(services, self.source)?.load(services, cx, &self.trace_id.to_ascii_lowercase()).await
     }
 }
 
 /// List the modules that the latest traces tell of, by name: what a drawing can be cut down to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ListTracedServices {}
+pub struct ListTracedServices {
+    /// Where to look: without it in Jaeger, when `BSS_JAEGER_UI_URL` names one, else in the store.
+    pub source: Option<TraceFrom>,
+}
 
 /// A module that traces tell of.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -148,7 +175,10 @@ impl Operation<Services> for ListTracedServices {
     const EFFECT: Effect = Effect::Read;
     type Output = Vec<TracedService>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        let names = read::modules(&services.platform.db, cx).await?;
+        let names = match Shelf::of(services, self.source)? {
+            Shelf::Jaeger(jaeger) => jaeger.modules(&cx.tenant).await?,
+            Shelf::Store => read::modules(&services.platform.db, cx).await?,
+        };
         Ok(names.into_iter().map(|name| TracedService { name }).collect())
     }
 }
@@ -166,6 +196,8 @@ pub struct ListTraces {
     #[serde(default = "twenty")]
     #[schemars(range(min = 1, max = 200))]
     pub limit: u32,
+    /// Where to look: without it in Jaeger, when `BSS_JAEGER_UI_URL` names one, else in the store.
+    pub source: Option<TraceFrom>,
 }
 
 const fn twenty() -> u32 {
@@ -210,7 +242,10 @@ impl Operation<Services> for ListTraces {
     type Output = Vec<TraceEntry>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
         page::bounded(self.limit, 200)?;
-        let origins = read::origins(&services.platform.db, cx, self.failed, self.before, self.limit).await?;
+        let origins = match Shelf::of(services, self.source)? {
+            Shelf::Jaeger(jaeger) => jaeger.origins(&cx.tenant, self.failed, self.before, self.limit).await?,
+            Shelf::Store => read::origins(&services.platform.db, cx, self.failed, self.before, self.limit).await?,
+        };
         Ok(origins.into_iter().map(TraceEntry::from).collect())
     }
 }
@@ -220,6 +255,8 @@ impl Operation<Services> for ListTraces {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TraceForOrder {
     pub order_id: OrderId,
+    /// Where to look: without it in Jaeger, when `BSS_JAEGER_UI_URL` names one, else in the store.
+    pub source: Option<TraceFrom>,
 }
 
 impl Operation<Services> for TraceForOrder {
@@ -228,8 +265,7 @@ impl Operation<Services> for TraceForOrder {
     const EXAMPLE: &'static str = r#"{"orderId": "ORD-0001"}"#;
     type Output = TraceSummary;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        let trace_id = latest(services, cx, &self.order_id.to_string()).await?;
-        let summary = load(services, cx, &trace_id).await?.summary;
+        let summary = Shelf::of(services, self.source)?.latest(services, cx, &self.order_id.to_string()).await?.summary;
         Ok(TraceSummary { order_id: Some(self.order_id), ..summary })
     }
 }
@@ -239,6 +275,8 @@ impl Operation<Services> for TraceForOrder {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TraceForSubscription {
     pub subscription_id: SubscriptionId,
+    /// Where to look: without it in Jaeger, when `BSS_JAEGER_UI_URL` names one, else in the store.
+    pub source: Option<TraceFrom>,
 }
 
 impl Operation<Services> for TraceForSubscription {
@@ -247,34 +285,78 @@ impl Operation<Services> for TraceForSubscription {
     const EXAMPLE: &'static str = r#"{"subscriptionId": "SUB-0001"}"#;
     type Output = TraceSummary;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        let trace_id = latest(services, cx, &self.subscription_id.to_string()).await?;
-        let summary = load(services, cx, &trace_id).await?.summary;
+        let summary =
+            Shelf::of(services, self.source)?.latest(services, cx, &self.subscription_id.to_string()).await?.summary;
         Ok(TraceSummary { subscription_id: Some(self.subscription_id), ..summary })
     }
 }
 
-/// The trace of the latest event of a thing, a recorded one before one that only the event log tells of.
-async fn latest(services: &Services, cx: &Context, aggregate_id: &str) -> Result<String> {
-    let filter =
-        EventFilter { aggregate_id: Some(aggregate_id.to_owned()), order: Order::Desc, ..EventFilter::default() };
-    let events = events::list(&services.platform.db, cx, &filter, LATEST).await?;
-    let mut seen = BTreeSet::new();
-    let traces: Vec<String> =
-        events.into_iter().filter_map(|event| event.trace_id).filter(|id| seen.insert(id.clone())).collect();
-    let recorded = read::first_recorded(&services.platform.db, cx, &traces).await?;
-    recorded.or_else(|| traces.into_iter().next()).ok_or_else(|| Error::not_found("trace", aggregate_id))
+/// Where traces are looked for.
+#[derive(Clone, Copy)]
+enum Shelf<'a> {
+    Jaeger(&'a Jaeger),
+    Store,
 }
 
-async fn load(services: &Services, cx: &Context, trace_id: &str) -> Result<TraceView> {
-    let db = &services.platform.db;
-    let filter = EventFilter { trace_id: Some(trace_id.to_owned()), ..EventFilter::default() };
-    let (segments, events) =
-        tokio::try_join!(read::segments(db, cx, trace_id), events::list(db, cx, &filter, EVENTS_MAX))?;
-    assemble(trace_id, &segments, &events).ok_or_else(|| Error::not_found("trace", trace_id))
+impl<'a> Shelf<'a> {
+    fn of(services: &'a Services, wish: Option<TraceFrom>) -> Result<Self> {
+        match (wish, &services.jaeger) {
+            (Some(TraceFrom::Store), _) | (None, None) => Ok(Self::Store),
+            (_, Some(jaeger)) => Ok(Self::Jaeger(jaeger)),
+            (Some(TraceFrom::Jaeger), None) => Err(Error::invalid(
+                "/source",
+                "no Jaeger is known here: BSS_JAEGER_UI_URL of the server names one; store is what is kept here",
+            )),
+        }
+    }
+
+    /// The trace of the latest event of a thing, a recorded one before one that only the event log tells of.
+    async fn latest(self, services: &Services, cx: &Context, aggregate_id: &str) -> Result<TraceView> {
+        let filter =
+            EventFilter { aggregate_id: Some(aggregate_id.to_owned()), order: Order::Desc, ..EventFilter::default() };
+        let events = events::list(&services.platform.db, cx, &filter, LATEST).await?;
+        let mut seen = BTreeSet::new();
+        let traces: Vec<String> =
+            events.into_iter().filter_map(|event| event.trace_id).filter(|id| seen.insert(id.clone())).collect();
+        let recorded = match self {
+            // One question each; what it does not have of the latest, the event log tells.
+            Self::Jaeger(_) => None,
+            Self::Store => read::first_recorded(&services.platform.db, cx, &traces).await?,
+        };
+        let trace_id = recorded.or_else(|| traces.into_iter().next());
+        self.load(services, cx, &trace_id.ok_or_else(|| Error::not_found("trace", aggregate_id))?).await
+    }
+
+    /// A trace. What Jaeger does not have, because it was not sent yet or not sampled, may still be kept here.
+    async fn load(self, services: &Services, cx: &Context, trace_id: &str) -> Result<TraceView> {
+        let db = &services.platform.db;
+        let filter = EventFilter { trace_id: Some(trace_id.to_owned()), ..EventFilter::default() };
+        let ((source, segments), events) =
+            tokio::try_join!(self.segments(services, cx, trace_id), events::list(db, cx, &filter, EVENTS_MAX))?;
+        let trace = assemble(trace_id, source, &segments, &events);
+        trace.ok_or_else(|| Error::not_found("trace", trace_id))
+    }
+
+    async fn segments(
+        self,
+        services: &Services,
+        cx: &Context,
+        trace_id: &str,
+    ) -> Result<(TraceSource, Vec<SegmentRow>)> {
+        if let Self::Jaeger(jaeger) = self {
+            let segments = jaeger.segments(&cx.tenant, trace_id).await?;
+            if !segments.is_empty() {
+                return Ok((TraceSource::Jaeger, segments));
+            }
+        }
+        let segments = read::segments(&services.platform.db, cx, trace_id).await?;
+        let source = if segments.is_empty() { TraceSource::Events } else { TraceSource::Store };
+        Ok((source, segments))
+    }
 }
 
 /// Joins segments and events into one tree: an event hangs below the span that staged it, a delivery below its event.
-fn assemble(trace_id: &str, segments: &[SegmentRow], events: &[EventView]) -> Option<TraceView> {
+fn assemble(trace_id: &str, source: TraceSource, segments: &[SegmentRow], events: &[EventView]) -> Option<TraceView> {
     let recorded = events.iter().map(|event| event.recorded_at);
     let started_at = segments.iter().map(|segment| segment.started_at).chain(recorded).min()?;
     let since = |at: DateTime<Utc>| (at - started_at).num_microseconds().unwrap_or(i64::MAX);
@@ -287,9 +369,9 @@ fn assemble(trace_id: &str, segments: &[SegmentRow], events: &[EventView]) -> Op
             staged_in.extend(span.events.iter().map(|event| (event.as_str(), id)));
             let mut attributes = span.attributes.clone();
             let identity = attributes.remove("bss.service.identity");
-            let kind = match (place, span.module.as_str()) {
-                (0, EDGE) => "request",
-                (0, _) => "delivery",
+            let kind = match span.module.as_str() {
+                EDGE => "request",
+                _ if attributes.contains_key("bss.event_id") => "delivery",
                 _ => "step",
             };
             spans.push(SpanView {
@@ -338,6 +420,7 @@ fn assemble(trace_id: &str, segments: &[SegmentRow], events: &[EventView]) -> Op
     let services: BTreeSet<String> = spans.iter().map(|span| span.module.clone()).collect();
     let summary = TraceSummary {
         trace_id: trace_id.to_owned(),
+        source,
         name: spans.first()?.name.clone(),
         started_at,
         total_ms: milliseconds(end),
@@ -442,7 +525,7 @@ mod tests {
             },
         ];
         let events = [event(1, "order.acknowledged", 4), event(2, "service_order.in_progress", 9)];
-        let trace = assemble("t", &segments, &events).expect("a trace");
+        let trace = assemble("t", TraceSource::Store, &segments, &events).expect("a trace");
         let tree: Vec<_> = trace.spans.iter().map(|s| (s.name.as_str(), s.module.as_str(), s.parent_id)).collect();
         assert_eq!(
             tree,
@@ -462,8 +545,9 @@ mod tests {
 
     #[test]
     fn the_event_log_alone_tells_a_trace_that_was_not_recorded() {
-        let trace = assemble("t", &[], &[event(1, "order.completed", 7), event(2, "odd", 9)]).expect("a trace");
+        let trace = assemble("t", TraceSource::Events, &[], &[event(1, "order.completed", 7), event(2, "odd", 9)])
+            .expect("a trace");
         assert_eq!((trace.summary.name.as_str(), trace.spans[1].module.as_str()), ("order.completed", "platform"));
-        assert!(assemble("t", &[], &[]).is_none());
+        assert!(assemble("t", TraceSource::Events, &[], &[]).is_none());
     }
 }

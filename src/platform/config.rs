@@ -257,6 +257,8 @@ pub struct Config {
     pub profile: Profile,
     pub log: LogConfig,
     pub traces: TraceConfig,
+    /// None: traces are read from the database.
+    pub jaeger: Option<url::Url>,
     pub crash_point: Option<Place>,
     pub chaos: Option<Chaos>,
 }

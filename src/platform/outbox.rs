@@ -117,7 +117,7 @@ async fn insert(tx: &Tx, cx: &Context, row: Row) -> Result<Uuid> {
     if !subscribers.is_empty() {
         tx.mark_staged();
     }
-    trace::staged(staged.event_id);
+    trace::staged(staged.event_id, row.event_type);
     Ok(staged.event_id)
 }
 

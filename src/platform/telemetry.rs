@@ -56,7 +56,15 @@ pub fn start(config: &LogConfig, traces: TraceConfig) -> Telemetry {
         Err(_) => filter,
     };
     let provider = config.otlp_endpoint.as_ref().and_then(|endpoint| exporter(endpoint, config.sampling_ratio));
-    let export = provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("bss")));
+    let export = provider.as_ref().map(|provider| {
+        // Where in the code and on which thread it was says nothing about an order.
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("bss"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+    });
     let registry = Registry::default().with(filter).with(export).with(recorder).with(Lines { json: config.json });
     if registry.try_init().is_err() {
         tracing::debug!("logging was already started");
@@ -84,13 +92,14 @@ fn exporter(endpoint: &url::Url, ratio: f64) -> Option<SdkTracerProvider> {
         .build()
         .ok()?;
     let resource = Resource::builder()
-        .with_service_name("bss")
+        .with_service_name(trace::SERVICE)
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)));
+    // The id decides, so that all processes leave out the same traces.
+    let sampler = Sampler::TraceIdRatioBased(ratio);
     Some(
         SdkTracerProvider::builder()
-            .with_batch_exporter(export::Redacting(exporter))
+            .with_batch_exporter(export::Shaped(exporter))
             .with_resource(resource)
             .with_sampler(sampler)
             .build(),

@@ -103,12 +103,18 @@ fn header(trace: &Value, room: usize) -> Vec<Styled> {
         many => format!("{many} {one}s"),
     };
     let errors = trace["errorSpanCount"].as_u64().unwrap_or_default();
+    let source = match trace["source"].as_str() {
+        Some("jaeger") => Some("from Jaeger"),
+        Some("events") => Some("from the event log alone"),
+        _ => None,
+    };
     let facts = [
         Styled::plain(milliseconds(trace["totalMs"].as_f64().unwrap_or_default())),
         Styled::plain(count("spanCount", "step")),
         Styled::plain(count("serviceCount", "module")),
         Styled::of(if errors > 0 { Look::Bad } else { Look::Plain }, count("errorSpanCount", "error")),
     ];
+    let facts = facts.into_iter().chain(source.map(Styled::plain));
     let title = Styled::of(Look::Strong, format!("Trace {}", text::field(trace, "traceId")));
     Styled::joined([title, Styled::joined(facts, " · ")], GAP).wrapped(room, 2)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::cluster;
+use crate::support::collector::Collector;
 use crate::support::installation::Installation;
 use crate::support::server::ServerProcess;
 
@@ -187,5 +188,146 @@ async fn old_and_surplus_traces_are_forgotten() {
         .await
         .expect("a count");
     assert_eq!(old, 0);
+    server.stop().await;
+}
+
+/// What a step is, and below what it hangs.
+fn tree(trace: &Value) -> BTreeSet<String> {
+    let spans = trace["spans"].as_array().expect("spans");
+    let shown = |span: &Value| {
+        let parent = span["parentId"].as_u64().and_then(|parent| spans.get(usize::try_from(parent).ok()?));
+        let parent = parent.map_or("nothing", |parent| parent["name"].as_str().expect("a name"));
+        format!("{} {} {} of {parent} by {}", span["kind"], span["module"], span["name"], span["serviceIdentity"])
+    };
+    spans.iter().map(shown).collect()
+}
+
+/// Exports leave soon, and every request has a span of its own around what is traced, or none.
+fn watched<'a>(collector: &'a Collector, log_level: &'a str) -> [(&'a str, &'a str); 4] {
+    [
+        ("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint),
+        ("BSS_JAEGER_UI_URL", &collector.endpoint),
+        ("BSS_LOG_LEVEL", log_level),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+    ]
+}
+
+#[tokio::test]
+async fn jaeger_tells_the_same_of_an_order_as_the_store() {
+    for log_level in ["info", "warn"] {
+        let collector = Collector::new().await;
+        let (server, client) = server(&watched(&collector, log_level)).await;
+        let (_, order) = sign_up(&client, "4242424242424242", "completed").await;
+        let at = |source: &str| json!({"orderId": order, "source": source});
+        let kept = until(&client, "trace.for_order", at("store"), |trace| trace["source"] == "store").await;
+        let by_id = |source: &str| json!({"traceId": kept["traceId"], "source": source});
+        // Both are told later, each in its own time.
+        let started = Instant::now();
+        let (store, jaeger) = loop {
+            let (store, jaeger) = (client.op("trace.get", by_id("store")), client.op("trace.get", by_id("jaeger")));
+            let (store, jaeger) = (store.await.ok(), jaeger.await.ok());
+            // The last of all is that the customer was told.
+            let told =
+                STEPS.iter().chain(&["crm.send_message", "communication.message_sent", "com.complete_on_activation"]);
+            let is_whole =
+                told.into_iter().all(|step| names(&store).contains(step)) && roots(&store) == ["order.create"];
+            let is_same = jaeger["source"] == "jaeger" && tree(&jaeger) == tree(&store);
+            if (is_whole && is_same) || started.elapsed() > PATIENCE {
+                break (store, jaeger);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        assert_eq!(tree(&jaeger), tree(&store), "with the log level {log_level}");
+        assert_eq!(jaeger["services"], store["services"]);
+        assert_eq!(jaeger["errorSpanCount"], 0);
+
+        let summary = client.op("trace.for_order", json!({"orderId": order})).await.ok();
+        assert_eq!((&summary["source"], &summary["traceId"]), (&json!("jaeger"), &kept["traceId"]));
+        let listed =
+            until(&client, "trace.list", json!({}), |list| list.as_array().is_some_and(|l| l.len() == 3)).await;
+        let begun: Vec<_> = listed.as_array().expect("a list").iter().map(|trace| &trace["name"]).collect();
+        assert_eq!(begun, ["order.create", "payment.add_card", "customer.create"]);
+        assert_eq!(listed[0]["traceId"], kept["traceId"]);
+        let second = json!({"before": listed[0]["position"], "limit": 1});
+        assert_eq!(client.op("trace.list", second).await.ok()[0]["name"], "payment.add_card");
+        assert_eq!(client.op("trace.list", json!({"failed": true})).await.ok(), json!([]));
+        let services = client.op("trace.services", json!({})).await.ok();
+        assert_eq!(services, client.op("trace.services", json!({"source": "store"})).await.ok());
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_failed_is_found_in_jaeger_and_below_its_caller() {
+    let collector = Collector::new().await;
+    let (server, client) = server(&watched(&collector, "info")).await;
+    let fault = json!({"taskType": "HLR_PROVISION", "faultType": "fail_first_attempt", "enabled": true});
+    client.op("provisioning.set_fault_injection", fault).await.ok();
+    let (_, order) = sign_up(&client, "4242424242424242", "completed").await;
+    let failed = until(&client, "trace.list", json!({"failed": true}), |list| list[0]["failed"] == true).await;
+    assert_eq!(failed[0]["name"], "order.create", "{failed}");
+    let summary = client.op("trace.for_order", json!({"orderId": order})).await.ok();
+    assert_eq!((&summary["traceId"], &summary["source"]), (&failed[0]["traceId"], &json!("jaeger")));
+
+    // Who has a trace of its own finds what it caused in there.
+    let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+    let answer = Client::plain()
+        .post(format!("{}/ops/v1/customer.create", server.url()))
+        .header("x-bss-api-token", "a1".repeat(32))
+        .header("traceparent", format!("00-{trace}-{span}-01"))
+        .json(&json!({"name": "Grace Hopper", "email": "grace@example.test"}))
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let jaeger = |trace: &Value| trace["source"] == "jaeger";
+    let told = until(&client, "trace.get", json!({"traceId": trace}), jaeger).await;
+    assert_eq!(told["name"], "customer.create");
+    let raw: Value = Client::plain()
+        .get(format!("{}/api/traces/{trace}", collector.endpoint))
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("a trace");
+    let spans = raw["data"][0]["spans"].as_array().expect("spans");
+    let outermost = spans.iter().find(|span| span["operationName"] == "POST /ops/v1/{name}").expect("the request");
+    assert_eq!(outermost["references"][0]["spanID"], span, "{raw}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_answer_of_jaeger_that_is_said_and_the_store_still_tells() {
+    let nobody = crate::support::server::free_address();
+    let url = format!("http://{nobody}");
+    let (server, client) = server(&[("BSS_JAEGER_UI_URL", &url)]).await;
+    let (_, order) = sign_up(&client, "4242424242424242", "completed").await;
+    let refused = client.op("trace.for_order", json!({"orderId": order})).await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.body["context"]["error"]),
+        (503, &json!("JAEGER_ERROR")),
+        "{}",
+        refused.body
+    );
+    let message = refused.body["message"].as_str().expect("a message");
+    assert!(message.contains(&url) && message.contains("--source store"), "{message}");
+    let kept = json!({"orderId": order, "source": "store"});
+    until(&client, "trace.for_order", kept, |trace| trace["source"] == "store").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_trace_that_jaeger_does_not_have_is_told_from_here() {
+    let collector = Collector::new().await;
+    let url = &collector.endpoint;
+    let (server, client) = server(&[("BSS_JAEGER_UI_URL", url)]).await;
+    let (_, order) = sign_up(&client, "4242424242424242", "completed").await;
+    until(&client, "trace.for_order", json!({"orderId": order}), |trace| trace["source"] == "store").await;
+    assert_eq!(client.op("trace.list", json!({})).await.ok(), json!([]), "Jaeger has none");
+    server.stop().await;
+    let (server, client) = self::server(&[]).await;
+    let refused = client.op("trace.list", json!({"source": "jaeger"})).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
     server.stop().await;
 }

@@ -209,7 +209,7 @@ impl Drop for ServerProcess {
 }
 
 /// A free port below those that the system gives to clients: while the server is down nobody may get its port.
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let start = std::process::id().wrapping_mul(61) % 8_000;
     loop {

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
-use tracing::Instrument as _;
 
 use super::Service;
 use super::model::{Attempt, Entry, Outcome, Refund, backoff};
@@ -144,7 +143,7 @@ impl Service {
             }
         }
         let charge = self.bounded(self.gateway.charge(key, &work.token, work.attempt.amount));
-        charge.instrument(trace::step("payment", "gateway.charge")).await
+        trace::call(trace::step("payment", "gateway.charge"), charge).await
     }
 
     /// A gateway call that ends in time.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tracing::Instrument as _;
-
 use super::Service;
 use super::charge::{Visit, unanswered};
 use super::events::{PaymentRefunded, RefundFailed, RefundRequested};
@@ -72,7 +70,7 @@ impl Service {
         };
         crash::point("payment.refund.before_call");
         let refund = self.bounded(self.gateway.refund(&work.gateway_key, &work.charge_ref, work.amount));
-        let answer = refund.instrument(trace::step("payment", "gateway.refund")).await;
+        let answer = trace::call(trace::step("payment", "gateway.refund"), refund).await;
         crash::point("payment.refund.after_call");
         let answered = match answer {
             Ok(gateway_ref) => Answered::Paid { gateway_ref },

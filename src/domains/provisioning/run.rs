@@ -95,7 +95,15 @@ impl Service {
             payload: task.payload.clone(),
         };
         crash::point("provisioning.task.before_call");
-        let told = self.network.execute(&order).instrument(trace::step("provisioning", "network.execute"));
+        let told = async {
+            let answer = self.network.execute(&order).await;
+            // That it needs more time is no failure.
+            if !matches!(answer, Ok(()) | Err(NetworkError::NotYet { .. })) {
+                trace::failed();
+            }
+            answer
+        };
+        let told = told.instrument(trace::step("provisioning", "network.execute"));
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, told).await;
         crash::point("provisioning.task.after_call");
         let answer = answer.unwrap_or_else(|_| {

@@ -137,6 +137,7 @@ impl Config {
             profile: r.profile(),
             log: r.log(),
             traces: r.traces(),
+            jaeger: r.jaeger(),
             crash_point: r.crash_point(),
             chaos: r.parsed("BSS_CHAOS", "pairs such as fail=0.2,duplicate=0.2,delay_ms=30", |text| {
                 if text.is_empty() { Some(None) } else { Chaos::parse(text).map(Some) }
@@ -359,6 +360,16 @@ impl Reader<'_> {
         let hours: u64 = self.whole("BSS_TRACE_RETENTION_HOURS");
         let megabytes_max = self.whole("BSS_TRACE_STORE_MB");
         TraceConfig { megabytes_max, age_max: Duration::from_secs(hours * 3600) }
+    }
+
+    fn jaeger(&mut self) -> Option<url::Url> {
+        self.parsed("BSS_JAEGER_UI_URL", "an http or https URL such as http://127.0.0.1:16686", |text| {
+            if text.is_empty() {
+                return Some(None);
+            }
+            let url: url::Url = text.parse().ok()?;
+            matches!(url.scheme(), "http" | "https").then_some(Some(url))
+        })
     }
 
     fn crash_point(&mut self) -> Option<crash::Place> {

@@ -141,6 +141,11 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ("BSS_LOG_FORMAT", "json", "json or text"),
     ("BSS_OTEL_EXPORTER_OTLP_ENDPOINT", "", "OTLP/HTTP collector, such as http://127.0.0.1:4318; empty: no export"),
     ("BSS_OTEL_SAMPLING_RATIO", "1.0", "share of traces that are exported, 0 to 1"),
+    (
+        "BSS_JAEGER_UI_URL",
+        "",
+        "Jaeger that bss trace reads, such as http://127.0.0.1:16686; empty: it reads what is kept here",
+    ),
     ("BSS_TRACE_STORE_MB", "64", "megabytes of traces that are kept for bss trace; 0 records none"),
     ("BSS_TRACE_RETENTION_HOURS", "72", "hours for which a trace is kept"),
     ("BSS_CRASH_POINT", "", "tests only: die at this point, <name>[@<subscriber>][:<hit>]; refused in production"),

@@ -26,7 +26,7 @@ use crate::platform::http::error::{ErrorBody, Report};
 use crate::platform::http::extract::is_json;
 use crate::platform::ids::Ids;
 use crate::platform::perimeter::{self, Identity, TokenMap};
-use crate::platform::trace;
+use crate::platform::trace::{self, Parent};
 
 /// Usage is answered thousands of times a second; it is not traced.
 const USAGE: &str = "/tmf-api/usageManagement/";
@@ -116,8 +116,10 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
     // The route, not the path: the path may hold anything and labels must stay few.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
-    let span = tracing::info_span!("request", bss.module = "http", http.method = %method, http.route = route, request.id = %request_id);
-    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id, &route)).catch_unwind();
+    let span = tracing::info_span!("request", otel.kind = "server", bss.module = trace::EDGE, http.method = %method, http.route = route, request.id = %request_id);
+    let (trace_id, parent) = origin(request.headers(), &edge.ids);
+    trace::adopt(&span, &trace_id, parent);
+    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id, trace_id, &route)).catch_unwind();
     // The panic hook has logged the place; the caller is told nothing.
     let panicked = |_| ApiError::from(Error::Internal("a handler panicked".into())).into_response();
     let mut response = answer.instrument(span.clone()).await.unwrap_or_else(panicked);
@@ -147,7 +149,14 @@ fn label(method: &Method) -> &'static str {
     }
 }
 
-async fn answer(edge: &Arc<Edge>, request: Request, next: Next, request_id: &Arc<str>, route: &str) -> Response {
+async fn answer(
+    edge: &Arc<Edge>,
+    request: Request,
+    next: Next,
+    request_id: &Arc<str>,
+    trace_id: Arc<str>,
+    route: &str,
+) -> Response {
     if let Err(refused) = bounds::check(&request) {
         return refused.into_response();
     }
@@ -159,7 +168,7 @@ async fn answer(edge: &Arc<Edge>, request: Request, next: Next, request_id: &Arc
         metrics::counter!("bss_http_shed_total").increment(1);
         return ApiError::unavailable("Too many requests are in work; try again shortly").into_response();
     };
-    match authenticate(edge, &request, request_id) {
+    match authenticate(edge, &request, request_id, trace_id) {
         Ok(caller) => traced(edge, Arc::new(caller), request, next, route).await,
         Err(refused) => refused.into_response(),
     }
@@ -232,7 +241,12 @@ pub(super) fn render_error(mut response: Response, request_id: &str) -> Response
 }
 
 /// Says who shows a valid token.
-fn authenticate(edge: &Arc<Edge>, request: &Request, request_id: &Arc<str>) -> Result<Caller, ApiError> {
+fn authenticate(
+    edge: &Arc<Edge>,
+    request: &Request,
+    request_id: &Arc<str>,
+    trace_id: Arc<str>,
+) -> Result<Caller, ApiError> {
     let identity = match token(request.headers()) {
         None => Err(("AUTH_MISSING_TOKEN", "missing", "The header X-BSS-API-Token is required")),
         Some(token) => edge.tokens.identify(token).ok_or(("AUTH_INVALID_TOKEN", "wrong", "The API token is not valid")),
@@ -242,7 +256,7 @@ fn authenticate(edge: &Arc<Edge>, request: &Request, request_id: &Arc<str>) -> R
         edge.refusals.note(remote, request.uri().path(), reason);
         ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message)
     })?;
-    caller(edge, request.headers(), Arc::clone(identity), Arc::clone(request_id))
+    caller(edge, request.headers(), Arc::clone(identity), Arc::clone(request_id), trace_id)
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
@@ -256,6 +270,7 @@ fn caller(
     headers: &HeaderMap,
     identity: Arc<Identity>,
     request_id: Arc<str>,
+    trace_id: Arc<str>,
 ) -> Result<Caller, ApiError> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
     let actor = match text("x-bss-actor") {
@@ -274,21 +289,33 @@ fn caller(
         let message = format!("The identity {} does not speak for the channel {}", identity.name, channel.as_str());
         return Err(ApiError::new(StatusCode::FORBIDDEN, "FORBIDDEN", "X-BSS-Channel", message));
     }
-    let trace_id = match text("traceparent").and_then(trace_id) {
-        Some(given) => given.into(),
-        None => (&*edge.ids.uuid().simple().encode_lower(&mut Uuid::encode_buffer())).into(),
-    };
     let is_traced = AtomicBool::new(false);
     Ok(Caller { edge: Arc::clone(edge), identity, actor: actor.into(), channel, request_id, trace_id, is_traced })
 }
 
-/// The trace id of a W3C `traceparent` header (Trace Context, section 3.2), when it is well-formed.
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let id = traceparent.split('-').nth(1)?;
-    let valid = id.len() == 32
-        && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        && id.bytes().any(|b| b != b'0');
-    valid.then_some(id)
+/// The trace that a request belongs to, and what it hangs below there: as its caller says, or a new one.
+fn origin(headers: &HeaderMap, ids: &Ids) -> (Arc<str>, Parent) {
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_parent);
+    given.map_or_else(
+        || ((&*ids.uuid().simple().encode_lower(&mut Uuid::encode_buffer())).into(), Parent::None),
+        |(trace_id, span_id)| (trace_id.into(), Parent::Caller(span_id)),
+    )
+}
+
+/// Trace id and span id of a W3C `traceparent` header (Trace Context, section 3.2), when it is well-formed.
+fn trace_parent(traceparent: &str) -> Option<(&str, [u8; 8])> {
+    let mut parts = traceparent.split('-').skip(1);
+    let (trace_id, span_id) = (parts.next()?, parts.next()?);
+    let is_id = |id: &str, digits: usize| {
+        id.len() == digits
+            && id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            && id.bytes().any(|b| b != b'0')
+    };
+    if !is_id(trace_id, 32) || !is_id(span_id, 16) {
+        return None;
+    }
+    let span_id = u64::from_str_radix(span_id, 16).ok()?;
+    Some((trace_id, span_id.to_be_bytes()))
 }
 
 /// Answers 503 when a route takes too long. Operations bound themselves, since some of them wait on purpose.
@@ -354,9 +381,10 @@ mod tests {
     #[test]
     fn a_well_formed_traceparent_is_taken_up() {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(trace_id(&format!("00-{id}-00f067aa0ba902b7-01")), Some(id));
+        let span = [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7];
+        assert_eq!(trace_parent(&format!("00-{id}-00f067aa0ba902b7-01")), Some((id, span)));
         for bad in ["", "00", "00-xyz-1-1", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
-            assert_eq!(trace_id(bad), None, "{bad}");
+            assert_eq!(trace_parent(bad), None, "{bad}");
         }
     }
 

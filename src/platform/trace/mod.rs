@@ -9,8 +9,13 @@
 //! sweeps such as a renewal, unless a request took long or failed: it pays nothing otherwise. Under load only a share of
 //! the traces is kept, each of them whole.
 //!
+//! A collector, when there is one, is sent the same spans under the same trace id and with the same tree ([`propagation`]),
+//! and can be read in place of what is kept here ([`jaeger`]).
+//!
 //! Attributes are ids, states and counts; what [`redact`](super::telemetry) hides in logs is hidden here too.
 
+pub mod jaeger;
+mod propagation;
 pub mod read;
 mod recorder;
 mod writer;
@@ -18,12 +23,17 @@ mod writer;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use tracing::Span;
 use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
+pub(super) use propagation::{NOBODY, span_of_event};
+pub use propagation::{Parent, adopt};
 pub use recorder::{Recorder, Segment, Segments, recorder};
 pub use writer::{keep, ticks};
+
+/// What collectors know this product by.
+pub const SERVICE: &str = "bss";
 
 /// The lane of requests.
 pub const EDGE: &str = "api";
@@ -44,16 +54,25 @@ pub struct TraceConfig {
 
 /// The segment of a request that writes. `name` has no ids in it.
 pub fn request(trace_id: &str, tenant: &str, identity: &str, name: &str) -> Span {
-    tracing::info_span!(
+    let span = tracing::info_span!(
         "request",
         trace.id = trace_id,
-        trace.tenant = tenant,
-        trace.origin = true,
+        bss.tenant_id = tenant,
+        bss.origin = true,
         otel.name = name,
         bss.module = EDGE,
         bss.service.identity = identity,
         error = Empty
-    )
+    );
+    outermost(&span, trace_id);
+    span
+}
+
+/// Without the listener's own span around it, which a log of few words has not, a request is where its trace begins.
+fn outermost(span: &Span, trace_id: &str) {
+    if Span::current().is_none() {
+        adopt(span, trace_id, Parent::None);
+    }
 }
 
 /// The segment of a request that nobody meant to trace, and that was slow or failed.
@@ -62,14 +81,15 @@ pub fn remarkable(trace_id: &str, tenant: &str, name: &str, status: u16, took: D
     let span = tracing::info_span!(
         "request",
         trace.id = trace_id,
-        trace.tenant = tenant,
-        trace.origin = true,
+        bss.tenant_id = tenant,
+        bss.origin = true,
         trace.took_us = took_us,
         otel.name = name,
         bss.module = EDGE,
         http.status = status,
         error = status >= 500
     );
+    outermost(&span, trace_id);
     drop(span);
 }
 
@@ -94,19 +114,22 @@ pub fn delivery(of: Delivered<'_>) -> Span {
     let module = of.consumer.split('.').next().unwrap_or(of.consumer);
     // A listener outside has an id behind the dot, which says nothing to a reader and makes too many names.
     let name = if module == "hub" { "hub.tell" } else { of.consumer };
-    tracing::info_span!(
+    let span = tracing::info_span!(
         "delivery",
         trace.id = of.trace_id,
-        trace.tenant = of.tenant,
+        bss.tenant_id = of.tenant,
         otel.name = name,
+        otel.kind = "consumer",
         bss.module = module,
         bss.service.identity = of.identity,
         bss.event_id = %of.event_id,
         bss.aggregate_id = %without_number(of.aggregate_id),
         bss.attempts = of.attempts,
-        bss.together = of.together,
+        bss.together = i64::try_from(of.together).unwrap_or(i64::MAX),
         error = Empty
-    )
+    );
+    adopt(&span, of.trace_id, Parent::Event(of.event_id));
+    span
 }
 
 /// An id as a span may hold it: of a phone number, which is its own id, the last four digits.
@@ -118,12 +141,17 @@ pub fn without_number(id: &str) -> Cow<'_, str> {
 
 /// A step inside a segment that is worth a bar of its own, such as a call to the outside.
 pub fn step(module: &'static str, name: &'static str) -> Span {
-    tracing::info_span!("step", otel.name = name, bss.module = module, error = Empty)
+    tracing::info_span!("step", otel.name = name, otel.kind = "client", bss.module = module, error = Empty)
+}
+
+/// Makes a call as a step of its own; an error is shown as one.
+pub async fn call<T, E>(step: Span, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    async { call.await.inspect_err(|_| failed()) }.instrument(step).await
 }
 
 /// An event was staged here: whatever follows from it hangs below this span.
-pub fn staged(event_id: Uuid) {
-    tracing::info!(bss.event_id = %event_id);
+pub fn staged(event_id: Uuid, event_type: &str) {
+    tracing::info!(bss.event_id = %event_id, bss.event_type = event_type);
 }
 
 /// The segment or step that is under way did not do what it should.

@@ -163,8 +163,10 @@ impl Fields {
     fn text(&mut self, field: &Field, text: String) {
         match field.name() {
             "trace.id" => self.trace_id = Some(text),
-            "trace.tenant" => self.tenant = text,
+            "bss.tenant_id" => self.tenant = text,
             "otel.name" => self.name = text,
+            // A word for collectors; here the tree says it.
+            "otel.kind" => {}
             "bss.module" => self.module = text,
             "bss.event_id" => {
                 self.event_id = Some(text.clone());
@@ -191,7 +193,7 @@ impl Visit for Fields {
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
         match field.name() {
-            "trace.origin" => self.origin = value,
+            "bss.origin" => self.origin = value,
             "error" => self.failed = value,
             name => drop(self.attributes.insert(name.into(), value.into())),
         }
@@ -364,7 +366,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             runtime.block_on(
                 async {
-                    staged(event);
+                    staged(event, "order.acknowledged");
                     async { failed() }.instrument(step("payment", "gateway.charge")).await;
                     tracing::info_span!("of somebody else").in_scope(|| step("com", "below").in_scope(|| ()));
                 }
@@ -388,7 +390,7 @@ mod tests {
     #[test]
     fn what_belongs_to_no_segment_is_not_recorded() {
         let segments = recorded(|_| {
-            step("payment", "gateway.charge").in_scope(|| staged(Uuid::nil()));
+            step("payment", "gateway.charge").in_scope(|| staged(Uuid::nil(), "order.acknowledged"));
             tracing::info_span!("request", trace.id = TRACE).in_scope(|| tracing::info!("hello"));
         });
         assert!(segments.is_empty(), "{segments:?}");
@@ -436,7 +438,7 @@ mod tests {
         let segments = recorded(|_| {
             begin().in_scope(|| {
                 for _ in 0..SPANS_MAX + 10 {
-                    step("com", "again").in_scope(|| staged(Uuid::nil()));
+                    step("com", "again").in_scope(|| staged(Uuid::nil(), "order.acknowledged"));
                 }
             });
         });
