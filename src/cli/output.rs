@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::Global;
 use super::error::CliError;
+use super::suggest::did_you_mean;
 use crate::render::jq::Filter;
-use crate::render::select::{self, Fields, Table};
+use crate::render::select::{self, Fields, NoField, Table};
 use crate::render::{self, Style, data};
 
 /// How an answer is printed; all but `table` have the operation's own field names.
@@ -77,7 +78,7 @@ impl Wanted {
         if let Some(filter) = &self.filter {
             return filter.run(answer).map_err(|fault| CliError::Usage(format!("--jq: {fault}")));
         }
-        let picked = self.fields.as_ref().map(|fields| fields.of(answer)).transpose().map_err(CliError::Usage)?;
+        let picked = self.fields.as_ref().map(|fields| fields.of(answer)).transpose().map_err(no_field)?;
         let is_list = select::listed(answer).is_some();
         let output = match self.format {
             Format::Table if picked.is_some() => render::generic::columns(&self.table(answer)?, is_list, style),
@@ -112,8 +113,7 @@ impl Wanted {
             }
             Format::Table | Format::Wide => Ok(text(thing, style)),
             Format::Json | Format::Jsonl => {
-                let picked =
-                    self.fields.as_ref().map(|fields| fields.of(thing)).transpose().map_err(CliError::Usage)?;
+                let picked = self.fields.as_ref().map(|fields| fields.of(thing)).transpose().map_err(no_field)?;
                 Ok(data::json_line(picked.as_ref().unwrap_or(thing)))
             }
             Format::Yaml => Ok(format!("---\n{}", self.text(thing, style, text)?)),
@@ -123,7 +123,7 @@ impl Wanted {
 
     fn table(&self, answer: &Value) -> Result<Table, CliError> {
         match &self.fields {
-            Some(fields) => fields.table(answer).map_err(CliError::Usage),
+            Some(fields) => fields.table(answer).map_err(no_field),
             None => Ok(Table::of(answer)),
         }
     }
@@ -131,6 +131,18 @@ impl Wanted {
 
 fn unbounded(style: Style) -> Style {
     Style { width: None, ..style }
+}
+
+/// Says which fields there are, and which one was probably meant.
+fn no_field(NoField { path, known }: NoField) -> CliError {
+    let names = known.iter().map(String::as_str);
+    // Somebody who asks for the amount means that of the price.
+    let is_end = |name: &&str| name.rsplit_once('.').is_some_and(|(_, end)| end == path);
+    let meant = match names.clone().find(is_end) {
+        Some(inside) => format!("; did you mean '{inside}'?"),
+        None => did_you_mean(&path, names),
+    };
+    CliError::Usage(format!("there is no field '{path}'{meant}\n  fields: {}", known.join(", ")))
 }
 
 fn unwritable(error: impl std::fmt::Display) -> CliError {

@@ -16,6 +16,15 @@ pub(crate) fn listed(answer: &Value) -> Option<&[Value]> {
     }
 }
 
+/// A field that nothing in the answer has.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoField {
+    /// As it was asked for.
+    pub(crate) path: String,
+    /// Those that there are, in the order of the answer.
+    pub(crate) known: Vec<String>,
+}
+
 /// Fields that somebody asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields(Vec<String>);
@@ -31,13 +40,13 @@ impl Fields {
     /// The answer with these fields alone; of a list, each thing in it.
     ///
     /// # Errors
-    /// A field that nothing in the answer has, with those that there are.
-    pub(crate) fn of(&self, answer: &Value) -> Result<Value, String> {
+    /// A field that nothing in the answer has.
+    pub(crate) fn of(&self, answer: &Value) -> Result<Value, NoField> {
         let things = listed(answer).unwrap_or(std::slice::from_ref(answer));
         if let Some(path) =
             self.0.iter().find(|path| !things.is_empty() && !things.iter().any(|thing| has(thing, path)))
         {
-            return Err(format!("there is no field '{path}'; there are {}", known(things).join(", ")));
+            return Err(NoField { path: path.clone(), known: known(things) });
         }
         let picked = |thing: &Value| self.0.iter().fold(Value::Null, |picked, path| with(picked, thing, path));
         match listed(answer) {
@@ -47,7 +56,10 @@ impl Fields {
     }
 
     /// The answer as columns and rows, a column for each field.
-    pub(crate) fn table(&self, answer: &Value) -> Result<Table, String> {
+    ///
+    /// # Errors
+    /// A field that nothing in the answer has.
+    pub(crate) fn table(&self, answer: &Value) -> Result<Table, NoField> {
         let picked = self.of(answer)?;
         let things = listed(&picked).unwrap_or(std::slice::from_ref(&picked));
         let rows = things.iter().map(|thing| self.0.iter().map(|path| at(thing, path)).collect()).collect();
@@ -226,11 +238,19 @@ mod tests {
     #[test]
     fn an_unknown_field_is_refused_with_those_there_are() {
         let refusal = fields("id,sate").of(&orders()).expect_err("no such field");
-        assert_eq!(
-            refusal,
-            "there is no field 'sate'; there are id, state, price.amount, price.currency, note, items.id, \
-             items.action, tags, price, items"
-        );
+        let known = [
+            "id",
+            "state",
+            "price.amount",
+            "price.currency",
+            "note",
+            "items.id",
+            "items.action",
+            "tags",
+            "price",
+            "items",
+        ];
+        assert_eq!(refusal, NoField { path: "sate".into(), known: known.map(str::to_owned).to_vec() });
         assert!(fields("price.amuont").of(&orders()[0]).is_err());
     }
 

@@ -98,13 +98,24 @@ async fn fields_are_the_same_in_every_format() {
 
 #[tokio::test]
 async fn what_is_asked_for_and_not_there_is_said() {
-    let stub = Stub::always(json!([{"id": "ORD-1", "state": "completed"}])).await;
-    let ran = stub.run("order list --fields id,sate").await;
-    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
-    assert_eq!(ran.err, "error: there is no field 'sate'; there are id, state\n");
+    let stub = Stub::always(json!([{"id": "ORD-1", "state": "completed", "price": {"amount": "9.00"}}])).await;
+    for (asked, meant) in [
+        ("sate", "; did you mean 'state'?"),
+        ("price.amuont", "; did you mean 'price.amount'?"),
+        ("amount", "; did you mean 'price.amount'?"),
+        ("somethingElse", ""),
+    ] {
+        for format in ["table", "json", "csv", "jsonl"] {
+            let ran = stub.run(&format!("order list --fields id,{asked} -o {format}")).await;
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+            let refusal = format!("error: there is no field '{asked}'{meant}\n  fields: id, state, price.amount\n");
+            assert_eq!(ran.err, refusal, "{format}");
+        }
+    }
+    stub.calls();
     let ran = stub.run("order list --jq '.[] | nonsense'").await;
     assert_eq!((ran.code, ran.err.as_str()), (2, "error: --jq: there is no filter 'nonsense'\n"));
-    assert!(stub.calls().len() == 1, "what cannot be read is refused before anything is called");
+    assert!(stub.calls().is_empty(), "what cannot be read is refused before anything is called");
     for wrong in ["--jq .id --fields id", "--jq .id -o csv", "--jq '.[].id.deeper'"] {
         assert_eq!(stub.run(&format!("order list {wrong}")).await.code, 2, "{wrong}");
     }
