@@ -47,7 +47,7 @@ impl Operation<Services> for ListMethods {
     const EXAMPLE: &'static str = r#"{"customerId": "CUST-4be1709c0d2f"}"#;
     type Output = Vec<MethodView>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        services.payments.methods(cx, &self.customer_id).await
+        services.payments.methods(cx, self).await
     }
 }
 

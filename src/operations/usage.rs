@@ -304,6 +304,8 @@ pub struct History {
     /// Not before this event time.
     #[serde(default, deserialize_with = "time::option::deserialize")]
     pub since: Option<DateTime<Utc>>,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
     /// 1 to 1000.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 1000))]
@@ -329,6 +331,7 @@ impl Operation<Services> for History {
             msisdn: self.msisdn,
             event_type: self.event_type,
             since: self.since,
+            id_prefix: self.id_prefix,
             limit: self.limit,
             offset: self.offset,
         };

@@ -242,13 +242,18 @@ async fn prepare(client: &Client, page: &str, example: &str, ids: &mut BTreeMap<
 
 /// The list that an operation answers once there is something in it.
 async fn listed(client: &Client, operation: &str, arguments: Value) -> Value {
+    listed_with(client, operation, arguments, |list| !list.is_empty()).await
+}
+
+/// As [`listed`], once what is looked for is in it.
+async fn listed_with(client: &Client, operation: &str, arguments: Value, has: impl Fn(&[Value]) -> bool) -> Value {
     let started = Instant::now();
     loop {
         let list = client.op(operation, arguments.clone()).await.ok();
-        if list.as_array().is_some_and(|list| !list.is_empty()) {
+        if list.as_array().is_some_and(|list| has(list)) {
             return list;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "{operation} {arguments} stays empty");
+        assert!(started.elapsed() < Duration::from_secs(30), "{operation} {arguments} stays without it");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -367,6 +372,10 @@ async fn a_context_leads_to_its_server_and_a_flag_counts_more() {
 
 /// What a shell is offered for the last word of a line: as its own completion asks, with its own variables.
 fn completed(stage: &Stage, shell: &str, line: &str) -> String {
+    completed_at(&stage.server.url(), shell, line)
+}
+
+fn completed_at(url: &str, shell: &str, line: &str) -> String {
     let words = words(line);
     let typed = line.ends_with(' ').then_some("");
     let index = words.len() - usize::from(typed.is_none());
@@ -380,11 +389,11 @@ fn completed(stage: &Stage, shell: &str, line: &str) -> String {
         .env("_CLAP_IFS", "\n")
         .env("_CLAP_COMPLETE_COMP_TYPE", "9")
         .env("_CLAP_COMPLETE_SPACE", "false")
-        .env("BSS_URL", stage.server.url())
+        .env("BSS_URL", url)
         .env("BSS_API_TOKEN", "a1".repeat(32))
         .output()
         .expect("bss is built");
-    assert!(output.status.success(), "{shell}: {line}: {}", said(&output));
+    assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {line}: {}", said(&output));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -403,6 +412,60 @@ async fn shells_complete_commands_and_live_ids() {
         assert!(complete("bss op subscription.").contains("subscription.renew_now"), "{shell}");
         assert!(complete("bss worker tick ").contains("renewal"), "{shell}");
         assert!(complete("bss inventory msisdn show 9").contains(&ids["90000042"]), "{shell}");
+    }
+}
+
+/// Of every kind that an argument can take, one that is there; and quiet where nobody answers.
+#[tokio::test]
+async fn every_kind_of_id_is_completed_and_silence_is_no_error() {
+    let stage = Stage::new().await;
+    let client = stage.server.client();
+    let ids = sign_up(&client, "ada@example.test").await;
+    let customer = &ids["CUST-0a1b2c3d4e5f"];
+    let view = client.op("customer.get", json!({"customerId": customer})).await.ok();
+    let medium = view["contactMedium"][0]["id"].as_str().expect("an address").to_owned();
+    let event = client.op("events.list", json!({"aggregateId": ids["ORD-0042"], "limit": 1})).await.ok();
+    let trace = event["events"][0]["traceId"].as_str().expect("a trace").to_owned();
+    let is_kept = |traces: &[Value]| traces.iter().any(|one| one["traceId"] == trace.as_str());
+    listed_with(&client, "trace.list", json!({"limit": 200}), is_kept).await;
+    listed_with(&client, "trace.services", json!({}), |modules| modules.iter().any(|one| one["name"] == "payment"))
+        .await;
+    let plan = client.op("catalog.get_offering", json!({"offeringId": "PLAN_M"})).await.ok();
+    let price = plan["prices"][0]["id"].as_str().expect("a price").to_owned();
+    let promotion = json!({"promotionId": "PROMO_ONE", "discountType": "percent", "discountValue": "20",
+                           "durationKind": "single", "code": "ONE20", "promoCodeKind": "multi_use"});
+    client.op("promo.create", promotion).await.ok();
+    let order = &ids["ORD-0042"];
+    let away = "http://127.0.0.1:1";
+    let contact = format!("bss customer remove-contact {customer} ");
+    let both = format!("bss promo assign --promo PROMO_VIP --customers CUST-ffffffffffff,{}", &customer[..8]);
+    for (line, wanted) in [
+        ("bss payment set-default ", &ids["PM-0007"]),
+        ("bss payment remove-method PM-", &ids["PM-0007"]),
+        ("bss trace get ", &trace),
+        ("bss events list --trace ", &trace),
+        ("bss usage show ", &ids["UE-000007"]),
+        ("bss rating explain UE-", &ids["UE-000007"]),
+        ("bss som service show ", &ids["SVC-0041"]),
+        ("bss som so-show SO-", &ids["SO-0042"]),
+        ("bss prov tasks --service ", &ids["SVC-0041"]),
+        ("bss prov tasks --service-order ", &ids["SO-0042"]),
+        ("bss payment attempts --subject ", order),
+        ("bss payment attempts --subject SUB-", &ids["SUB-0042"]),
+        ("bss events list --aggregate-id PAY-", &ids["PAY-000042"]),
+        ("bss audit events --identity default --aggregate-id S", &ids["SUB-0042"]),
+        ("bss admin catalog retire-price PRICE", &price),
+        ("bss order create --code ", &"ONE20".to_owned()),
+        ("bss promo create --offerings PLAN_S,PLAN_", &"PLAN_M".to_owned()),
+        (&both, customer),
+        (&contact, &medium),
+        ("bss trace for-order X --service ", &"payment".to_owned()),
+    ] {
+        assert!(completed(&stage, "bash", line).contains(wanted.as_str()), "{line}: no {wanted}");
+        let begun = Instant::now();
+        let offered = completed_at(away, "bash", line);
+        assert!(offered.lines().all(|offered| offered.starts_with("--")), "{line}: {offered}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{line}");
     }
 }
 
@@ -433,8 +496,9 @@ async fn beyond_the_first_two_hundred_ids_are_completed_all_the_same() {
     let stage = Stage::new().await;
     let ids = sign_up(&stage.server.client(), "ada@example.test").await;
     let copies = |table: &str| {
-        let differ = ["msisdn", "iccid", "commercial_order_id", "business_key", "gateway_key", "service_order_id"];
-        let differ = differ.map(|column| format!(", '{column}', '7' || i")).concat();
+        let differ =
+            ["token", "msisdn", "iccid", "commercial_order_id", "business_key", "gateway_key", "service_order_id"];
+        let differ = differ.map(|column| format!(", '{column}', '7' || i")).concat() + ", 'is_default', false";
         format!(
             "insert into {table} overriding user value select copy.*
              from (select to_jsonb(t) as one, split_part(t.id, '-', 1) as kind from {table} t order by t.id limit 1) original,
@@ -446,6 +510,7 @@ async fn beyond_the_first_two_hundred_ids_are_completed_all_the_same() {
         ("subscription.subscription", "bss subscription show SUB-", "SUB-0042"),
         ("payment.payment_attempt", "bss payment attempts PAY-", "PAY-000042"),
         ("provisioning.provisioning_task", "bss prov show PTK-", "PTK-0001"),
+        ("payment.payment_method", "bss payment set-default PM-", "PM-0007"),
     ] {
         stage.sql(copies(table).leak()).await;
         let (kind, offered) =

@@ -95,6 +95,9 @@ async fn a_line_its_usage_and_its_charge_are_looked_up() {
     let again = app.op("usage.get", json!({"usageId": usage["id"]})).await.ok();
     assert_eq!((&again["id"], &again["quantity"]), (&usage["id"], &json!(7)));
     let history = app.op("usage.history", json!({"msisdn": line["msisdn"]})).await.ok();
+    let (used, begins) = (&history[0]["id"], |prefix: Value| json!({"idPrefix": prefix, "limit": 1}));
+    assert_eq!(app.op("usage.history", begins(used.clone())).await.ok()[0]["id"], *used);
+    assert_eq!(app.op("usage.history", begins("UE-x%".into())).await.ok(), json!([]));
     assert!(history.to_string().contains(usage["id"].as_str().unwrap()), "{history:#}");
     let balance = app.op("subscription.get_balance", id.clone()).await.ok();
     assert!(balance.to_string().contains("5113"), "5120 MB less 7: {balance:#}");
@@ -210,6 +213,14 @@ async fn customers_usage_and_payments_are_made_and_listed_at_their_paths() {
 #[tokio::test]
 async fn a_process_says_how_it_is_and_what_it_offers() {
     let mut app = TestApp::new().await;
+    // Of everybody, by how the id begins, and page after page.
+    let other = app.customer("5555555555554444").await;
+    let theirs = app.op("payment.list_methods", json!({"customerId": other})).await.ok();
+    assert_eq!(app.op("payment.list_methods", json!({})).await.ok(), json!([theirs[0], cards[0]]));
+    assert_eq!(app.op("payment.list_methods", json!({"limit": 1, "offset": 1})).await.ok(), cards);
+    assert_eq!(app.op("payment.list_methods", json!({"idPrefix": theirs[0]["id"]})).await.ok(), theirs);
+    assert_eq!(app.op("payment.list_methods", json!({"idPrefix": "pm-%"})).await.ok(), json!([]));
+    assert_eq!(app.op("payment.list_methods", json!({"limit": 201})).await.status, 400);
     for path in ["/health", "/health/live", "/health/ready"] {
         assert_eq!(app.get(path).await.ok()["service"], "bss", "{path}");
     }

@@ -172,6 +172,8 @@ pub struct UsageFilter {
     pub event_type: Option<UsageType>,
     /// Not before this event time.
     pub since: Option<DateTime<Utc>>,
+    /// How the id begins.
+    pub id_prefix: Option<String>,
     pub limit: u32,
     pub offset: u32,
 }

@@ -20,6 +20,7 @@ use crate::domains::subscription::port::ClosedUse;
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db};
 use crate::platform::error::{Error, Result};
+use crate::platform::ids::Begins;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
@@ -127,11 +128,13 @@ pub(super) async fn history(
         Some(_) => ("u.subscription_id = any($2)", "u.event_time desc, u.recorded_at desc"),
         None => ("$2::text[] is null", "u.recorded_at desc"),
     };
+    let otherwise = format!("{order}, u.id desc");
+    let Begins { condition, order_by } = Begins::with("u.id", "$8", filter.id_prefix.as_deref(), &otherwise);
     let text = format!(
         "select {COLUMNS} from mediation.usage_event u
          where u.tenant_id = $1 and {which} and ($3::text is null or u.msisdn = $3) and ($4::text is null or u.event_type = $4)
-           and ($5::timestamptz is null or u.event_time >= $5)
-         order by {order}, u.id desc limit $6 offset $7"
+           and ($5::timestamptz is null or u.event_time >= $5) {condition}
+         order by {order_by} limit $6 offset $7"
     );
     let statement = db::sql!(
         text,
@@ -141,7 +144,8 @@ pub(super) async fn history(
         event_type,
         filter.since,
         i64::from(filter.limit),
-        i64::from(filter.offset)
+        i64::from(filter.offset),
+        filter.id_prefix.as_deref()
     );
     Ok(UsageRow::find_by_statement(statement).all(db.connection()).await?)
 }

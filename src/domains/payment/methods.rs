@@ -8,7 +8,7 @@ use super::model::Method;
 use super::policy;
 use super::port::card::Card;
 use super::port::gateway::{GatewayError, Tokenized};
-use super::port::{AddCard, MethodView, PaymentMethodId};
+use super::port::{AddCard, ListMethods, MethodView, PaymentMethodId};
 use super::store::attempts;
 use super::store::methods::{self, NewMethod};
 use crate::domains::crm::port::{CustomerId, Direction};
@@ -39,7 +39,7 @@ impl Service {
         idempotency::claim(&tx, cx).await?;
         self.hold_customer(&tx, cx, &customer_id).await?;
         methods::lock_customer(&tx, cx, &customer_id).await?;
-        let active = methods::active(&*tx, cx, &customer_id).await?;
+        let active = methods::active(&*tx, cx, &ListMethods::of(&customer_id)).await?;
         policy::room_for_card(&customer_id, active.len())?;
         let new = NewMethod {
             customer_id: &customer_id,
@@ -109,7 +109,7 @@ impl Service {
         // Under the lock that a charge takes too: a line or a charge that is being booked is seen here, or does not find the
         // card.
         let open_lines = self.subscriptions()?.open_lines_within(&tx, cx, &method.customer_id).await?;
-        let active = methods::active(&*tx, cx, &method.customer_id).await?;
+        let active = methods::active(&*tx, cx, &ListMethods::of(&method.customer_id)).await?;
         let others: Vec<&Method> = active.iter().filter(|other| other.id != *id).collect();
         let pending = attempts::pending_of(&tx, cx, &method).await?;
         policy::remove(&method, others.len(), &open_lines, pending.as_ref())?;

@@ -47,8 +47,8 @@ use consumers::{Charge, GiveBack};
 pub use http::router;
 use port::gateway::Gateway;
 use port::{
-    AddCard, AttemptId, AttemptView, ChargeRequest, CutoverPreview, CutoverView, ListAttempts, MethodView, MoneyBack,
-    PaymentMethodId, Payments, PreviewCutover, RefundAttempt, RefundId,
+    AddCard, AttemptId, AttemptView, ChargeRequest, CutoverPreview, CutoverView, ListAttempts, ListMethods, MethodView,
+    MoneyBack, PaymentMethodId, Payments, PreviewCutover, RefundAttempt, RefundId,
 };
 
 /// Who reacts to which event.
@@ -136,8 +136,9 @@ impl Payments for Service {
         self.put_on_file(cx, command).await
     }
 
-    async fn methods(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<MethodView>> {
-        let active = store::methods::active(self.platform.db.connection(), cx, customer_id).await?;
+    async fn methods(&self, cx: &Context, query: ListMethods) -> Result<Vec<MethodView>> {
+        page::within(query.limit, 200, query.offset)?;
+        let active = store::methods::active(self.platform.db.connection(), cx, &query).await?;
         Ok(active.into_iter().map(MethodView::from).collect())
     }
 

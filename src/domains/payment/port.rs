@@ -127,7 +127,7 @@ pub trait Payments: Send + Sync {
     async fn add_card(&self, cx: &Context, command: AddCard) -> Result<MethodView>;
 
     /// The active cards of a customer, newest first.
-    async fn methods(&self, cx: &Context, customer_id: &CustomerId) -> Result<Vec<MethodView>>;
+    async fn methods(&self, cx: &Context, query: ListMethods) -> Result<Vec<MethodView>>;
 
     /// Makes an active card the one that is charged. Repeating it changes nothing.
     async fn set_default_method(&self, cx: &Context, method_id: &PaymentMethodId) -> Result<MethodView>;

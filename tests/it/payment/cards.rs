@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bss::domains::crm::port::CustomerId;
 use bss::domains::payment::port::gateway::GatewayError;
-use bss::domains::payment::port::{AddCard, AttemptStatus, Payments as _, PreviewCutover};
+use bss::domains::payment::port::{AddCard, AttemptStatus, ListMethods, Payments as _, PreviewCutover};
 use bss::platform::context::Context;
 use bss::platform::db::Tx;
 use bss::platform::error::Error;
@@ -27,7 +27,7 @@ async fn racing_cards_give_one_default_and_never_more_than_five() {
         assert_eq!((&refused.context["currentCount"], &refused.context["max"]), (&5.into(), &5.into()));
     }
     assert_eq!(added.into_iter().filter(|view| view.as_ref().is_ok_and(|view| view.is_default)).count(), 1);
-    let listed = world.payments.methods(&world.cx().await, &customer).await.expect("a list");
+    let listed = world.payments.methods(&world.cx().await, ListMethods::of(&customer)).await.expect("a list");
     assert_eq!(listed.iter().filter(|view| view.is_default).count(), 1);
     world.payments.remove_method(&world.cx().await, &listed[0].id).await.expect("one of five");
     world.add_card(&customer, "5555555555554444").await.expect("there is room again");
@@ -50,7 +50,7 @@ async fn the_default_is_chosen_once_and_passed_on() {
     let removed = world.payments.remove_method(&cx, &second.id).await.expect("others are left");
     assert_eq!((removed.status.as_str(), removed.is_default), ("removed", false));
     assert_eq!(world.number(changes).await, 2);
-    let listed = world.payments.methods(&cx, &customer).await.expect("a list");
+    let listed = world.payments.methods(&cx, ListMethods::of(&customer)).await.expect("a list");
     let defaults: Vec<_> = listed.iter().map(|view| (view.last4.as_str(), view.is_default)).collect();
     assert_eq!(defaults, [("0005", true), ("4242", false)], "newest first, and the newest takes over");
     assert!(world.payments.set_default_method(&cx, &third.id).await.is_ok());
@@ -68,7 +68,7 @@ async fn the_last_card_of_a_customer_with_a_line_stays() {
     let customer = world.customer("active", "4242424242424242").await;
     world.line(&customer).await;
     let cx = world.cx().await;
-    let only = world.payments.methods(&cx, &customer).await.expect("a list").remove(0);
+    let only = world.payments.methods(&cx, ListMethods::of(&customer)).await.expect("a list").remove(0);
     let refused = violation(world.payments.remove_method(&cx, &only.id).await);
     assert_eq!(refused.rule.id(), "payment_method.remove.not_last_if_active_subscription");
     let other = world.add_card(&customer, "4242424242424242").await.expect("a good card");
@@ -87,7 +87,7 @@ async fn a_card_stays_while_a_charge_of_it_is_not_answered() {
     let customer = world.customer("active", "4242424242424242").await;
     let other = world.add_card(&customer, "5555555555554444").await.expect("a good card");
     let cx = world.cx().await;
-    let charged = world.payments.methods(&cx, &customer).await.expect("a list").remove(1);
+    let charged = world.payments.methods(&cx, ListMethods::of(&customer)).await.expect("a list").remove(1);
     assert!(charged.is_default);
     world.gateway.fail_next([GatewayError::Unavailable("down".into()), GatewayError::Unavailable("down".into())]);
     let attempt = world.request(charge(&customer, "renewal:SUB-0001:1")).await.expect("a charge can be booked");
@@ -113,7 +113,7 @@ const KEY: &str = "renewal:SUB-0001:1#1";
 /// Whether a card can be removed while `book` has booked a charge and has not committed it.
 async fn removed_beside(world: &World, customer: &CustomerId, book: impl AsyncFn(&Tx, &Context)) -> bool {
     let cx = world.cx().await;
-    let card = world.payments.methods(&cx, customer).await.expect("a list").remove(0);
+    let card = world.payments.methods(&cx, ListMethods::of(customer)).await.expect("a list").remove(0);
     let tx = world.platform.db.begin().await.expect("the database answers");
     book(&tx, &cx).await;
     let remove = world.payments.remove_method(&cx, &card.id);
@@ -250,7 +250,7 @@ async fn a_cutover_ends_the_cards_of_the_mock_gateway_and_leaves_every_customer_
     let kept = world.add_card(&mixed, "5555555555554444").await.expect("a good card").id;
     world.sql(&format!("update payment.payment_method set token_provider = 'stripe' where id = '{kept}'")).await;
     let gone = world.customer("gone", "4242424242424242").await;
-    let removed = world.payments.methods(&cx, &gone).await.expect("a list").remove(0);
+    let removed = world.payments.methods(&cx, ListMethods::of(&gone)).await.expect("a list").remove(0);
     world.payments.remove_method(&cx, &removed.id).await.expect("nothing hangs on it");
     world.line(&one).await;
 
@@ -281,7 +281,7 @@ async fn a_cutover_ends_the_cards_of_the_mock_gateway_and_leaves_every_customer_
         world.number("select count(*) from payment.payment_method where status <> 'active' and is_default").await,
         0
     );
-    let cards = world.payments.methods(&cx, &mixed).await.expect("a list");
+    let cards = world.payments.methods(&cx, ListMethods::of(&mixed)).await.expect("a list");
     assert_eq!(cards.iter().map(|card| (&card.id, card.is_default)).collect::<Vec<_>>(), [(&kept, true)]);
     assert_eq!(world.number("select count(*) from payment.payment_method where status = 'removed'").await, 1);
 

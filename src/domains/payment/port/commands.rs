@@ -33,11 +33,26 @@ const fn year_2030() -> u16 {
     2030
 }
 
-/// List the active cards of a customer, newest first.
+/// List the active cards of a customer, or of all, newest first.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListMethods {
-    pub customer_id: CustomerId,
+    pub customer_id: Option<CustomerId>,
+    /// How the id begins, as far as somebody has typed it.
+    pub id_prefix: Option<String>,
+    /// 1 to 200.
+    #[serde(default = "page::default_size")]
+    #[schemars(range(min = 1, max = 200))]
+    pub limit: u32,
+    #[serde(default)]
+    pub offset: u32,
+}
+
+impl ListMethods {
+    /// Those of a customer, who has few.
+    pub fn of(customer_id: &CustomerId) -> Self {
+        Self { customer_id: Some(customer_id.clone()), id_prefix: None, limit: page::default_size(), offset: 0 }
+    }
 }
 
 /// Make a card the one that renewals and top-ups are charged to.

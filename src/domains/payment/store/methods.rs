@@ -6,12 +6,12 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use crate::domains::crm::port::CustomerId;
 use crate::domains::payment::model::Method;
-use crate::domains::payment::port::PaymentMethodId;
 use crate::domains::payment::port::gateway::Tokenized;
+use crate::domains::payment::port::{ListMethods, PaymentMethodId};
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
-use crate::platform::ids;
+use crate::platform::ids::{self, Begins};
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
 
@@ -142,17 +142,32 @@ pub(in crate::domains::payment) async fn page(db: &Db, cx: &Context, query: &Lis
     Ok((total, rows.into_iter().map(Method::from).collect()))
 }
 
-/// The active cards of a customer, newest first. A customer has few.
+/// The active cards of a customer, newest first; of all customers by their ids, which is the order of their registration and
+/// needs no sorting of everybody's.
 pub(in crate::domains::payment) async fn active(
     connection: &impl ConnectionTrait,
     cx: &Context,
-    customer_id: &CustomerId,
+    query: &ListMethods,
 ) -> Result<Vec<Method>> {
-    let query = format!(
+    let (whose, order) = match query.customer_id {
+        Some(_) => ("customer_id = $2", "created_at desc, id desc"),
+        None => ("$2::text is null", "id desc"),
+    };
+    let Begins { condition, order_by } = Begins::with("id", "$3", query.id_prefix.as_deref(), order);
+    let text = format!(
         "select {COLUMNS} from payment.payment_method
-         where tenant_id = $1 and customer_id = $2 and status = 'active' order by created_at desc, id desc limit 100"
+         where tenant_id = $1 and {whose} and status = 'active' {condition}
+         order by {order_by} limit $4 offset $5"
     );
-    let rows = Row::find_by_statement(sql!(query, cx.tenant.as_ref(), customer_id)).all(connection).await?;
+    let statement = sql!(
+        text,
+        cx.tenant.as_ref(),
+        query.customer_id.as_ref().map(CustomerId::as_str),
+        query.id_prefix.as_deref(),
+        i64::from(query.limit),
+        i64::from(query.offset)
+    );
+    let rows = Row::find_by_statement(statement).all(connection).await?;
     Ok(rows.into_iter().map(Method::from).collect())
 }
 
