@@ -11,10 +11,11 @@ use super::session::{Gate, Outcome, Session};
 use super::target::Target;
 use super::{Global, refuse_dry_run, tokens};
 use crate::render::Style;
+use crate::render::styled::{Look, Styled};
 use crate::scenario::client::{CallError, Caller, Identity, Operations, OpsClient};
 use crate::scenario::format::Scenario;
 use crate::scenario::load::{self, Invalid};
-use crate::scenario::report::{self, Paint, ScenarioReport, Status, SuiteReport};
+use crate::scenario::report::{self, ScenarioReport, Status, SuiteReport};
 use crate::scenario::runner::{self, Options};
 use crate::scenario::suite::{self, Choice, Listed};
 
@@ -150,10 +151,9 @@ async fn validate(files: &[PathBuf], operations: Option<&Operations>, session: &
     let data = json!({ "operationsChecked": operations.is_some(), "files": rows.collect::<Vec<_>>() });
     session
         .show(&data, |_, style| {
-            let paint = paint(style);
             let lines = checked.iter().map(|(file, invalid)| match invalid {
-                None => format!("{} {}\n", paint.green("✓"), file.display()),
-                Some(invalid) => format!("{} {invalid}\n", paint.red("✗")),
+                None => format!("{} {}\n", Styled::of(Look::Good, "✓").paint(style), file.display()),
+                Some(invalid) => format!("{} {invalid}\n", Styled::of(Look::Bad, "✗").paint(style)),
             });
             lines.collect()
         })
@@ -174,7 +174,7 @@ async fn run_one(file: &Path, caller: &OpsClient, session: &mut Session<'_>) -> 
     };
     let operations = caller.operations().await.map_err(|error| unavailable(error, caller))?;
     let report = runner::run(caller, &scenario, &operations, &stoppable()).await;
-    session.show(&data(&report)?, |_, style| report::scenario(&report, paint(style))).await?;
+    session.show(&data(&report)?, |_, style| report::scenario(&report, style)).await?;
     match report.status {
         Status::Passed | Status::Skipped => Ok(()),
         Status::Failed | Status::Invalid => Err(CliError::Failed(format!("the scenario {} failed", report.name))),
@@ -191,11 +191,11 @@ pub(super) async fn play(story: &Scenario, target: &Target) -> Result<ScenarioRe
 async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session: &mut Session<'_>) -> Outcome {
     let listed = read_directory(directory)?;
     let operations = caller.operations().await.map_err(|error| unavailable(error, caller))?;
-    let paint = paint(session.console.style);
+    let style = session.console.style;
     let mut told = Ok(());
     let report = suite::run_all(caller, listed, &operations, choice, &stoppable(), |done| {
         if session.wanted.is_prose() && told.is_ok() {
-            told = session.console.print(&report::scenario(done, paint));
+            told = session.console.print(&report::scenario(done, style));
         }
     })
     .await;
@@ -205,7 +205,7 @@ async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session:
     }
     let told_already = session.wanted.is_prose();
     session
-        .show(&data(&report)?, |_, _| if told_already { summary(&report, paint) } else { whole(&report, paint) })
+        .show(&data(&report)?, |_, _| if told_already { summary(&report, style) } else { whole(&report, style) })
         .await?;
     match (report.failed, report.invalid) {
         (0, 0) => Ok(()),
@@ -215,12 +215,12 @@ async fn run_all(directory: &Path, choice: &Choice, caller: &OpsClient, session:
 }
 
 /// Each scenario and the summary, for a format that waited until all had run.
-fn whole(report: &SuiteReport, paint: Paint) -> String {
-    report.scenarios.iter().map(|done| report::scenario(done, paint)).collect::<String>() + &summary(report, paint)
+fn whole(report: &SuiteReport, style: Style) -> String {
+    report.scenarios.iter().map(|done| report::scenario(done, style)).collect::<String>() + &summary(report, style)
 }
 
-fn summary(report: &SuiteReport, paint: Paint) -> String {
-    if report.scenarios.is_empty() { String::new() } else { format!("\n{}", report::suite(report, paint)) }
+fn summary(report: &SuiteReport, style: Style) -> String {
+    if report.scenarios.is_empty() { String::new() } else { format!("\n{}", report::suite(report, style)) }
 }
 
 /// An invalid file: programs get the report that they would have got, people get the reasons.
@@ -265,10 +265,6 @@ fn stoppable() -> Options {
         }
     });
     options
-}
-
-fn paint(style: Style) -> Paint {
-    if style.colour { Paint::Colour } else { Paint::Plain }
 }
 
 fn data(report: &impl serde::Serialize) -> Result<Value, CliError> {

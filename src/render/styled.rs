@@ -178,6 +178,18 @@ impl Styled {
     }
 }
 
+impl From<String> for Styled {
+    fn from(text: String) -> Self {
+        Self::plain(text)
+    }
+}
+
+impl From<&str> for Styled {
+    fn from(text: &str) -> Self {
+        Self::plain(text)
+    }
+}
+
 /// Fills lines with words.
 struct Lines {
     cells: usize,

@@ -9,8 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub(crate) use self::text::listing;
-pub use self::text::{Paint, scenario, suite};
+pub(crate) use self::text::{listing, scenario, suite};
 use super::capture::Captured;
 use super::format::{Kind, Scenario, Step};
 use super::load::Invalid;

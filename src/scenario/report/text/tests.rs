@@ -71,7 +71,7 @@ fn invalid() -> ScenarioReport {
 
 #[test]
 fn a_scenario_that_passed() {
-    insta::assert_snapshot!(scenario(&passed(), Paint::Plain), @r"
+    insta::assert_snapshot!(scenario(&passed(), Style::default()), @r"
     PASS — signup (812 ms)
       #  kind      step    ms     detail
       1  ▶ action  join     7  ✓  customer_id=CUST-0123456789ab url=https://example.test/a/very/long/address… n=3
@@ -81,7 +81,7 @@ fn a_scenario_that_passed() {
 
 #[test]
 fn a_scenario_that_failed_shows_the_whole_error() {
-    insta::assert_snapshot!(scenario(&failed(), Paint::Plain), @r#"
+    insta::assert_snapshot!(scenario(&failed(), Style::default()), @r#"
     FAIL — exhaust (812 ms)
       #  kind      step                   ms     detail
       1  ⇄ http    home                    7  ✓
@@ -106,7 +106,7 @@ fn set_up_failures_and_skips_say_why() {
         steps: vec![step(1, Kind::Action, "join", StepStatus::NotRun)],
         ..passed()
     };
-    insta::assert_snapshot!(scenario(&set_up, Paint::Plain), @r"
+    insta::assert_snapshot!(scenario(&set_up, Style::default()), @r"
     FAIL — signup (812 ms)
       #  kind      step  ms     detail
       1  ▶ action  join      –
@@ -114,7 +114,7 @@ fn set_up_failures_and_skips_say_why() {
       │ clock.freeze: client error 403: ADMIN_CLOCK_DISABLED: off
       └
     ");
-    insta::assert_snapshot!(scenario(&skipped(), Paint::Plain), @r"
+    insta::assert_snapshot!(scenario(&skipped(), Style::default()), @r"
     SKIP — chat (0 ms)
       ┌ skipped
       │ requires agent.ask: the server has no such operation
@@ -126,7 +126,7 @@ fn set_up_failures_and_skips_say_why() {
 fn a_suite_has_a_line_each_and_a_sum() {
     let report =
         SuiteReport::of(vec![passed(), failed(), skipped(), invalid()], 2, std::time::Duration::from_millis(2500));
-    insta::assert_snapshot!(suite(&report, Paint::Plain), @r"
+    insta::assert_snapshot!(suite(&report, Style::default()), @r"
       scenario  status   steps   ms
       signup    PASS       2/2  812
       exhaust   FAIL       1/3  812
@@ -142,13 +142,92 @@ fn a_suite_has_a_line_each_and_a_sum() {
 /// Colour adds control characters and moves nothing.
 #[test]
 fn colour_is_only_colour() {
-    let coloured = scenario(&failed(), Paint::Colour);
+    let coloured = scenario(&failed(), Style { colour: true, width: None });
     assert!(coloured.contains("\u{1b}[31mFAIL\u{1b}[0m"));
     let mut stripped = coloured;
     for code in ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"] {
         stripped = stripped.replace(code, "");
     }
-    assert_eq!(stripped, scenario(&failed(), Paint::Plain));
+    assert_eq!(stripped, scenario(&failed(), Style::default()));
+}
+
+fn at(columns: u16) -> Style {
+    Style { colour: false, width: Some(columns) }
+}
+
+#[test]
+fn a_narrow_terminal_costs_details_and_no_id() {
+    insta::assert_snapshot!(scenario(&passed(), at(80)), @r"
+    PASS — signup (812 ms)
+      #  kind      step    ms     detail
+      1  ▶ action  join     7  ✓  customer_id=CUST-0123456789ab …
+      2  = assert  active  14  ✓
+    ");
+    insta::assert_snapshot!(scenario(&passed(), at(50)), @r"
+    PASS — signup (812 ms)
+      #  step       detail
+      1  join    ✓  customer_id=CUST-0123456789ab …
+      2  active  ✓
+    ");
+    insta::assert_snapshot!(scenario(&passed(), at(44)), @r"
+    PASS — signup (812 ms)
+      #  step       detail
+      1  join    ✓  …
+      2  active  ✓
+    ");
+    insta::assert_snapshot!(scenario(&failed(), at(60)), @r#"
+    FAIL — exhaust (812 ms)
+      #  kind      step                 detail
+      1  ⇄ http    home              ✓
+      2  = assert  blocked after e…  ✗  `state` is "active", …
+      3  ▤ file    mail              –
+      4  ▶ action  teardown: fault…  ✗  client error 404: …
+      ┌ step 2 failed: blocked after exhaust
+      │ (scenarios/signup.yaml:12)
+      │ `state` is "active", expected "blocked"
+      │ (after 25 tries in 5 s)
+      └
+      ┌ teardown failed
+      │ step `fault off`: client error 404: NOT_FOUND: no such
+      │   fault
+      └
+    "#);
+    let report = SuiteReport::of(vec![passed(), failed()], 0, std::time::Duration::from_millis(2500));
+    insta::assert_snapshot!(suite(&report, at(24)), @r"
+      scenar…  status  steps
+      signup   PASS      2/2
+      exhaust  FAIL      1/3
+    1 passed, 1 failed in 2500 ms
+    ");
+}
+
+#[test]
+fn no_table_is_wider_than_the_terminal() {
+    let long = |scenario: ScenarioReport| {
+        let mut scenario = scenario;
+        for step in &mut scenario.steps {
+            step.name = format!("{} 王小明 waits for the renewal of a line that was blocked", step.name);
+        }
+        scenario.name = "a_scenario_with_a_name_that_tells_the_whole_story".to_owned();
+        scenario
+    };
+    let reports = [passed(), failed(), skipped(), invalid(), long(passed()), long(failed())];
+    for columns in 30..160 {
+        let sums = suite(&SuiteReport::of(reports.to_vec(), 1, std::time::Duration::ZERO), at(columns));
+        let all = reports.iter().map(|report| scenario(report, at(columns))).chain([sums]);
+        for text in all {
+            // The heading of a report and the sum are sentences, not tables.
+            for line in text.lines().filter(|line| line.starts_with("  ")) {
+                assert!(styled::width(line) <= usize::from(columns), "{columns}: {line}");
+                let ids = line.match_indices("CUST-").map(|(at, _)| &line[at..]);
+                assert!(ids.into_iter().all(|id| id.starts_with("CUST-0123456789ab")), "{columns}: {line}");
+            }
+        }
+    }
+    let colour = Style { colour: true, width: Some(40) };
+    let stripped = ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[0m"];
+    let stripped = stripped.iter().fold(scenario(&long(failed()), colour), |text, code| text.replace(code, ""));
+    assert_eq!(stripped, scenario(&long(failed()), at(40)), "colour is only colour");
 }
 
 #[test]
