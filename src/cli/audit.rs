@@ -45,6 +45,9 @@ pub struct EventsArgs {
     /// Only event types that start so
     #[arg(long)]
     type_prefix: Option<String>,
+    /// Go on behind this place: seq of the last one before
+    #[arg(long, value_name = "SEQ", conflicts_with = "count")]
+    after: Option<i64>,
     /// How many at most
     #[arg(long, default_value_t = 200)]
     limit: u32,
@@ -65,14 +68,15 @@ pub(super) async fn run(command: AuditCommand, session: &mut Session<'_>) -> Out
             let limit = (!args.count).then_some(args.limit);
             let filter = json!({
                 "serviceIdentity": args.identity, "aggregateType": args.aggregate_type, "aggregateId": args.aggregate_id,
-                "eventTypePrefix": args.type_prefix, "limit": limit,
+                "eventTypePrefix": args.type_prefix, "after": args.after, "limit": limit,
             });
             if args.count {
                 let count = session.call(op::AUDIT_COUNT_BY_IDENTITY, filter).await?;
                 return session.show(&count, render::generic::object).await;
             }
             let events = session.call(op::AUDIT_EVENTS_BY_IDENTITY, filter).await?;
-            session.show_page(&events, args.limit, "a higher --limit", render::audit::events).await
+            let last = text::rows(&events).last().map(|event| text::field(event, "seq")).unwrap_or_default();
+            session.show_page(&events, args.limit, &format!("--after {last}"), render::audit::events).await
         }
     }
 }

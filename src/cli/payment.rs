@@ -99,6 +99,9 @@ Examples:
         /// The latest so many attempts
         #[arg(long, default_value_t = 50)]
         limit: u32,
+        /// Without the latest so many
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
     },
     /// List payment attempts, or show one
     #[command(
@@ -194,14 +197,18 @@ pub(super) async fn run(command: PaymentCommand, session: &mut Session<'_>) -> O
             session.note("nothing to do: --invalidate-mock-tokens says what a cutover is to do");
             session.show(&nothing_invalidated(), render::payment::invalidated).await
         }
-        PaymentCommand::History { customer, limit } => {
+        PaymentCommand::History { customer, limit, offset } => {
+            let page = json!({"customerId": customer, "limit": limit, "offset": offset});
             let (methods, attempts) = try_join(
                 session.call(op::PAYMENT_LIST_METHODS, json!({"customerId": customer})),
-                session.call(op::PAYMENT_LIST_ATTEMPTS, json!({"customerId": customer, "limit": limit})),
+                session.call(op::PAYMENT_LIST_ATTEMPTS, page),
             )
             .await?;
+            let shown = text::rows(&attempts).len();
             let history = json!({"customerId": customer, "paymentMethods": methods, "attempts": attempts});
-            session.show(&history, |history, style| render::payment::history(history, &customer, style)).await
+            session.show(&history, |history, style| render::payment::history(history, &customer, style)).await?;
+            session.note_more(shown, limit, &next_page(limit, offset));
+            Ok(())
         }
         PaymentCommand::Attempts(AttemptsArgs { attempt: Some(id), .. }) => {
             let attempt = session.call(op::PAYMENT_GET_ATTEMPT, json!({"paymentAttemptId": id})).await?;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::operations as op;
-use super::session::{Gate, Outcome, Session};
+use super::session::{Gate, Outcome, Session, next_page};
 use crate::render;
 
 /// Commands about deliveries.
@@ -22,6 +22,9 @@ pub enum QueueCommand {
         /// How many at most
         #[arg(long, default_value_t = 100)]
         limit: u32,
+        /// How many to skip
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
     },
     /// Show the deliveries of an event, with what went wrong before
     #[command(after_help = "\
@@ -93,9 +96,10 @@ pub(super) async fn run(command: QueueCommand, session: &mut Session<'_>) -> Out
             let status = session.call(op::QUEUE_STATUS, json!({})).await?;
             session.show(&status, render::queue::status).await
         }
-        QueueCommand::Parked { consumer, limit } => {
-            let parked = session.call(op::QUEUE_PARKED, json!({"consumer": consumer, "limit": limit})).await?;
-            session.show_page(&parked, limit, "a higher --limit", render::queue::parked).await
+        QueueCommand::Parked { consumer, limit, offset } => {
+            let filter = json!({"consumer": consumer, "limit": limit, "offset": offset});
+            let parked = session.call(op::QUEUE_PARKED, filter).await?;
+            session.show_page(&parked, limit, &next_page(limit, offset), render::queue::parked).await
         }
         QueueCommand::Show(which) => {
             let filter = json!({"eventId": which.event, "consumer": which.consumer});

@@ -144,12 +144,16 @@ impl<'a> Session<'a> {
         text: impl FnOnce(&Value, Style) -> String,
     ) -> Outcome {
         self.show(answer, text).await?;
-        let shown = render::select::listed(answer).map_or(0, <[Value]>::len);
+        self.note_more(render::select::listed(answer).map_or(0, <[Value]>::len), limit, behind);
+        Ok(())
+    }
+
+    /// Says how to see what is behind a full page of `shown` things.
+    pub(crate) fn note_more(&mut self, shown: usize, limit: u32, behind: &str) {
         if shown > 0 && u32::try_from(shown).is_ok_and(|shown| shown >= limit) {
             let shown = if shown == 1 { "1 is shown".to_owned() } else { format!("{shown} are shown") };
             self.note(&format!("{shown}, there may be more: {behind}"));
         }
-        Ok(())
     }
 
     /// Prints one thing of a stream, at once.

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::operations as op;
-use super::session::{Outcome, Session};
+use super::session::{Outcome, Session, next_page};
 use crate::render;
 
 /// Commands about services.
@@ -65,6 +65,9 @@ Examples:
         /// How many at most
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
         limit: u32,
+        /// How many to skip
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
     },
     /// Show a service
     #[command(after_help = "\
@@ -85,10 +88,10 @@ pub(super) async fn run(command: SomCommand, session: &mut Session<'_>) -> Outco
             let services = session.call(op::SERVICE_LIST_FOR_SUBSCRIPTION, filter).await?;
             session.show(&services, render::service::list).await
         }
-        SomCommand::Service(ServiceCommand::Unconfirmed { wanted, limit }) => {
-            let filter = json!({"wanted": wanted, "limit": limit});
+        SomCommand::Service(ServiceCommand::Unconfirmed { wanted, limit, offset }) => {
+            let filter = json!({"wanted": wanted, "limit": limit, "offset": offset});
             let services = session.call(op::SERVICE_LIST_UNCONFIRMED, filter).await?;
-            session.show_page(&services, limit, "a higher --limit", render::service::list).await
+            session.show_page(&services, limit, &next_page(limit, offset), render::service::list).await
         }
         SomCommand::Service(ServiceCommand::Show { service }) | SomCommand::ServiceShow { service } => {
             let service = session.call(op::SERVICE_GET, json!({"serviceId": service})).await?;

@@ -188,8 +188,11 @@ Examples:
         #[arg(value_name = "LINE")]
         line: String,
         /// The latest so many entries
-        #[arg(long)]
-        limit: Option<u32>,
+        #[arg(long, default_value_t = 200)]
+        limit: u32,
+        /// Without the latest so many
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
     },
     /// Show the states that a line went through
     #[command(after_help = "\
@@ -319,10 +322,11 @@ pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>)
             let line = session.call(op::SUBSCRIPTION_TERMINATE, end).await?;
             session.show(&line, render::subscription::page).await
         }
-        SubscriptionCommand::Timeline { line, limit } => {
-            let timeline =
-                session.call(op::SUBSCRIPTION_TIMELINE, json!({"subscriptionId": line, "limit": limit})).await?;
-            session.show(&timeline, |timeline, style| render::subscription::timeline(timeline, &line, style)).await
+        SubscriptionCommand::Timeline { line, limit, offset } => {
+            let page = json!({"subscriptionId": line, "limit": limit, "offset": offset});
+            let timeline = session.call(op::SUBSCRIPTION_TIMELINE, page).await?;
+            let told = |timeline: &Value, style| render::subscription::timeline(timeline, &line, style);
+            session.show_page(&timeline, limit, &next_page(limit, offset), told).await
         }
         SubscriptionCommand::History { line } => {
             let history = session.call(op::SUBSCRIPTION_HISTORY, json!({"subscriptionId": line})).await?;

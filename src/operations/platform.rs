@@ -16,6 +16,7 @@ use crate::platform::context::Context;
 use crate::platform::delivery::parked::{self, DeliveryView, Depth, Explanation, HistoryView};
 use crate::platform::error::{Error, Result};
 use crate::platform::events::{self, EventFilter, EventView, Order};
+use crate::platform::page;
 use crate::platform::replica::{self, ReplicaView};
 use crate::platform::reset::{self, ResetReport};
 use crate::platform::scheduler::TickView;
@@ -180,13 +181,14 @@ impl Operation<Services> for ListEvents {
             after: self.after,
             order: self.order,
             settled: self.settled,
+            is_page: false,
         };
         let events = events::list(&services.platform.db, cx, &filter, self.limit).await?;
         Ok(EventPage { count: events.len(), next: events.last().map(|event| event.seq).or(filter.after), events })
     }
 }
 
-/// Read what one service identity did.
+/// Read what one service identity did, oldest first.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EventsByIdentity {
@@ -195,6 +197,8 @@ pub struct EventsByIdentity {
     pub aggregate_type: Option<String>,
     pub aggregate_id: Option<String>,
     pub event_type_prefix: Option<String>,
+    /// Only what comes behind this position: the `seq` of the last event of the page before.
+    pub after: Option<i64>,
     /// 1 to 1000.
     #[serde(default = "two_hundred")]
     pub limit: u32,
@@ -211,6 +215,8 @@ impl EventsByIdentity {
             aggregate_type: self.aggregate_type,
             aggregate_id: self.aggregate_id,
             event_type_prefix: self.event_type_prefix,
+            after: self.after,
+            is_page: true,
             ..EventFilter::default()
         }
     }
@@ -320,6 +326,9 @@ pub struct QueueParked {
     /// 1 to 1000.
     #[serde(default = "hundred")]
     pub limit: u32,
+    /// How many to leave out.
+    #[serde(default)]
+    pub offset: u32,
 }
 
 impl Operation<Services> for QueueParked {
@@ -327,10 +336,9 @@ impl Operation<Services> for QueueParked {
     const EFFECT: Effect = Effect::Read;
     type Output = Vec<ExplainedDelivery>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        if !(1..=events::LIMIT_MAX).contains(&self.limit) {
-            return Err(Error::invalid("/limit", format!("must be from 1 to {}", events::LIMIT_MAX)));
-        }
-        let parked = parked::parked(&services.platform.db, cx, self.consumer.as_deref(), self.limit).await?;
+        page::within(self.limit, events::LIMIT_MAX, self.offset)?;
+        let consumer = self.consumer.as_deref();
+        let parked = parked::parked(&services.platform.db, cx, consumer, self.limit, self.offset).await?;
         Ok(parked.into_iter().map(ExplainedDelivery::from).collect())
     }
 }
@@ -424,9 +432,7 @@ impl Operation<Services> for QueueReplayAll {
     const EXAMPLE: &'static str = r#"{"consumer": "som.decompose"}"#;
     type Output = Replayed;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        if !(1..=events::LIMIT_MAX).contains(&self.limit) {
-            return Err(Error::invalid("/limit", format!("must be from 1 to {}", events::LIMIT_MAX)));
-        }
+        page::bounded(self.limit, events::LIMIT_MAX)?;
         if self.consumer.len() > 100 {
             return Err(Error::invalid("/consumer", "must be one of the names that queue.status gives"));
         }

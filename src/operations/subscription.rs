@@ -424,6 +424,10 @@ pub struct Timeline {
     #[serde(default = "two_hundred")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: u32,
+    /// Without the latest so many, at most 10000.
+    #[serde(default)]
+    #[schemars(range(max = 10_000))]
+    pub offset: u32,
 }
 
 const fn two_hundred() -> u32 {
@@ -436,7 +440,7 @@ impl Operation<Services> for Timeline {
     const EXAMPLE: &'static str = LINE;
     type Output = Vec<TimelineEntry>;
     async fn run(self, services: &Services, cx: &Context) -> Result<Self::Output> {
-        services.subscriptions.timeline(cx, &self.subscription_id, self.limit).await
+        services.subscriptions.timeline(cx, &self.subscription_id, self.limit, self.offset).await
     }
 }
 

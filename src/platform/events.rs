@@ -69,6 +69,8 @@ pub struct EventFilter {
     pub order: Order,
     /// Only events before which nothing can appear any more, whatever the order.
     pub settled: bool,
+    /// By position alone, also after one: a page of what has happened, which nobody follows.
+    pub is_page: bool,
 }
 
 /// The `where` of both queries; `$1` is the tenant. A prefix is compared as text, so `%` and `_` mean themselves.
@@ -99,14 +101,14 @@ fn values(cx: &Context, filter: &EventFilter) -> Vec<sea_orm::Value> {
 /// With a position to start after, ascending, only events of transactions are given that are older than all under way, in the
 /// order of the transactions: a position is given out before its transaction ends, so one that is lower may still appear, but
 /// no lower transaction can. Whoever follows the log so passes over nothing. Where following begins, `settled` asks for the same
-/// order.
+/// order. Whoever only looks at what is there (`is_page`) has it by position, page after page.
 pub async fn list(db: &Db, cx: &Context, filter: &EventFilter, limit: u32) -> Result<Vec<EventView>> {
     page::bounded(limit, LIMIT_MAX)?;
     let (direction, beyond) = match filter.order {
         Order::Asc => ("asc", ">"),
         Order::Desc => ("desc", "<"),
     };
-    let follows = filter.settled || filter.order == Order::Asc && filter.after.is_some();
+    let follows = filter.settled || filter.order == Order::Asc && filter.after.is_some() && !filter.is_page;
     let place = match filter.after {
         Some(after) if follows => transaction_of(db, after).await?,
         _ => None,

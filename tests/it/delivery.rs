@@ -184,7 +184,7 @@ async fn poison_is_parked_with_its_reason_and_blocks_nobody() {
         toys.number("select count(*) from audit.domain_event where event_type = 'platform.delivery_parked'").await,
         2
     );
-    let listed = parked::parked(&toys.db, &cx("request"), None, 10).await.unwrap();
+    let listed = parked::parked(&toys.db, &cx("request"), None, 10, 0).await.unwrap();
     assert_eq!(listed.iter().map(|d| d.attempts).collect::<Vec<_>>(), [6, 6], "the first try and five more");
     assert!(
         listed.iter().any(|d| d.event_id == panic && d.last_error.as_deref().unwrap_or_default().contains("panicked"))

@@ -178,7 +178,7 @@ async fn a_set_with_poison_parks_the_poison_alone() {
         (30, 30),
         "nothing of the failed set is left"
     );
-    let listed = parked::parked(&toys.db, &cx("test"), None, 10).await.unwrap();
+    let listed = parked::parked(&toys.db, &cx("test"), None, 10, 0).await.unwrap();
     let mut of: Vec<(&str, &str, i16)> =
         listed.iter().map(|one| (one.aggregate_id.as_str(), one.consumer.as_str(), one.attempts)).collect();
     of.sort_unstable();

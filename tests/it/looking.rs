@@ -119,6 +119,19 @@ async fn what_an_identity_did_is_listed_and_counted() {
     let events = app.op("audit.events_by_identity", whose.clone()).await.ok();
     let count = app.op("audit.count_by_identity", whose).await.ok();
     assert_eq!(count["count"], events.as_array().unwrap().len());
+    // The whole of it, in small pages.
+    let all = app.op("audit.events_by_identity", json!({"serviceIdentity": "default"})).await.ok();
+    let mut paged: Vec<Value> = Vec::new();
+    loop {
+        let after = paged.last().map(|event| event["seq"].clone());
+        let page = json!({"serviceIdentity": "default", "limit": 2, "after": after});
+        match app.op("audit.events_by_identity", page).await.ok() {
+            Value::Array(page) if !page.is_empty() => paged.extend(page),
+            _ => break,
+        }
+    }
+    assert!(paged.len() > 2);
+    assert_eq!(Value::from(paged), all);
     assert!(ids(&events, "eventType").contains(&"customer.created"), "{events:#}");
     assert_eq!(app.op("audit.findings", json!({})).await.ok(), json!([]), "no night has found anything");
     let workers = app.op("worker.list", json!({})).await.ok();
@@ -200,6 +213,14 @@ async fn customers_usage_and_payments_are_made_and_listed_at_their_paths() {
 
     let customer = app.op("customer.get", json!({"customerId": line["customerId"]})).await.ok();
     let cards = app.op("payment.list_methods", json!({"customerId": line["customerId"]})).await.ok();
+    // Of everybody, by how the id begins, and page after page.
+    let other = app.customer("5555555555554444").await;
+    let theirs = app.op("payment.list_methods", json!({"customerId": other})).await.ok();
+    assert_eq!(app.op("payment.list_methods", json!({})).await.ok(), json!([theirs[0], cards[0]]));
+    assert_eq!(app.op("payment.list_methods", json!({"limit": 1, "offset": 1})).await.ok(), cards);
+    assert_eq!(app.op("payment.list_methods", json!({"idPrefix": theirs[0]["id"]})).await.ok(), theirs);
+    assert_eq!(app.op("payment.list_methods", json!({"idPrefix": "pm-%"})).await.ok(), json!([]));
+    assert_eq!(app.op("payment.list_methods", json!({"limit": 201})).await.status, 400);
     let wish = json!({"account": {"id": customer["accountId"]}, "paymentMethod": {"id": cards[0]["id"]},
         "payer": {"id": line["customerId"], "@referredType": "Customer"}, "totalAmount": {"unit": "SGD", "value": 5.00}});
     let paid = app.send(Method::POST, "/payment/v4/payment", &wish).await;
@@ -213,14 +234,6 @@ async fn customers_usage_and_payments_are_made_and_listed_at_their_paths() {
 #[tokio::test]
 async fn a_process_says_how_it_is_and_what_it_offers() {
     let mut app = TestApp::new().await;
-    // Of everybody, by how the id begins, and page after page.
-    let other = app.customer("5555555555554444").await;
-    let theirs = app.op("payment.list_methods", json!({"customerId": other})).await.ok();
-    assert_eq!(app.op("payment.list_methods", json!({})).await.ok(), json!([theirs[0], cards[0]]));
-    assert_eq!(app.op("payment.list_methods", json!({"limit": 1, "offset": 1})).await.ok(), cards);
-    assert_eq!(app.op("payment.list_methods", json!({"idPrefix": theirs[0]["id"]})).await.ok(), theirs);
-    assert_eq!(app.op("payment.list_methods", json!({"idPrefix": "pm-%"})).await.ok(), json!([]));
-    assert_eq!(app.op("payment.list_methods", json!({"limit": 201})).await.status, 400);
     for path in ["/health", "/health/live", "/health/ready"] {
         assert_eq!(app.get(path).await.ok()["service"], "bss", "{path}");
     }

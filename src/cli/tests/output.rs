@@ -35,12 +35,19 @@ async fn a_full_page_says_what_is_behind_it() {
     for (line, behind) in [
         ("customer list --limit 2", "2 are shown, there may be more: --offset 2\n"),
         ("order list --limit 2 --offset 4 -o csv", "2 are shown, there may be more: --offset 6\n"),
-        ("queue parked --limit 2", "2 are shown, there may be more: a higher --limit\n"),
+        ("queue parked --limit 2 --offset 2", "2 are shown, there may be more: --offset 4\n"),
+        ("som service unconfirmed --limit 2", "2 are shown, there may be more: --offset 2\n"),
+        ("subscription timeline SUB-1 --limit 2", "2 are shown, there may be more: --offset 2\n"),
+        ("payment history CUST-1 --limit 2 --offset 2", "2 are shown, there may be more: --offset 4\n"),
         ("customer list --limit 3", ""),
         ("customer list --limit 2 -q", ""),
     ] {
         assert_eq!(stub.run(line).await.err, behind, "{line}");
     }
+    let stub = Stub::always(json!([{"seq": 4}, {"seq": 9}])).await;
+    let ran = stub.run("audit events --identity default --after 3 --limit 2").await;
+    assert_eq!(ran.err, "2 are shown, there may be more: --after 9\n");
+    assert_eq!(stub.calls()[0].1["after"], 3);
     let stub = Stub::always(json!({"events": [{"eventId": "0196"}], "count": 1, "next": 7})).await;
     assert_eq!(stub.run("events list --limit 1 -o json").await.err, "1 is shown, there may be more: --after 7\n");
 }

@@ -106,7 +106,7 @@ impl ServiceOrders for Service {
     }
 
     async fn unconfirmed(&self, cx: &Context, query: ListUnconfirmed) -> Result<Vec<ServiceView>> {
-        page::bounded(query.limit, 200)?;
+        page::within(query.limit, 200, query.offset)?;
         views::unconfirmed(self.platform.db.connection(), cx, &query).await
     }
 

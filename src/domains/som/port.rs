@@ -181,6 +181,9 @@ pub struct ListUnconfirmed {
     #[serde(default = "page::default_size")]
     #[schemars(range(min = 1, max = 200))]
     pub limit: u32,
+    /// How many to leave out.
+    #[serde(default)]
+    pub offset: u32,
 }
 
 /// A service order as every surface shows it.

@@ -261,8 +261,8 @@ impl Subscriptions for Service {
         self.move_to_price(cx, command).await
     }
 
-    async fn timeline(&self, cx: &Context, id: &SubscriptionId, limit: u32) -> Result<Vec<TimelineEntry>> {
-        self.tell_timeline(cx, id, limit).await
+    async fn timeline(&self, cx: &Context, id: &SubscriptionId, limit: u32, offset: u32) -> Result<Vec<TimelineEntry>> {
+        self.tell_timeline(cx, id, limit, offset).await
     }
 
     async fn terminate(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView> {

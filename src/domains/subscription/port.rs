@@ -276,8 +276,9 @@ pub trait Subscriptions: Send + Sync {
     /// Moves the lines of a plan to a new price, each once and with its notice. Asked again it goes on where it stopped.
     async fn migrate_price(&self, cx: &Context, command: MigratePrice) -> Result<PriceMigrationView>;
 
-    /// What happened to the line, oldest first: every block, charge, refund, grant and change of contract.
-    async fn timeline(&self, cx: &Context, id: &SubscriptionId, limit: u32) -> Result<Vec<TimelineEntry>>;
+    /// What happened to the line, oldest first: every block, charge, refund, grant and change of contract. The latest `limit`
+    /// entries before the latest `offset`.
+    async fn timeline(&self, cx: &Context, id: &SubscriptionId, limit: u32, offset: u32) -> Result<Vec<TimelineEntry>>;
 
     /// Ends the line: its number rests, its eSIM is recycled, the network forgets it. Nothing is paid back.
     async fn terminate(&self, cx: &Context, id: &SubscriptionId, reason: &str) -> Result<SubscriptionView>;

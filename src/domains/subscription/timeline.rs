@@ -8,12 +8,15 @@ use super::store::timeline::{Happening, Row, Source};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::payment::port::{MoneyBack, RefundStatus};
 use crate::platform::context::Context;
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::money::Money;
 use crate::platform::page;
 
 /// Most entries of an answer.
 const ENTRIES_MAX: u32 = 1_000;
+
+/// Most entries that are left out: each is read all the same.
+const OFFSET_MAX: u32 = 10_000;
 
 /// The latest so many top-ups are looked at for refunds.
 const PURCHASES_MAX: u32 = 1_000;
@@ -25,10 +28,15 @@ impl Service {
         cx: &Context,
         id: &SubscriptionId,
         limit: u32,
+        offset: u32,
     ) -> Result<Vec<TimelineEntry>> {
         page::bounded(limit, ENTRIES_MAX)?;
+        if offset > OFFSET_MAX {
+            return Err(Error::invalid("/offset", format!("must be at most {OFFSET_MAX}")));
+        }
+        let read = limit + offset;
         let happened =
-            store::timeline::of_line(&self.platform.db, cx, id, self.platform.config.profile.time_zone, limit).await?;
+            store::timeline::of_line(&self.platform.db, cx, id, self.platform.config.profile.time_zone, read).await?;
         if happened.is_empty() {
             // Every line has its first step: without one there is no such line.
             self.line(cx, id).await?;
@@ -36,11 +44,12 @@ impl Service {
         let mut told: Vec<TimelineEntry> = happened.into_iter().map(entry).collect();
         let mut subjects = store::purchase::latest(&self.platform.db, cx, id, PURCHASES_MAX).await?;
         subjects.push(id.to_string());
-        let mut refunds = self.payments.refunds_of(cx, &subjects, limit).await?;
+        let mut refunds = self.payments.refunds_of(cx, &subjects, read).await?;
         refunds.reverse();
         told.extend(refunds.into_iter().map(money_back));
         // Stable: at the same instant, what led to a refund comes first.
         told.sort_by_key(|entry| entry.at);
+        told.truncate(told.len().saturating_sub(offset as usize));
         told.drain(..told.len().saturating_sub(limit as usize));
         Ok(told)
     }

@@ -121,16 +121,23 @@ pub async fn depth(db: &Db) -> Result<Vec<Depth>> {
     Ok(Depth::find_by_statement(statement).all(db.connection()).await?)
 }
 
-/// Parked deliveries, oldest first.
-pub async fn parked(db: &Db, cx: &Context, consumer: Option<&str>, limit: u32) -> Result<Vec<DeliveryView>> {
+/// Parked deliveries, oldest first, without the first `offset`.
+pub async fn parked(
+    db: &Db,
+    cx: &Context,
+    consumer: Option<&str>,
+    limit: u32,
+    offset: u32,
+) -> Result<Vec<DeliveryView>> {
     let statement = sql!(
         "select event_id, consumer, kind, event_type, aggregate_id, state, attempts, next_attempt_at, first_failed_at,
                 finished_at, last_error, recorded_at
          from audit.delivery where state = 'parked' and tenant_id = $1 and ($2::text is null or consumer = $2)
-         order by event_seq limit $3",
+         order by event_seq, consumer limit $3 offset $4",
         cx.tenant.as_ref(),
         consumer,
-        i64::from(limit)
+        i64::from(limit),
+        i64::from(offset)
     );
     Ok(DeliveryView::find_by_statement(statement).all(db.connection()).await?)
 }

@@ -431,7 +431,14 @@ async fn every_parked_delivery_of_a_consumer_is_replayed_at_once() {
         .await;
     let placed = [place(&app, &customer).await, place(&app, &customer).await, place(&app, &customer).await];
     app.settle().await;
-    assert_eq!(app.op("queue.parked", json!({})).await.ok().as_array().unwrap().len(), 3);
+    let parked = app.op("queue.parked", json!({})).await.ok();
+    assert_eq!(parked.as_array().unwrap().len(), 3);
+    for offset in 0..3 {
+        let page = app.op("queue.parked", json!({"limit": 1, "offset": offset})).await.ok();
+        assert_eq!(page, json!([parked[offset]]));
+    }
+    assert_eq!(app.op("queue.parked", json!({"offset": 3})).await.ok(), json!([]));
+    assert_eq!(app.op("queue.parked", json!({"offset": 1_000_001})).await.status, 400);
     let orphans = app.op("audit.find_orphans", json!({})).await.ok();
     assert_eq!(orphans, json!([]), "parked is known to wait for a person");
     app.sql("drop trigger park on audit.delivery").await;

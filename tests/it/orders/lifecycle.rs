@@ -107,6 +107,7 @@ async fn a_suspension_that_the_network_has_not_confirmed_is_seen() {
     assert_eq!(listed[0]["id"], line["cfsServiceId"], "{listed:#}");
     assert_eq!(app.op("service.list_unconfirmed", json!({"wanted": "in_service"})).await.ok(), json!([]));
     assert_eq!(app.op("service.list_unconfirmed", json!({"limit": 0})).await.status, 400);
+    assert_eq!(app.op("service.list_unconfirmed", json!({"offset": 1})).await.ok(), json!([]), "there is one");
     app.op("worker.tick", json!({"name": "network_watch"})).await.ok();
     let metrics = app.get("/metrics").await.body;
     assert!(metrics.as_str().unwrap().contains("bss_network_unconfirmed{wanted=\"suspended\"}"), "{metrics}");

@@ -102,6 +102,21 @@ async fn everything_that_happened_is_told_in_order() {
 
     let last = app.op("subscription.timeline", json!({"subscriptionId": id, "limit": 3})).await.ok();
     assert_eq!(last.as_array().expect("entries")[..], told[told.len() - 3..]);
+    let page = async |offset: usize| {
+        let page = json!({"subscriptionId": id, "limit": 3, "offset": offset});
+        app.op("subscription.timeline", page).await.ok().as_array().expect("entries").clone()
+    };
+    let mut paged = Vec::new();
+    while paged.len() < told.len() {
+        let mut before = page(paged.len()).await;
+        assert!(!before.is_empty(), "{} of {} were there", paged.len(), told.len());
+        before.append(&mut paged);
+        paged = before;
+    }
+    assert_eq!(paged[..], told[..]);
+    assert!(page(told.len()).await.is_empty());
+    let too_far = json!({"subscriptionId": id, "offset": 10_001});
+    assert_eq!(app.op("subscription.timeline", too_far).await.status.as_u16(), 400);
     for limit in [0, 1_001] {
         let answer = app.op("subscription.timeline", json!({"subscriptionId": id, "limit": limit})).await;
         assert_eq!(answer.status.as_u16(), 400);

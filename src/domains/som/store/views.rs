@@ -273,11 +273,12 @@ pub(in crate::domains::som) async fn unconfirmed(
             "select {SERVICE_SELECT} from {SERVICE_FROM}
                and (s.network_wanted is distinct from s.network_confirmed or {POLICY_UNCONFIRMED})
                and ($2::text is null or s.network_wanted = $2)
-             order by s.updated_at, s.id limit $3"
+             order by s.updated_at, s.id limit $3 offset $4"
         ),
         cx.tenant.as_ref(),
         query.wanted.map(NetworkState::as_str),
-        i64::from(query.limit)
+        i64::from(query.limit),
+        i64::from(query.offset)
     );
     services(connection, cx, ServiceRow::find_by_statement(statement).all(connection).await?).await
 }
