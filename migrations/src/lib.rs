@@ -48,6 +48,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0086_numbers_in_network", include_str!("../sql/0086_numbers_in_network.sql")),
     ("0090_network_policy", include_str!("../sql/0090_network_policy.sql")),
     ("0091_open_work", include_str!("../sql/0091_open_work.sql")),
+    ("0092_single_names", include_str!("../sql/0092_single_names.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

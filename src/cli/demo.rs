@@ -160,9 +160,8 @@ async fn cast(people: &[String], session: &Session<'_>) -> Result<Value, CliErro
         let orders = session.call(op::ORDER_LIST, json!({"customerId": id})).await?;
         // Who ended a line by an order has two: the one that made it is the last of the list.
         let (line, order) = (&lines[0], render::text::rows(&orders).last().cloned().unwrap_or_default());
-        let named = |part: &str| render::text::field(&customer["individual"], part);
         cast.push(json!({
-            "id": id, "name": format!("{} {}", named("givenName"), named("familyName")), "email": email,
+            "id": id, "name": render::customer::name(&customer), "email": email,
             "orderId": order["id"], "orderState": order["state"], "orderReason": order["stateReason"],
             "subscriptionId": line["id"], "msisdn": line["msisdn"], "offeringId": line["offeringId"],
             "lineState": line["state"], "blockReasons": line["blockReasons"],

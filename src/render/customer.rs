@@ -142,9 +142,11 @@ fn interactions(rows: &[Value]) -> Grid {
     grid
 }
 
-pub(super) fn name(customer: &Value) -> String {
+/// Given and family name; of somebody with a single one, which is both, that one.
+pub(crate) fn name(customer: &Value) -> String {
     let part = |path| text::field(customer, path);
-    format!("{} {}", part("individual.givenName"), part("individual.familyName")).trim().to_owned()
+    let (given, family) = (part("individual.givenName"), part("individual.familyName"));
+    if given == family { given } else { format!("{given} {family}").trim().to_owned() }
 }
 
 #[cfg(test)]
@@ -154,6 +156,16 @@ mod tests {
 
     use super::*;
     use crate::render::tests::at_each_width;
+
+    #[test]
+    fn a_single_name_is_said_once() {
+        let named =
+            |given: &str, family: &str| name(&json!({"individual": {"givenName": given, "familyName": family}}));
+        assert_eq!(named("Bob", "Bob"), "Bob");
+        assert_eq!(named("Bob", ""), "Bob");
+        assert_eq!(named("Bob", "Bobson"), "Bob Bobson");
+        assert_eq!(name(&json!({})), "");
+    }
 
     fn ada() -> Value {
         json!({

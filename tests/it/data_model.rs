@@ -132,7 +132,9 @@ fn section(table: &Table, meanings: &Meanings, page: &mut String) {
     }
     for (what, lines) in [("Keys", &table.keys), ("Rules", &table.checks), ("Indexes", &table.indexes)] {
         if !lines.is_empty() {
-            let lines: Vec<String> = lines.iter().map(|line| format!("- `{line}`\n")).collect();
+            // The database sets what is long over several lines.
+            let one_line = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            let lines: Vec<String> = lines.iter().map(|line| format!("- `{}`\n", one_line(line))).collect();
             let _ = write!(page, "\n{what}:\n\n{}", lines.concat());
         }
     }

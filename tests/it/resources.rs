@@ -92,6 +92,34 @@ async fn a_customer_with_a_line_is_not_closed_by_patch() {
 }
 
 #[tokio::test]
+async fn who_has_a_single_name_has_it_once_everywhere() {
+    let app = TestApp::new().await;
+    let created = app.op("customer.create", json!({"name": " Cher ", "email": "cher@example.test"})).await.ok();
+    let twice = app.op("customer.create", json!({"name": "Cher Bono", "email": "bono@example.test"})).await.ok();
+    let id = created["id"].as_str().unwrap();
+    let customer = only(&app, Api::Tmf629, "Customer", "/tmf-api/customerManagement/v4/customer?name=Cher").await;
+    assert_eq!((&customer["id"], &customer["name"]), (&json!(id), &json!("Cher")));
+    let person = only(&app, Api::Tmf632, "Individual", "/tmf-api/party/v4/individual?fullName=Cher").await;
+    assert_eq!((&person["fullName"], &person["relatedParty"][0]["name"]), (&json!("Cher"), &json!("Cher")));
+    assert_eq!((&person["givenName"], &person["familyName"]), (&json!("Cher"), &json!("Cher")), "both are mandatory");
+    let sorted = app.get("/tmf-api/customerManagement/v4/customer?sort=name&fields=name").await.ok();
+    let names: Vec<&Value> = sorted.as_array().unwrap().iter().map(|customer| &customer["name"]).collect();
+    assert_eq!(names, ["Cher", "Cher Bono"]);
+    let told = app.op("interaction.list", json!({"customerId": id})).await.ok();
+    assert!(told.to_string().contains("\"Customer created: Cher\""), "{told:#}");
+    let found = app.op("customer.list", json!({"name": "cher"})).await.ok();
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found:#}");
+    // Over TMF, somebody is renamed to a single name and back.
+    let path = format!("/tmf-api/customerManagement/v4/customer/{}", twice["id"].as_str().unwrap());
+    for name in ["Sonny", "Sonny Bono"] {
+        let renamed = app.send(Method::PATCH, &path, &json!({"name": name})).await.ok();
+        assert_eq!(renamed["name"], name);
+    }
+    app.settle().await;
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_line_is_seen_as_product_buckets_resources_person_and_card() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_M").await;

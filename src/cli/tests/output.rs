@@ -12,7 +12,7 @@ async fn data_goes_out_and_messages_go_beside_it() {
     )
     .await;
     let ran = stub.run("customer create --name Ada").await;
-    assert_snapshot!(ran.out, @"CUST-1  Ada Ada  ● active");
+    assert_snapshot!(ran.out, @"CUST-1  Ada  ● active");
     assert_snapshot!(ran.err, @"created CUST-1");
     let ran = stub.run("-q customer create --name Ada").await;
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("CUST-1\n", ""));

@@ -49,7 +49,7 @@ pub(super) struct Medium {
 
 impl Customer {
     pub(super) fn full_name(&self) -> String {
-        format!("{} {}", self.given_name, self.family_name)
+        full_name(&self.given_name, &self.family_name)
     }
 }
 
@@ -117,6 +117,12 @@ impl NewCustomer {
         }
         Ok(Self { given_name, family_name, date_of_birth, media, attributes: Map::new() })
     }
+}
+
+/// The name as people say it: that of somebody with a single one, which is both of them, is said once. The store builds it
+/// likewise.
+fn full_name(given: &str, family: &str) -> String {
+    if given == family { given.to_owned() } else { format!("{given} {family}") }
 }
 
 /// The first word is the given name, the rest the family name; a single word is both.
@@ -282,6 +288,10 @@ mod tests {
     #[test]
     fn a_single_word_is_both_names() {
         assert_eq!(split_name(" Cher "), Ok(("Cher".into(), "Cher".into())));
+        for (name, said) in [(" Cher ", "Cher"), ("Ada  Q. Lovelace", "Ada Q. Lovelace")] {
+            let (given, family) = split_name(name).unwrap();
+            assert_eq!(full_name(&given, &family), said);
+        }
     }
 
     #[test]

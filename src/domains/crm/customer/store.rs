@@ -29,6 +29,10 @@ const SELECT: &str =
      from crm.contact_medium m where m.party_id = c.party_id and m.valid_to is null) as media";
 const FROM: &str = "crm.customer c join crm.individual i on i.party_id = c.party_id where c.tenant_id = $1";
 
+/// The name as people say it, as [`Customer::full_name`] does; an index has the same expression.
+const FULL_NAME: &str =
+    "(case when i.given_name = i.family_name then i.given_name else i.given_name || ' ' || i.family_name end)";
+
 /// What most filters need of it: a hundred thousand rows are counted without their persons.
 const LEAN: &str = "crm.customer c where c.tenant_id = $1";
 
@@ -47,7 +51,7 @@ pub(super) const EMAIL_PATH: &str = "contactMedium.characteristic.emailAddress";
 const LISTING: Listing = Listing {
     attributes: &[
         Attribute { path: "id", column: Column::text("c.id") },
-        Attribute { path: "name", column: Column::text("(i.given_name || ' ' || i.family_name)") },
+        Attribute { path: "name", column: Column::text(FULL_NAME) },
         Attribute { path: "status", column: Column::text("c.status").named(STATUSES) },
         Attribute { path: "engagedParty.id", column: Column::text("c.party_id") },
         Attribute {
@@ -84,7 +88,7 @@ const INDIVIDUALS: Listing = Listing {
         Attribute { path: "id", column: Column::text("c.party_id") },
         Attribute { path: "givenName", column: Column::text("i.given_name") },
         Attribute { path: "familyName", column: Column::text("i.family_name") },
-        Attribute { path: "fullName", column: Column::text("(i.given_name || ' ' || i.family_name)") },
+        Attribute { path: "fullName", column: Column::text(FULL_NAME) },
         Attribute {
             path: "status",
             column: Column::text("(case c.kyc_status when 'verified' then 'validated' else 'initialized' end)")
