@@ -43,7 +43,7 @@ impl Finding {
     }
 }
 
-/// Looks at configuration, disk, tokens, database, schema, clocks, queue, replicas and the oldest transaction.
+/// Looks at configuration, disk, secrets, tokens, database, schema, clocks, queue, replicas and the oldest transaction.
 pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl FnOnce(&mut Config)) -> Vec<Finding> {
     let mut config = match Config::read(environment) {
         Ok(config) => config,
@@ -58,6 +58,7 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
     if let Some(url) = &config.jaeger {
         findings.push(Finding::of("jaeger", jaeger(url).await));
     }
+    findings.extend(secrets(&config));
     match open::open(config, environment, Prepare::Nothing, pending()).await {
         // A machine on which nothing was served yet is not broken.
         Err(error @ StartError::NoCluster(_)) => findings.push(Finding::of("database", Ok(error.to_string()))),
@@ -73,6 +74,13 @@ pub(super) async fn examine(environment: &BTreeMap<String, String>, adjust: impl
         }
     }
     findings
+}
+
+/// Whether what a server hashes identity documents with is there. On the private cluster `bss serve` makes it.
+fn secrets(config: &Config) -> Option<Finding> {
+    config.database.url.as_ref()?;
+    let outcome = open::require_hash_key(config).map(|()| "BSS_KYC_HASH_KEY is set".to_owned());
+    Some(Finding::of("secrets", outcome.map_err(|error| format!("{error}; bss serve does not start without it"))))
 }
 
 fn data_directory(config: &Config) -> Result<String, String> {

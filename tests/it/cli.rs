@@ -636,6 +636,7 @@ async fn doctor_looks_at_everything_in_every_format() {
     let checks = [
         "configuration",
         "data directory",
+        "secrets",
         "tokens",
         "database",
         "schema",
@@ -658,6 +659,19 @@ async fn doctor_looks_at_everything_in_every_format() {
         assert!(String::from_utf8_lossy(&table.stdout).contains(word), "{word}: {}", said(&table));
     }
     assert!(!said(&table).contains("a1a1"), "no token is shown");
+    let keyless = record::bss(["doctor", "-o", "json"])
+        .env_clear()
+        .env("BSS_DB_URL", &url)
+        .env("BSS_DATA_DIR", installation.data_dir())
+        .env("BSS_API_TOKEN", "a1".repeat(32))
+        .output()
+        .expect("bss is built");
+    let found: Value = serde_json::from_slice(&keyless.stdout).expect("JSON");
+    let wrong: Vec<&Value> =
+        found.as_array().expect("a list").iter().filter(|finding| finding["ok"] == false).collect();
+    assert!(wrong.len() == 1 && wrong[0]["check"] == "secrets", "{found:#}");
+    assert!(wrong[0]["detail"].as_str().is_some_and(|detail| detail.contains("openssl rand -hex 32")), "{found:#}");
+    assert_eq!(keyless.status.code(), Some(1), "{}", said(&keyless));
 }
 
 /// What a command shows on a terminal of so many columns and lines.
