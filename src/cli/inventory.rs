@@ -6,7 +6,7 @@ use serde_json::json;
 use super::error::CliError;
 use super::operations as op;
 use super::session::{Gate, Outcome, Session, next_page};
-use super::subscription::{self, ActivationArgs};
+use super::subscription::{self, ActivationArgs, Terminal};
 use crate::render;
 
 /// Commands about the pools.
@@ -153,6 +153,8 @@ A profile that no line has is not for anybody's phone: it has no code to show.")
         /// ICCID and IMSI in full instead of their last four digits
         #[arg(long)]
         show_full: bool,
+        #[command(flatten)]
+        terminal: Terminal,
     },
 }
 
@@ -173,7 +175,7 @@ pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) ->
             session.show(&profile, render::inventory::esim).await
         }
         InventoryCommand::Esim(EsimCommand::Qr(args)) => subscription::activation(args, session).await,
-        InventoryCommand::Esim(EsimCommand::Activation { iccid, show_full }) => {
+        InventoryCommand::Esim(EsimCommand::Activation { iccid, show_full, terminal }) => {
             let profile = session.call(op::INVENTORY_ESIM_GET, json!({"iccid": iccid})).await?;
             let line = render::text::field(&profile, "assignedToSubscriptionId");
             if line.is_empty() {
@@ -182,7 +184,7 @@ pub(super) async fn run(command: InventoryCommand, session: &mut Session<'_>) ->
                     render::text::field(&profile, "iccid")
                 )));
             }
-            subscription::activation(ActivationArgs { line, show_full }, session).await
+            subscription::activation(ActivationArgs { line, show_full, terminal }, session).await
         }
     }
 }

@@ -33,6 +33,8 @@ Examples:
         /// The activation code of its eSIM as well, for a camera; who has it can take over the line
         #[arg(long)]
         show_esim: bool,
+        #[command(flatten)]
+        terminal: Terminal,
     },
     /// List lines: those of a customer, or the newest
     #[command(after_help = "\
@@ -209,6 +211,7 @@ Examples:
 Examples:
   bss subscription esim SUB-0042
   bss subscription esim SUB-0042 --show-full
+  bss subscription esim SUB-0042 --no-color --invert
   bss subscription esim SUB-0042 --jq .activationCode")]
     Esim(ActivationArgs),
 }
@@ -222,6 +225,16 @@ pub struct ActivationArgs {
     /// ICCID and IMSI in full instead of their last four digits
     #[arg(long)]
     pub(super) show_full: bool,
+    #[command(flatten)]
+    pub(super) terminal: Terminal,
+}
+
+/// On what a QR code is drawn.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Terminal {
+    /// Draw the QR code for dark text on a light background; without colour it would be a negative there
+    #[arg(long)]
+    pub(super) invert: bool,
 }
 
 /// A move to a new price.
@@ -265,9 +278,9 @@ pub struct ListArgs {
 
 pub(super) async fn run(command: SubscriptionCommand, session: &mut Session<'_>) -> Outcome {
     match command {
-        SubscriptionCommand::Show { line, show_esim } => {
+        SubscriptionCommand::Show { line, show_esim, terminal } => {
             let mut line = find(&line, session).await?;
-            let aside = aside(&line, session).await;
+            let aside = render::subscription::Aside { invert: terminal.invert, ..aside(&line, session).await };
             if show_esim {
                 let wish = json!({"subscriptionId": line["id"]});
                 line["esimActivation"] = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, wish).await?;
@@ -349,15 +362,14 @@ async fn aside(line: &Value, session: &Session<'_>) -> render::subscription::Asi
     );
     let timeline = session.local(&timeline).await.into_owned();
     let now = clock["now"].as_str().and_then(|now| now.parse().ok());
-    render::subscription::Aside { customer, offering, timeline, now }
+    render::subscription::Aside { customer, offering, timeline, now, invert: false }
 }
 
 /// What a phone needs to download the profile of a line.
 pub(super) async fn activation(args: ActivationArgs, session: &mut Session<'_>) -> Outcome {
     let activation = session.call(op::SUBSCRIPTION_GET_ESIM_ACTIVATION, json!({"subscriptionId": args.line})).await?;
-    session
-        .show(&activation, |activation, style| render::subscription::activation(activation, args.show_full, style))
-        .await
+    let how = render::subscription::Activation { full: args.show_full, invert: args.terminal.invert };
+    session.show(&activation, |activation, style| render::subscription::activation(activation, how, style)).await
 }
 
 /// Tells every customer of the plan and books the new price.

@@ -10,7 +10,7 @@ use super::page::Page;
 use super::table::{Column, table};
 use super::{Style, generic, text, words};
 
-pub(crate) use activation::card as activation;
+pub(crate) use activation::{Activation, card as activation};
 pub(crate) use card::{Aside, balance_card, card, page};
 pub(crate) use timeline::timeline;
 

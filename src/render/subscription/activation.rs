@@ -16,11 +16,20 @@ const QUIET: usize = 4;
 /// Digits that are shown of an identifier of the profile.
 const SHOWN: usize = 4;
 
-/// The card; `full` shows ICCID and IMSI whole.
-pub(crate) fn card(activation: &Value, full: bool, style: Style) -> String {
+/// How the card is drawn.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Activation {
+    /// ICCID and IMSI whole.
+    pub(crate) full: bool,
+    /// The code for a terminal whose text is dark on light. With colour it is right on any, and this changes nothing.
+    pub(crate) invert: bool,
+}
+
+/// The card.
+pub(crate) fn card(activation: &Value, how: Activation, style: Style) -> String {
     let identifier = |name: &str| {
         let digits = text::field(activation, name);
-        Styled::plain(if full { digits } else { masked(&digits) })
+        Styled::plain(if how.full { digits } else { masked(&digits) })
     };
     let code = prefixed(text::field(activation, "activationCode"));
     let card = Card::new(style, &["eSIM", &text::field(activation, "subscriptionId")], "").facts(vec![
@@ -32,7 +41,8 @@ pub(crate) fn card(activation: &Value, full: bool, style: Style) -> String {
     ]);
     let card = match QrCode::with_error_correction_level(code.as_bytes(), EcLevel::M) {
         Ok(qr) if !code.is_empty() => {
-            card.blank().text(dim("Scan with the camera of the phone:"), 0).blank().picture(picture(&qr, style)).blank()
+            let code = picture(&qr, how.invert, style);
+            card.blank().text(dim("Scan with the camera of the phone:"), 0).blank().picture(code).blank()
         }
         _ => card.blank().text(Styled::of(Look::Waits, "There is no activation code yet."), 0),
     };
@@ -61,18 +71,19 @@ fn masked(digits: &str) -> String {
     "•".repeat(hidden).chars().chain(digits.chars().skip(hidden)).collect()
 }
 
-/// Two rows of modules a line. With colour it is black on white on any terminal; without, light modules are drawn, which is
-/// right where text is light on dark.
+/// Two rows of modules a line. With colour it is black on white on any terminal. Without, light modules are drawn, which is
+/// right where text is light on dark, or with `invert` dark ones, which is right where text is dark on light.
 ///
 /// The blocks of some fonts are lower than their cells. Light lines through the dark corners of the code hide it from
 /// readers, dark lines through light modules do not: so blocks are light, and they are few.
-fn picture(qr: &QrCode, style: Style) -> Vec<Styled> {
+fn picture(qr: &QrCode, invert: bool, style: Style) -> Vec<Styled> {
     let (width, colors) = (qr.width(), qr.to_colors());
     let dark = |x: usize, y: usize| {
         let inside = (QUIET..width + QUIET).contains(&x) && (QUIET..width + QUIET).contains(&y);
         inside && colors[(y - QUIET) * width + x - QUIET] == Color::Dark
     };
     let side = width + 2 * QUIET;
+    let dark = |x: usize, y: usize| dark(x, y) != (invert && !style.colour);
     let cell = |x: usize, y: usize| match (dark(x, y), dark(x, y + 1)) {
         (true, true) => (Look::Ink, ' '),
         (true, false) => (Look::Ink, '▄'),
@@ -107,8 +118,9 @@ mod tests {
 
     #[test]
     fn the_code_is_drawn_and_identifiers_are_masked_unless_asked_for() {
-        assert_snapshot!("esim", at_each_width(|style| card(&activation(), false, style)));
-        let text = card(&activation(), true, Style { colour: false, width: Some(80) });
+        assert_snapshot!("esim", at_each_width(|style| card(&activation(), Activation::default(), style)));
+        let text =
+            card(&activation(), Activation { full: true, invert: false }, Style { colour: false, width: Some(80) });
         assert!(text.contains("8910101000000004170") && text.contains("525010000004170"), "{text}");
     }
 
@@ -117,11 +129,11 @@ mod tests {
         let mut view = activation();
         view["activationCode"] = json!("smdp.example.test$K7QX2");
         view["profileState"] = json!("recycled");
-        let text = card(&view, false, Style::default());
+        let text = card(&view, Activation::default(), Style::default());
         assert!(text.contains(CODE) && text.contains("○ recycled"), "{text}");
         view["activationCode"] = Value::Null;
         view["imsi"] = Value::Null;
-        assert!(card(&view, false, Style::default()).contains("There is no activation code yet."));
+        assert!(card(&view, Activation::default(), Style::default()).contains("There is no activation code yet."));
     }
 
     #[test]
@@ -132,13 +144,21 @@ mod tests {
             view["activationCode"] = json!(code);
             for (colour, dark) in [(true, true), (true, false), (false, true)] {
                 for width in [None, Some(80)] {
-                    let text = card(&view, false, Style { colour, width });
+                    let text = card(&view, Activation::default(), Style { colour, width });
                     let screen = Screen::showing(&text, dark, 0);
                     assert_eq!(screen.read(), [code], "colour {colour}, dark {dark}, width {width:?}\n{text}");
                 }
             }
-            // Without colour nothing can be said to a terminal whose text is dark: there the code is its own negative.
-            let mut screen = Screen::showing(&card(&view, false, Style::default()), false, 0);
+            // With colour, whoever asks for it gets what is right all the same.
+            let inverted = Activation { full: false, invert: true };
+            for (colour, dark) in [(false, false), (true, true), (true, false)] {
+                for width in [None, Some(80)] {
+                    let text = card(&view, inverted, Style { colour, width });
+                    assert_eq!(Screen::showing(&text, dark, 0).read(), [code], "colour {colour}, dark {dark}\n{text}");
+                }
+            }
+            // Without colour, a terminal whose text is dark shows the negative, unless somebody says that it is such a one.
+            let mut screen = Screen::showing(&card(&view, Activation::default(), Style::default()), false, 0);
             screen.negate();
             assert_eq!(screen.read(), [code]);
         }
@@ -149,7 +169,7 @@ mod tests {
         let qr = QrCode::with_error_correction_level(CODE, EcLevel::M).expect("it fits");
         let side = qr.width() + 2 * QUIET;
         for (colour, dark) in [(true, true), (true, false), (false, true)] {
-            let lines = picture(&qr, Style { colour, width: None });
+            let lines = picture(&qr, false, Style { colour, width: None });
             let text: String = lines.iter().map(|line| line.paint(Style { colour, width: None }) + "\n").collect();
             let screen = Screen::showing(&text, dark, 1);
             for (x, y) in (0..side).flat_map(|y| (0..side).map(move |x| (x, y))) {
@@ -237,9 +257,9 @@ mod tests {
         for name in ["activationCode", "imsi"] {
             bare[name] = Value::Null;
         }
-        let text = card(&bare, false, Style::default());
+        let text = card(&bare, Activation::default(), Style::default());
         assert!(text.contains("no activation code yet") && !text.contains("IMSI"), "{text}");
-        let narrow = card(&activation(), false, Style { colour: false, width: Some(32) });
+        let narrow = card(&activation(), Activation::default(), Style { colour: false, width: Some(32) });
         assert!(narrow.contains("needs a terminal"), "{narrow}");
         assert!(narrow.replace(['│', ' ', '\n'], "").contains(CODE), "{narrow}");
     }

@@ -24,6 +24,8 @@ pub(crate) struct Aside {
     pub(crate) timeline: Value,
     /// Product time.
     pub(crate) now: Option<DateTime<Utc>>,
+    /// Whether the code of the eSIM is drawn for dark text on a light background.
+    pub(crate) invert: bool,
 }
 
 /// One line.
@@ -57,7 +59,10 @@ pub(crate) fn card(line: &Value, aside: &Aside, style: Style) -> String {
         .finish();
     match &line["esimActivation"] {
         Value::Null => card,
-        activation => format!("{card}\n{}", super::activation(activation, false, style)),
+        activation => {
+            let how = super::Activation { full: false, invert: aside.invert };
+            format!("{card}\n{}", super::activation(activation, how, style))
+        }
     }
 }
 
@@ -274,6 +279,7 @@ pub(crate) mod tests {
                 .chain([json!({"at": "2026-04-17T08:00:00Z", "kind": "block"})])
                 .collect(),
             now: Some("2026-04-24T12:00:00Z".parse().expect("an instant")),
+            invert: false,
         };
         assert_snapshot!("line", at_each_width(|style| card(&blocked(), &aside, style)));
         assert_snapshot!("balances", at_each_width(|style| balance_card(&blocked()["balances"], "SUB-0042", style)));
