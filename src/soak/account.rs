@@ -14,6 +14,8 @@ pub struct Account {
     pub charges: Vec<Charge>,
     /// Lines that were ever in service, oldest first.
     pub lines: Vec<LineAccount>,
+    /// What the customer was told that is about none of these lines: how often each.
+    pub told: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -37,6 +39,27 @@ pub struct LineAccount {
     pub pending_from: Option<String>,
     pub quota: BTreeMap<String, QuotaAccount>,
     pub periods: Vec<PeriodAccount>,
+    pub network: NetworkAccount,
+    /// What the customer was told about it: how often each.
+    pub told: BTreeMap<String, u32>,
+}
+
+/// What the network knows of a line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NetworkAccount {
+    /// Of the line's service.
+    pub state: String,
+    /// What it is to do: `in_service`, `suspended` or `removed`.
+    pub wanted: String,
+    /// What it has confirmed, or an operator for it.
+    pub confirmed: String,
+    /// What it has done last, by its tasks.
+    pub did: String,
+    /// The plan whose policy it is to apply.
+    pub policy_wanted: String,
+    pub policy_confirmed: String,
+    /// Tasks that are not over.
+    pub open_tasks: usize,
 }
 
 /// As it is shown: -1 is unlimited.
@@ -131,7 +154,7 @@ mod tests {
             amount: (*amount).into(),
             status: "approved".into(),
         };
-        Account { charges: amounts.iter().map(charge).collect(), lines: Vec::new() }
+        Account { charges: amounts.iter().map(charge).collect(), ..Account::default() }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! A customer who acts: each step as the operations that it takes, and how it ended.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client, Fault};
 use super::driver::{Known, PAUSE};
+use super::operator;
+use super::outage::Outage;
 use super::plan::Planned;
 use super::promotion::CHOSEN;
 use super::step::{Card, Hold, Outcome, Step, Use};
@@ -25,8 +28,12 @@ pub(super) struct Actor<'a> {
     pub(super) seed: u64,
     pub(super) index: usize,
     pub(super) day: u32,
+    /// What the network does not do today.
+    pub(super) outage: Option<Outage>,
     pub(super) known: Known,
     pub(super) endings: Vec<Outcome>,
+    /// What the operator of the network did for their orders.
+    pub(super) deeds: BTreeMap<&'static str, u64>,
 }
 
 impl Actor<'_> {
@@ -173,7 +180,7 @@ impl Actor<'_> {
     }
 
     /// Orders, and waits for the order's end.
-    async fn order(&self, operation: &str, mut arguments: Value, key: &str) -> Result<(Outcome, Value), Fault> {
+    async fn order(&mut self, operation: &str, mut arguments: Value, key: &str) -> Result<(Outcome, Value), Fault> {
         arguments["customerId"] = json!(self.known.id);
         let answer = self.client.insist(operation, &arguments, Some(key)).await?;
         if let Some(rule) = answer.refusal() {
@@ -188,12 +195,17 @@ impl Actor<'_> {
     }
 
     /// The order, as soon as it has ended, whichever way.
-    async fn ended(&self, id: &str) -> Result<Value, Fault> {
+    async fn ended(&mut self, id: &str) -> Result<Value, Fault> {
         let begun = Instant::now();
         while begun.elapsed() < ORDER_ENDS_WITHIN {
             let order = self.client.must("order.get", &json!({"orderId": id}), None).await?;
             if matches!(order["state"].as_str(), Some("completed" | "failed" | "cancelled")) {
                 return Ok(order);
+            }
+            if let Some(outage) = self.outage {
+                for (deed, times) in operator::attend(self.client, outage, id).await? {
+                    *self.deeds.entry(deed).or_default() += times;
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -1,4 +1,5 @@
-//! What is sold, as plain data: read once over the API, so that the model needs no knowledge of the product's own.
+//! What is sold, as plain data: read once over the API, so that the model needs no knowledge of the product's own. With it
+//! what happens to everybody on a day: the prices and the outages of a run.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +7,8 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::client::{Client, Fault};
+use super::outage::{self, Outage};
+use super::plan::number;
 use super::price::Move;
 
 /// The quantity that means "without limit".
@@ -54,6 +57,8 @@ pub struct Catalog {
     pub top_ups: Vec<TopUp>,
     /// In the order in which they are made.
     pub moves: Vec<Move>,
+    /// In the order in which they come.
+    pub outages: Vec<Outage>,
 }
 
 /// What a plan is sold for.
@@ -76,7 +81,12 @@ impl Catalog {
         let plans: Option<Vec<Plan>> = plans.as_array()?.iter().map(plan).collect();
         // One whose hours are no whole days, or whose quantity ends before its period, is none of those in the model.
         let top_ups: Option<Vec<Option<TopUp>>> = top_ups.as_array()?.iter().map(top_up).collect();
-        let catalog = Self { plans: plans?, top_ups: top_ups?.into_iter().flatten().collect(), moves: Vec::new() };
+        let catalog = Self {
+            plans: plans?,
+            top_ups: top_ups?.into_iter().flatten().collect(),
+            moves: Vec::new(),
+            outages: Vec::new(),
+        };
         (!catalog.plans.is_empty()).then_some(catalog)
     }
 
@@ -96,6 +106,11 @@ impl Catalog {
     /// The last move of the plan's lines that was decided until then.
     pub fn last_move(&self, plan: &Plan, today: NaiveDate) -> Option<&Move> {
         self.moves.iter().rev().find(|one| one.plan == plan.id && one.on <= today)
+    }
+
+    /// What the network does not do on a day.
+    pub fn outage(&self, today: NaiveDate) -> Option<Outage> {
+        outage::on(&self.outages, number(today))
     }
 
     /// The top-up with this id, if it is sold.

@@ -16,6 +16,8 @@ use super::actor::Actor;
 use super::catalog::decimal;
 use super::client::{Client, Fault};
 use super::model::noon;
+use super::operator;
+use super::outage::{self, Outage, Task};
 use super::plan::{Planned, Year, date};
 use super::price::Move;
 use super::promotion;
@@ -23,7 +25,7 @@ use super::server::Server;
 use super::step::{Outcome, Step};
 
 /// What is under way at the end of a day ends within this; the leases of a killed server have to run out first.
-const SETTLES_WITHIN: Duration = Duration::from_secs(180);
+pub(super) const SETTLES_WITHIN: Duration = Duration::from_secs(180);
 
 /// Between two looks.
 pub(super) const PAUSE: Duration = Duration::from_millis(40);
@@ -37,9 +39,15 @@ const OF_EVERY_DAY: u64 = 6;
 /// Sets the kills apart from the years.
 const KILLS: u64 = 0x6b69_6c6c;
 
-/// How often the simulated network fails a task at its first attempt.
-const NETWORK_FAULTS: [(&str, f64); 3] =
-    [("HLR_PROVISION", 0.05), ("SERVICE_SUSPEND", 0.05), ("PCRF_POLICY_PUSH", 0.02)];
+/// What the simulated network does wrong every day, and how often: it gets over it by itself.
+const HICCUPS: [(Task, &str, f64); 6] = [
+    (Task::Subscriber, "fail_first_attempt", 0.05),
+    (Task::Suspend, "fail_first_attempt", 0.05),
+    (Task::Policy, "fail_first_attempt", 0.02),
+    (Task::Charging, "slow", 0.10),
+    (Task::Resume, "slow", 0.05),
+    (Task::Remove, "slow", 0.05),
+];
 
 /// More customers than this need more numbers than the reference data has.
 const NUMBERS_AT_HAND: u32 = 800;
@@ -65,6 +73,7 @@ pub struct Known {
 pub(super) struct Drawn<'a> {
     pub(super) years: &'a [Year],
     pub(super) moves: &'a [Move],
+    pub(super) outages: &'a [Outage],
 }
 
 /// What a run did.
@@ -74,9 +83,19 @@ pub struct Lived {
     pub customers: Vec<Known>,
     pub surprises: Vec<Surprise>,
     pub steps: BTreeMap<&'static str, u64>,
+    /// What the operator of the network did. Kills change it.
+    pub deeds: BTreeMap<&'static str, u64>,
     pub refused: u64,
     pub kills: u32,
     pub lost_answers: u64,
+}
+
+impl Lived {
+    fn count(&mut self, deeds: BTreeMap<&'static str, u64>) {
+        for (deed, times) in deeds {
+            *self.deeds.entry(deed).or_default() += times;
+        }
+    }
 }
 
 /// A step that did not end as it must.
@@ -105,9 +124,8 @@ pub(super) async fn prepare(client: &Client, size: &Size) -> Result<(), Fault> {
         client.must("inventory.esim.add_batch", &json!({"count": RANGE}), None).await?;
     }
     promotion::create(client).await?;
-    for (task, probability) in NETWORK_FAULTS {
-        let fault = json!({"taskType": task, "faultType": "fail_first_attempt", "probability": probability});
-        client.must("provisioning.set_fault_injection", &fault, None).await?;
+    for (task, fault, probability) in HICCUPS {
+        operator::set_fault(client, task, fault, probability, true).await?;
     }
     Ok(())
 }
@@ -117,7 +135,7 @@ pub(super) async fn live(
     client: &Client,
     server: Option<&Server>,
     size: &Size,
-    Drawn { years, moves }: Drawn<'_>,
+    Drawn { years, moves, outages }: Drawn<'_>,
     mut progress: impl FnMut(u32),
 ) -> Result<Lived, Fault> {
     let mut lived = Lived { customers: vec![Known::default(); years.len()], ..Lived::default() };
@@ -129,13 +147,16 @@ pub(super) async fn live(
         let over = CancellationToken::new();
         let acting = async {
             let _over = over.clone().drop_guard();
+            operator::morning(client, outages, day).await?;
             if day > 0 {
                 dawn(client).await?;
             }
             set_prices(client, size, moves, day).await?;
-            one_day(client, size, years, day, &mut lived).await?;
+            one_day(client, size, years, (day, outage::on(outages, day)), &mut lived).await?;
             settle(client).await?;
-            move_prices(client).await
+            move_prices(client).await?;
+            lived.count(operator::evening(client, outages, day).await?);
+            Ok(())
         };
         let (acted, killed) = tokio::join!(acting, kill(client, server, due, &over));
         acted?;
@@ -147,19 +168,27 @@ pub(super) async fn live(
     Ok(lived)
 }
 
-async fn one_day(client: &Client, size: &Size, years: &[Year], day: u32, lived: &mut Lived) -> Result<(), Fault> {
+async fn one_day(
+    client: &Client,
+    size: &Size,
+    years: &[Year],
+    (day, outage): (u32, Option<Outage>),
+    lived: &mut Lived,
+) -> Result<(), Fault> {
     let acting = years.iter().enumerate().filter_map(|(index, year)| Some((index, year.days.get(&day)?)));
     let acting: Vec<(usize, Known, &Vec<Planned>)> =
         acting.map(|(index, steps)| (index, lived.customers[index].clone(), steps)).collect();
     let hands = acting.into_iter().map(|(index, known, steps)| async move {
-        let mut actor = Actor { client, seed: size.seed, index, day, known, endings: Vec::new() };
+        let mut actor =
+            Actor { client, seed: size.seed, index, day, outage, known, endings: Vec::new(), deeds: BTreeMap::new() };
         actor.act(steps).await?;
-        Ok::<_, Fault>((index, actor.known, steps, actor.endings))
+        Ok::<_, Fault>((index, actor, steps))
     });
     let mut days = stream::iter(hands).buffer_unordered(size.hands.max(1));
-    while let Some((index, known, steps, endings)) = days.try_next().await? {
-        lived.customers[index] = known;
-        for (Planned { step, expected }, actual) in steps.iter().zip(endings) {
+    while let Some((index, actor, steps)) = days.try_next().await? {
+        lived.customers[index] = actor.known;
+        lived.count(actor.deeds);
+        for (Planned { step, expected }, actual) in steps.iter().zip(actor.endings) {
             *lived.steps.entry(step.name()).or_default() += 1;
             lived.refused += u64::from(matches!(actual, Outcome::Refused(_)));
             if !expected.agrees(&actual) {
@@ -212,7 +241,7 @@ async fn set_prices(client: &Client, size: &Size, moves: &[Move], day: u32) -> R
 }
 
 /// Waits until no delivery is pending: what a day began belongs to that day.
-async fn settle(client: &Client) -> Result<(), Fault> {
+pub(super) async fn settle(client: &Client) -> Result<(), Fault> {
     let begun = Instant::now();
     loop {
         let queue = client.must("queue.status", &json!({}), None).await?;

@@ -19,12 +19,22 @@
 //!   it. A plan change ends what is taken off, a move does not.
 //! - An order that is called off leaves nothing.
 //! - What is left of an allowance ends with the period, top-ups too; a pass runs for its days, over the boundary.
+//! - An order for a new line fails, and costs nothing, when the network does not do one of its tasks for good, or the operator
+//!   gives it up. What happens to a line waits for no network; see [`network`].
+//! - A customer is told, once each: that they are known; that a line is in service, and that it has ended; of each reason that
+//!   blocks it, but a declined renewal has a message of its own, whether or not it blocks; of each top-up and each renewal that
+//!   was paid; a day before a period is renewed by itself, that it will be; of each new price when it is decided; of another
+//!   plan when it has begun; and once in a period, of each allowance of which a use leaves a fifth or less, and something.
+//!   Nobody is told when the same happens anew in between, and nothing of this depends on who comes first.
 
 mod line;
+mod network;
 mod period;
 mod quota;
 
-use chrono::NaiveDate;
+use std::collections::BTreeMap;
+
+use chrono::{Days, NaiveDate};
 
 use super::account::{Account, Charge};
 use super::catalog::{Catalog, Plan, Price, decimal};
@@ -88,14 +98,19 @@ impl Customer {
         self.lines.last().filter(|line| line.terminated.is_none())
     }
 
-    /// What happens by itself when `today` begins: what is due is renewed, passes end.
+    /// What happens by itself when `today` begins: what is due is renewed, what is due tomorrow is announced, passes end.
     pub fn dawn(&mut self, today: NaiveDate, catalog: &Catalog) {
         let card = self.card;
         let Some(line) = self.lines.last_mut().filter(|line| line.terminated.is_none()) else { return };
-        if line.end <= today && line.reasons.iter().all(|reason| *reason == Reason::Exhausted) {
+        let renews_by_itself = line.reasons.iter().all(|reason| *reason == Reason::Exhausted);
+        if renews_by_itself && line.end <= today {
             self.charges.push(line.renew(today, card, catalog));
+            line.tell_network(today, catalog);
+        } else if renews_by_itself && line.end == today + Days::new(1) {
+            line.tell("renewal_reminder");
         }
         line.end_passes(today);
+        line.tell_network(today, catalog);
         // What is decided today is decided after that.
         line.hear(today, catalog);
     }
@@ -109,6 +124,14 @@ impl Customer {
 
     /// What comes of a step.
     pub fn act(&mut self, today: NaiveDate, step: &Step, catalog: &Catalog) -> Outcome {
+        let outcome = self.take(today, step, catalog);
+        if let Some(line) = self.lines.last_mut() {
+            line.tell_network(today, catalog);
+        }
+        outcome
+    }
+
+    fn take(&mut self, today: NaiveDate, step: &Step, catalog: &Catalog) -> Outcome {
         match step {
             Step::Join { plan, card, code, chosen } => {
                 self.come(*card);
@@ -116,6 +139,9 @@ impl Customer {
                     self.chosen = Chosen::Open;
                 }
                 let plan = catalog.plan(plan);
+                if catalog.outage(today).is_some_and(|outage| outage.fails_orders()) {
+                    return Outcome::refused("the order failed");
+                }
                 return self.join(today, plan, catalog.price(plan, today), code.as_deref());
             }
             Step::CallOff { card, .. } => {
@@ -188,7 +214,8 @@ impl Customer {
     pub fn account(&self) -> Account {
         let mut charges = self.charges.clone();
         charges.sort();
-        Account { charges, lines: self.lines.iter().map(Line::account).collect() }
+        let told = if self.is_known { BTreeMap::from([("welcome".to_owned(), 1)]) } else { BTreeMap::new() };
+        Account { charges, lines: self.lines.iter().map(Line::account).collect(), told }
     }
 }
 

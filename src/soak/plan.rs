@@ -33,6 +33,11 @@ pub fn date(day: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2027, 1, 15).unwrap_or_default() + Days::new(day.into())
 }
 
+/// Which day of a run it is.
+pub fn number(date: NaiveDate) -> u32 {
+    u32::try_from((date - self::date(0)).num_days()).unwrap_or(0)
+}
+
 /// Draws a year of `days` days.
 pub fn draw(seed: u64, index: u32, days: u32, catalog: &Catalog) -> Year {
     let random = StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(index.into()));

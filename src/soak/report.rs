@@ -30,6 +30,10 @@ pub struct Report {
     pub lost_answers: u64,
     pub wall_seconds: f64,
     pub steps: BTreeMap<&'static str, u64>,
+    /// What the operator of the network did.
+    pub deeds: BTreeMap<&'static str, u64>,
+    /// What the customers were told, by the product.
+    pub messages: u64,
     /// Steps that a rule refused.
     pub refused: u64,
     pub lines: usize,
@@ -107,6 +111,8 @@ impl Report {
             lost_answers: lived.lost_answers,
             wall_seconds: elapsed.as_secs_f64(),
             steps: lived.steps.clone(),
+            deeds: lived.deeds.clone(),
+            messages: accounts.iter().map(messages).sum(),
             refused: lived.refused,
             lines: lines().count(),
             periods: lines().map(|line| line.periods.len()).sum(),
@@ -147,6 +153,7 @@ impl Report {
             ("answers lost and asked for again", self.lost_answers.to_string()),
             ("lines", self.lines.to_string()),
             ("periods paid", self.periods.to_string()),
+            ("messages to customers", self.messages.to_string()),
             ("steps refused by a rule", self.refused.to_string()),
             ("audit verify", verdict),
             ("deliveries parked", self.parked.to_string()),
@@ -166,6 +173,10 @@ impl Report {
         page += "\n| steps | |\n|---|---|\n";
         for (step, count) in &self.steps {
             let _ = writeln!(page, "| {step} | {count} |");
+        }
+        page += "\n| the operator of the network | |\n|---|---|\n";
+        for (deed, count) in &self.deeds {
+            let _ = writeln!(page, "| {deed} | {count} |");
         }
         self.what_is_wrong(&mut page);
         page
@@ -189,6 +200,11 @@ impl Report {
             }
         }
     }
+}
+
+fn messages(account: &Account) -> u64 {
+    let of_lines = account.lines.iter().flat_map(|line| line.told.values());
+    account.told.values().chain(of_lines).map(|times| u64::from(*times)).sum()
 }
 
 fn failed_checks(audit: &Value) -> Vec<String> {

@@ -1,4 +1,5 @@
-//! The simulated year in small: killed on the way, equal to the model, and the same again; `bss soak` runs the large one.
+//! The simulated year in small: killed on the way, with a network that has its outages, equal to the model, and the same
+//! again; `bss soak` runs the large one.
 
 use std::path::Path;
 
@@ -38,6 +39,12 @@ async fn a_year_in_small_is_as_the_model_says_and_the_same_again() {
     assert_eq!(report.kills, SMALL.kills);
     assert!(report.actual.approved > 24 && report.actual.declined > 0 && report.refused > 0, "it did not flow");
     assert!(again.is_clean(), "{}", again.markdown());
+    let deeds: Vec<&str> = again.deeds.keys().copied().collect();
+    assert_eq!(
+        deeds,
+        ["failed tasks tried again", "stuck tasks resolved", "tasks given up"],
+        "the network did not fail"
+    );
     assert_eq!(again.digests, report.digests, "whoever comes first, and whether or not it is killed");
 }
 
@@ -56,13 +63,23 @@ async fn a_row_that_is_not_right_is_found_with_its_customer() {
     .fetch_one(&pool)
     .await
     .expect("somebody has data left");
+    for damage in [
+        "update service_inventory.service set network_confirmed = 'suspended' where customer_id = $1 and type = 'CFS'",
+        "update crm.communication_message set template = 'termination' where customer_id = $1 and template = 'activation'",
+    ] {
+        let damaged = sqlx::query(damage).bind(&damaged).execute(&pool).await.expect(damage);
+        assert!(damaged.rows_affected() > 0, "{damage}");
+    }
     pool.close().await;
 
     let after = soak.report().await.expect("the server answers");
     assert!(!after.is_clean() && !after.audit_ok);
     let [differing] = &after.differences[..] else { panic!("{}", after.markdown()) };
     assert_eq!(differing.customer_id, damaged);
-    assert!(differing.places.iter().any(|place| place.path == "/lines/0/quota/data/remaining"), "{differing:?}");
+    for path in ["quota/data/remaining", "network/confirmed", "told/activation", "told/termination"] {
+        let path = format!("/lines/0/{path}");
+        assert!(differing.places.iter().any(|place| place.path == path), "{path}: {differing:?}");
+    }
     assert!(after.markdown().contains(&damaged));
     assert_ne!(after.digest, before.digest);
     assert_eq!(

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
+use super::network::Network;
 use super::period::Counting;
 use super::quota::Quota;
 use super::{APPROVED, DECLINED, Reason, charge, noon};
@@ -34,6 +35,9 @@ pub struct Line {
     pub(super) end: NaiveDate,
     quota: BTreeMap<String, Quota>,
     periods: Vec<PeriodAccount>,
+    network: Network,
+    /// What its customer was told about it: how often each.
+    messages: BTreeMap<&'static str, u32>,
 }
 
 /// A plan that begins with a coming period.
@@ -69,10 +73,29 @@ impl Line {
             end: today,
             quota: BTreeMap::new(),
             periods: Vec::new(),
+            network: Network::begun(&plan.id),
+            messages: BTreeMap::new(),
         };
+        line.tell("activation");
         let amount = line.reduced(line.price.amount);
         line.enter(today, counting.after(today), counting, plan, today, amount);
         line
+    }
+
+    pub(super) fn tell(&mut self, template: &'static str) {
+        *self.messages.entry(template).or_default() += 1;
+    }
+
+    /// What happened to the line until now.
+    pub(super) fn tell_network(&mut self, today: NaiveDate, catalog: &Catalog) {
+        self.network.follow(&self.reasons, &self.plan, self.terminated.is_some(), catalog.outage(today));
+    }
+
+    /// Blocks the line, and says why: that a renewal was declined is said already.
+    fn hold(&mut self, reason: Reason) {
+        if self.reasons.insert(reason) && reason != Reason::Payment {
+            self.tell("blocked");
+        }
     }
 
     /// What a charge comes to whose full price this is.
@@ -110,9 +133,10 @@ impl Line {
         let amount = if pivot.is_some() { price.amount } else { self.reduced(price.amount) };
         let charge = charge(today, "renewal", amount, card);
         if charge.status == DECLINED {
+            self.tell("renewal_failed");
             // What is paid for goes on.
             if !early {
-                self.reasons.insert(Reason::Payment);
+                self.hold(Reason::Payment);
             }
             return charge;
         }
@@ -137,12 +161,14 @@ impl Line {
             self.moved = None;
             self.off = None;
             self.plan = plan.id.clone();
+            self.tell("plan_change");
         }
         self.moved.take_if(|moved| moved.price == price);
         self.price = price;
         self.reasons.remove(&Reason::Exhausted);
         self.reasons.remove(&Reason::Payment);
         self.enter(start, end, counting, plan, today, amount);
+        self.tell("renewal_receipt");
         charge
     }
 
@@ -188,6 +214,7 @@ impl Line {
         }
         let price = Price { id: Some(open.price_id.clone()), amount: open.price };
         self.moved = Some(Moved { price, from: open.reaches(today) });
+        self.tell("price_change");
     }
 
     pub(super) fn end_passes(&mut self, today: NaiveDate) {
@@ -197,7 +224,7 @@ impl Line {
             data_pass_ended |= ended && allowance == DATA;
         }
         if data_pass_ended && !self.has_data() {
-            self.reasons.insert(Reason::Exhausted);
+            self.hold(Reason::Exhausted);
         }
     }
 
@@ -209,15 +236,18 @@ impl Line {
         if !self.is_active() {
             return Outcome::refused("usage.record.subscription_must_be_active");
         }
-        let served = self.quota.get_mut(what.allowance()).is_some_and(|quota| quota.consume(quantity));
-        if !served {
+        let quota = self.quota.get_mut(what.allowance());
+        let Some(is_low) = quota.and_then(|quota| quota.consume(quantity)) else {
             return Outcome::refused(match what {
                 Use::Roaming => "subscription.usage_rated.roaming_balance_required",
                 Use::Data | Use::Voice | Use::Sms => "usage.allowance_exhausted",
             });
+        };
+        if is_low {
+            self.tell("low_balance");
         }
         if what == Use::Data && !self.has_data() {
-            self.reasons.insert(Reason::Exhausted);
+            self.hold(Reason::Exhausted);
         }
         Outcome::Done
     }
@@ -240,6 +270,7 @@ impl Line {
         let charge = charge(today, "vas", top_up.price, card);
         if charge.status == APPROVED {
             quota.add(top_up.gives, today);
+            *self.messages.entry("top_up_receipt").or_default() += 1;
             if self.has_data() {
                 self.reasons.remove(&Reason::Exhausted);
             }
@@ -251,7 +282,7 @@ impl Line {
         if self.terminated.is_some() {
             return Outcome::refused("subscription.block.invalid_state");
         }
-        self.reasons.insert(hold.into());
+        self.hold(hold.into());
         Outcome::Done
     }
 
@@ -282,6 +313,7 @@ impl Line {
             return Outcome::refused("subscription.terminate.invalid_state");
         }
         self.terminated = Some(today);
+        self.tell("termination");
         self.reasons.clear();
         self.booked = None;
         self.moved = None;
@@ -318,6 +350,8 @@ impl Line {
                 .map(noon),
             quota: self.quota.iter().map(|(allowance, quota)| (allowance.clone(), quota.account())).collect(),
             periods: self.periods.clone(),
+            network: self.network.account(),
+            told: self.messages.iter().map(|(template, times)| ((*template).to_owned(), *times)).collect(),
         }
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct Quota {
     left: i64,
     /// Unlimited before this day.
     pass_until: Option<NaiveDate>,
+    /// Whether a use of this period has left a fifth or less.
+    was_low: bool,
 }
 
 impl Quota {
@@ -21,7 +23,7 @@ impl Quota {
     pub(super) fn begin(&mut self, grant: Option<Option<i64>>, today: NaiveDate) {
         let quantity = grant.flatten().unwrap_or(0);
         let pass_until = self.pass_until.filter(|until| today < *until);
-        *self = Self { unlimited: grant == Some(None), total: quantity, left: quantity, pass_until };
+        *self = Self { unlimited: grant == Some(None), total: quantity, left: quantity, pass_until, was_low: false };
     }
 
     pub(super) const fn is_unlimited(&self) -> bool {
@@ -33,15 +35,19 @@ impl Quota {
         self.unlimited || self.pass_until.is_some() || self.left > 0
     }
 
-    /// False: there was nothing to use.
-    pub(super) fn consume(&mut self, quantity: i64) -> bool {
+    /// None: there was nothing to use. True: it is the first use of the period that leaves a fifth or less, and something.
+    pub(super) fn consume(&mut self, quantity: i64) -> Option<bool> {
         if !self.gives() {
-            return false;
+            return None;
         }
-        if !self.unlimited && self.pass_until.is_none() {
-            self.left -= quantity.min(self.left);
+        if self.unlimited || self.pass_until.is_some() {
+            return Some(false);
         }
-        true
+        self.left -= quantity.min(self.left);
+        let is_low = self.left * 5 <= self.total;
+        let is_first = is_low && !self.was_low;
+        self.was_low |= is_low;
+        Some(is_first && self.left > 0)
     }
 
     pub(super) fn add(&mut self, gives: Gives, today: NaiveDate) {

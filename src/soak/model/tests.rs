@@ -1,6 +1,7 @@
 use super::*;
 use crate::soak::account::LineAccount;
 use crate::soak::catalog::tests::catalog;
+use crate::soak::outage::{How, Outage, Task};
 use crate::soak::price::Move;
 use crate::soak::step::Use;
 
@@ -109,7 +110,8 @@ fn a_plan_change_leaves_a_move_behind_and_who_comes_by_one_is_told_while_it_is_o
 fn an_order_that_is_called_off_leaves_nothing_but_the_card() {
     let mut someone = Life { customer: Customer::default(), catalog: catalog(), today: 0 };
     assert_eq!(someone.act(&Step::CallOff { plan: "S".into(), card: Card::Declines }), Outcome::Done);
-    assert_eq!(someone.customer.account(), Account::default());
+    let known = Account { told: [("welcome".to_owned(), 1)].into(), ..Account::default() };
+    assert_eq!(someone.customer.account(), known);
     let joined = someone.act(&joins("S", Card::Good));
     assert_eq!(joined, Outcome::refused("the order failed"), "the card on file is the first one");
 }
@@ -306,4 +308,117 @@ fn what_a_customer_was_chosen_for_is_used_once_by_an_order_that_is_paid() {
     someone.until(30).act(&Step::Terminate { by_order: false });
     someone.act(&join(Card::Good));
     assert_eq!(someone.charges(), ["6.50 approved", "6.50 declined", "10.00 approved", "10.00 approved"]);
+}
+
+/// What the customer was told about their last line, but for its beginning.
+fn told(someone: &Life) -> Vec<(String, u32)> {
+    someone.line().told.into_iter().filter(|(template, _)| template != "activation").collect()
+}
+
+#[test]
+fn each_thing_that_happens_is_told_once() {
+    let mut someone = Life::on("S");
+    assert_eq!(someone.customer.account().told, [("welcome".to_owned(), 1)].into());
+    assert_eq!(someone.line().told, [("activation".to_owned(), 1)].into());
+    someone.consume(Use::Voice, 79);
+    assert_eq!(told(&someone), [], "21 of 100 are left");
+    someone.consume(Use::Voice, 1);
+    someone.consume(Use::Voice, 1);
+    assert_eq!(told(&someone), [("low_balance".into(), 1)], "once in a period");
+    someone.consume(Use::Data, 5_120);
+    someone.top_up("GB");
+    someone.consume(Use::Data, 1_000);
+    assert_eq!(
+        told(&someone),
+        [("blocked".into(), 1), ("low_balance".into(), 1), ("top_up_receipt".into(), 1)],
+        "nothing was left when the fifth was passed, and it is passed once"
+    );
+    someone.act(&Step::Block { hold: Hold::Requested });
+    someone.act(&Step::Block { hold: Hold::Requested });
+    someone.act(&Step::Unblock { hold: Hold::Requested });
+    assert_eq!(told(&someone)[0], ("blocked".into(), 2));
+    someone.until(29);
+    assert_eq!(told(&someone)[2], ("renewal_reminder".into(), 1));
+    someone.act(&Step::ReplaceCard { card: Card::Declines });
+    someone.until(30).act(&Step::Renew);
+    someone.act(&Step::ReplaceCard { card: Card::Good });
+    someone.act(&Step::Renew);
+    someone.act(&Step::Terminate { by_order: false });
+    let all = [
+        ("blocked", 2),
+        ("low_balance", 1),
+        ("renewal_failed", 2),
+        ("renewal_receipt", 1),
+        ("renewal_reminder", 1),
+        ("termination", 1),
+        ("top_up_receipt", 1),
+    ];
+    assert_eq!(told(&someone), all.map(|(template, times)| (template.to_owned(), times)));
+}
+
+#[test]
+fn changes_of_plan_and_price_are_told_and_so_is_what_waits_for_nobody() {
+    let mut someone = Life::on("S");
+    someone.catalog.moves = vec![moved("S_10", 1_200, 10, 30)];
+    someone.act(&Step::ChangePlan { to: "M".into(), by_order: false });
+    someone.until(30);
+    let all = [("plan_change", 1), ("price_change", 1), ("renewal_receipt", 1), ("renewal_reminder", 1)];
+    assert_eq!(told(&someone), all.map(|(template, times)| (template.to_owned(), times)));
+}
+
+/// A day on which the operator gives up tasks of a kind.
+fn given_up(task: Task, day: u32) -> Outage {
+    Outage { task, how: How::HangsForGood, first: day, last: day }
+}
+
+/// What is wanted of the network, what it has confirmed, and what it has done.
+fn network(someone: &Life) -> [String; 3] {
+    let network = someone.line().network;
+    assert_eq!(network.open_tasks, 0);
+    [network.wanted, network.confirmed, network.did]
+}
+
+#[test]
+fn the_network_follows_the_line_but_for_what_was_given_up() {
+    let mut someone = Life::on("S");
+    someone.catalog.outages = vec![
+        given_up(Task::Suspend, 1),
+        given_up(Task::Resume, 3),
+        given_up(Task::Policy, 30),
+        given_up(Task::Remove, 40),
+    ];
+    let hold = |hold| Step::Block { hold };
+    someone.until(1).act(&hold(Hold::Requested));
+    assert_eq!(network(&someone), ["suspended", "in_service", "in_service"], "nobody insists");
+    someone.act(&hold(Hold::Fraud));
+    assert_eq!(network(&someone), ["suspended", "in_service", "in_service"], "that neither");
+    someone.act(&Step::Unblock { hold: Hold::Fraud });
+    someone.until(2).act(&hold(Hold::Fraud));
+    assert_eq!(network(&someone), ["suspended", "suspended", "suspended"], "a new reason is told anew");
+    someone.until(3).act(&Step::Unblock { hold: Hold::Fraud });
+    someone.act(&Step::Unblock { hold: Hold::Requested });
+    assert_eq!(network(&someone), ["in_service", "suspended", "suspended"]);
+    someone.act(&Step::ChangePlan { to: "M".into(), by_order: false });
+    let of_30 = someone.until(30).line().network;
+    assert_eq!((of_30.policy_wanted.as_str(), of_30.policy_confirmed.as_str()), ("M", "S"));
+    someone.until(40).act(&Step::Terminate { by_order: false });
+    assert_eq!(network(&someone), ["removed", "removed", "suspended"], "the operator has seen to it");
+    assert_eq!(someone.line().network.state, "terminated");
+}
+
+#[test]
+fn an_order_that_the_network_fails_costs_nothing_and_one_that_it_holds_up_succeeds() {
+    let mut someone = Life { customer: Customer::default(), catalog: catalog(), today: 0 };
+    let outage = |task, how, day| Outage { task, how, first: day, last: day };
+    someone.catalog.outages = vec![
+        outage(Task::Profile, How::FailsForGood, 0),
+        outage(Task::Policy, How::Fails, 1),
+        given_up(Task::Subscriber, 2),
+        outage(Task::Charging, How::Hangs, 3),
+    ];
+    for day in 0..3 {
+        assert_eq!(someone.until(day).act(&joins("S", Card::Good)), Outcome::refused("the order failed"), "{day}");
+    }
+    assert!(someone.charges().is_empty() && someone.customer.lines.is_empty());
+    assert_eq!(someone.until(3).act(&joins("S", Card::Good)), Outcome::Done);
 }

@@ -1,0 +1,159 @@
+//! The operator of the network: does what its outages make necessary, through the operations that a person has for it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::client::{Client, Fault};
+use super::driver::{PAUSE, SETTLES_WITHIN, settle};
+use super::outage::{self, How, Outage, Task};
+
+/// Tasks that one look sees.
+const LOOK: usize = 200;
+
+/// What is done with a task that waits for somebody.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Resolve,
+    Retry,
+    GiveUp,
+}
+
+impl Deed {
+    /// For counting.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "stuck tasks resolved",
+            Self::Retry => "failed tasks tried again",
+            Self::GiveUp => "tasks given up",
+        }
+    }
+
+    /// Somebody else, or a try whose answer was lost, may have done it before: then a rule refuses it, and nothing is wrong.
+    async fn done(self, client: &Client, task: &Value) -> Result<(), Fault> {
+        let note = "soak: seen to";
+        let (operation, arguments) = match self {
+            Self::Resolve => ("provisioning.resolve_stuck", json!({"taskId": task, "note": note})),
+            Self::Retry => ("provisioning.retry_failed", json!({"taskId": task})),
+            Self::GiveUp => ("provisioning.abandon", json!({"taskId": task, "note": note})),
+        };
+        client.insist(operation, &arguments, None).await.map(drop)
+    }
+}
+
+/// The outage that begins today begins.
+pub(super) async fn morning(client: &Client, outages: &[Outage], day: u32) -> Result<(), Fault> {
+    match outage::on(outages, day) {
+        Some(outage) if outage.first == day => set_faults(client, outage, true).await,
+        _ => Ok(()),
+    }
+}
+
+/// The outage that ends today ends, and what waits for the operator is done or given up, as long as there is any; what an
+/// outage holds up that goes on is left. Answers how often what was done.
+pub(super) async fn evening(
+    client: &Client,
+    outages: &[Outage],
+    day: u32,
+) -> Result<BTreeMap<&'static str, u64>, Fault> {
+    let today = outage::on(outages, day);
+    if let Some(outage) = today.filter(|outage| outage.last == day && !outage.how.is_for_good()) {
+        set_faults(client, outage, false).await?;
+    }
+    let goes_on = today.filter(|outage| outage.last > day);
+    let mut deeds = BTreeMap::new();
+    let begun = Instant::now();
+    loop {
+        settle(client).await?;
+        let (mut held, mut is_done) = (Vec::new(), true);
+        for task in waiting(client, &["stuck", "failed"]).await? {
+            if goes_on.is_some_and(|outage| task["taskType"] == outage.task.as_str()) {
+                held.push(task["id"].clone());
+                continue;
+            }
+            let deed = match (today, task["state"] == "stuck") {
+                (Some(outage), _) if outage.how.is_for_good() && task["taskType"] == outage.task.as_str() => {
+                    Deed::GiveUp
+                }
+                (_, true) => Deed::Resolve,
+                (_, false) => Deed::Retry,
+            };
+            deed.done(client, &task["id"]).await?;
+            *deeds.entry(deed.name()).or_default() += 1;
+            is_done = false;
+        }
+        let under_way = waiting(client, &["pending", "running"]).await?;
+        is_done &= under_way.iter().all(|task| held.contains(&task["waitsFor"]));
+        if is_done {
+            break;
+        }
+        if begun.elapsed() > SETTLES_WITHIN {
+            return Err(Fault::Answer(format!("network tasks do not end: {under_way:?}")));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    // Only now: what is booked today meets it, however late.
+    if let Some(outage) = today.filter(|outage| outage.how.is_for_good()) {
+        set_faults(client, outage, false).await?;
+    }
+    Ok(deeds)
+}
+
+/// Sees to the stuck tasks of an order for a new line, whose customer waits. Answers how many there were.
+pub(super) async fn attend(client: &Client, outage: Outage, order: &str) -> Result<BTreeMap<&'static str, u64>, Fault> {
+    let mut deeds = BTreeMap::new();
+    if !outage.task.activates() || outage.how.faults()[0] != "stuck" {
+        return Ok(deeds);
+    }
+    let deed = if outage.how == How::Hangs { Deed::Resolve } else { Deed::GiveUp };
+    let orders = client.must("service_order.list_for_order", &json!({"orderId": order}), None).await?;
+    let tasks =
+        orders.as_array().into_iter().flatten().flat_map(|order| order["tasks"].as_array().into_iter().flatten());
+    for task in tasks.filter(|task| task["state"] == "stuck" && task["taskType"] == outage.task.as_str()) {
+        deed.done(client, &task["taskId"]).await?;
+        *deeds.entry(deed.name()).or_default() += 1;
+    }
+    Ok(deeds)
+}
+
+async fn set_faults(client: &Client, outage: Outage, enabled: bool) -> Result<(), Fault> {
+    for fault in outage.how.faults() {
+        set_fault(client, outage.task, fault, 1.0, enabled).await?;
+    }
+    Ok(())
+}
+
+/// Makes the simulated network fail, or stops it.
+pub(super) async fn set_fault(
+    client: &Client,
+    task: Task,
+    fault: &str,
+    probability: f64,
+    enabled: bool,
+) -> Result<(), Fault> {
+    let rule = json!({"taskType": task.as_str(), "faultType": fault, "probability": probability, "enabled": enabled});
+    client.must("provisioning.set_fault_injection", &rule, None).await.map(drop)
+}
+
+/// The tasks in these states. One that moves on between two looks is seen by the next evening.
+async fn waiting(client: &Client, states: &[&str]) -> Result<Vec<Value>, Fault> {
+    let mut tasks = Vec::new();
+    for state in states {
+        let mut listed = Vec::new();
+        loop {
+            let look = json!({"state": state, "limit": LOOK, "offset": listed.len()});
+            let page = client.must("provisioning.list_tasks", &look, None).await?;
+            let Value::Array(page) = page else {
+                return Err(Fault::Answer(format!("expected a list of tasks, got {page}")));
+            };
+            let is_last = page.len() < LOOK;
+            listed.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        tasks.extend(listed);
+    }
+    Ok(tasks)
+}
