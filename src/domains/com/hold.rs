@@ -1,4 +1,5 @@
-//! Holding an order back for an operator, before its fulfilment starts. `order.submit` lets it go on.
+//! Holding an order back for an operator, before its fulfilment starts. `order.submit` lets it go on, at the price that was
+//! promised when it was placed, however long that is ago.
 
 use crate::domains::com::events::OrderHeld;
 use crate::domains::com::model::{Order, Trigger};

@@ -242,7 +242,8 @@ pub struct SubmitOrder {
     pub order_id: OrderId,
 }
 
-/// Hold an acknowledged order back for an operator, and say why. `order.submit` lets it go on, `order.cancel` ends it.
+/// Hold an acknowledged order back for an operator, and say why. `order.submit` lets it go on, `order.cancel` ends it. What
+/// it costs was promised when it was placed, however long it is held.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldOrder {

@@ -536,9 +536,14 @@ async fn an_order_is_held_for_an_operator_says_why_and_goes_on() {
     assert!(triage[0]["next"].as_str().unwrap().contains("bss order submit"), "{triage:#}");
     app.settle().await;
     assert_eq!(order(&app, &placed["id"]).await["state"], "held", "nothing moves it but a person");
+    let dearer = json!({"offeringId": "PLAN_S", "priceId": "PRICE_S_DEARER", "amount": "19.00", "retireCurrent": true});
+    app.op("catalog.add_price", dearer).await.ok();
     app.op("order.submit", json!({"orderId": placed["id"]})).await.ok();
     let done = ended(&app, &placed["id"]).await;
     assert_eq!((&done["state"], &done["stateReason"]), (&json!("completed"), &Value::Null));
+    let line = json!({"subscriptionId": done["items"][0]["targetSubscriptionId"]});
+    let line = app.op("subscription.get", line).await.ok();
+    assert_eq!(line["priceAmount"], "10.00", "what was promised when it was placed, and renewals charge it");
     app.op("order.hold", because("too late")).await.violates("order.transition.invalid");
     app.finish().await;
 }
