@@ -62,6 +62,13 @@ pub struct NetworkAccount {
     pub open_tasks: usize,
 }
 
+impl NetworkAccount {
+    /// Whether the network has not confirmed what it is to do; of a service that is out of it no policy is wanted.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.wanted != self.confirmed || self.wanted != "removed" && self.policy_wanted != self.policy_confirmed
+    }
+}
+
 /// As it is shown: -1 is unlimited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QuotaAccount {

@@ -1,13 +1,12 @@
 //! A customer who acts: each step as the operations that it takes, and how it ended.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::client::{Answer, Client, Fault};
 use super::driver::{Known, PAUSE};
-use super::operator;
+use super::operator::{self, Deeds};
 use super::outage::Outage;
 use super::plan::Planned;
 use super::promotion::CHOSEN;
@@ -33,7 +32,7 @@ pub(super) struct Actor<'a> {
     pub(super) known: Known,
     pub(super) endings: Vec<Outcome>,
     /// What the operator of the network did for their orders.
-    pub(super) deeds: BTreeMap<&'static str, u64>,
+    pub(super) deeds: Deeds,
 }
 
 impl Actor<'_> {
@@ -203,9 +202,7 @@ impl Actor<'_> {
                 return Ok(order);
             }
             if let Some(outage) = self.outage {
-                for (deed, times) in operator::attend(self.client, outage, id).await? {
-                    *self.deeds.entry(deed).or_default() += times;
-                }
+                operator::attend(self.client, outage, id, &mut self.deeds).await?;
             }
             tokio::time::sleep(PAUSE).await;
         }

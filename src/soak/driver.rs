@@ -16,7 +16,7 @@ use super::actor::Actor;
 use super::catalog::decimal;
 use super::client::{Client, Fault};
 use super::model::noon;
-use super::operator;
+use super::operator::{self, Deeds};
 use super::outage::{self, Outage, Task};
 use super::plan::{Planned, Year, date};
 use super::price::Move;
@@ -84,18 +84,10 @@ pub struct Lived {
     pub surprises: Vec<Surprise>,
     pub steps: BTreeMap<&'static str, u64>,
     /// What the operator of the network did. Kills change it.
-    pub deeds: BTreeMap<&'static str, u64>,
+    pub deeds: Deeds,
     pub refused: u64,
     pub kills: u32,
     pub lost_answers: u64,
-}
-
-impl Lived {
-    fn count(&mut self, deeds: BTreeMap<&'static str, u64>) {
-        for (deed, times) in deeds {
-            *self.deeds.entry(deed).or_default() += times;
-        }
-    }
 }
 
 /// A step that did not end as it must.
@@ -155,8 +147,7 @@ pub(super) async fn live(
             one_day(client, size, years, (day, outage::on(outages, day)), &mut lived).await?;
             settle(client).await?;
             move_prices(client).await?;
-            lived.count(operator::evening(client, outages, day).await?);
-            Ok(())
+            operator::evening(client, outages, day, &mut lived.deeds).await
         };
         let (acted, killed) = tokio::join!(acting, kill(client, server, due, &over));
         acted?;
@@ -180,14 +171,16 @@ async fn one_day(
         acting.map(|(index, steps)| (index, lived.customers[index].clone(), steps)).collect();
     let hands = acting.into_iter().map(|(index, known, steps)| async move {
         let mut actor =
-            Actor { client, seed: size.seed, index, day, outage, known, endings: Vec::new(), deeds: BTreeMap::new() };
+            Actor { client, seed: size.seed, index, day, outage, known, endings: Vec::new(), deeds: Deeds::new() };
         actor.act(steps).await?;
         Ok::<_, Fault>((index, actor, steps))
     });
     let mut days = stream::iter(hands).buffer_unordered(size.hands.max(1));
     while let Some((index, actor, steps)) = days.try_next().await? {
         lived.customers[index] = actor.known;
-        lived.count(actor.deeds);
+        for (deed, times) in actor.deeds {
+            *lived.deeds.entry(deed).or_default() += times;
+        }
         for (Planned { step, expected }, actual) in steps.iter().zip(actor.endings) {
             *lived.steps.entry(step.name()).or_default() += 1;
             lived.refused += u64::from(matches!(actual, Outcome::Refused(_)));

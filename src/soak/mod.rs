@@ -37,7 +37,7 @@ use driver::{Drawn, Lived};
 use outage::Outage;
 use plan::Year;
 use price::Move;
-use report::Report;
+use report::{Report, Seen};
 use server::Server;
 
 /// How large a run is, and what it draws.
@@ -92,7 +92,9 @@ impl Soak {
         let accounts = observe::accounts(&self.client, self.size.hands, &self.lived.customers).await?;
         let audit = self.client.must("audit.verify", &json!({}), None).await?;
         let parked = self.client.must("queue.parked", &json!({}), None).await?;
-        let elapsed = self.started.elapsed();
-        Ok(Report::new(&self.size, &self.years, &self.lived, accounts, &audit, &parked, elapsed))
+        let unconfirmed = json!({"limit": report::UNCONFIRMED_MAX});
+        let unconfirmed = self.client.must("service.list_unconfirmed", &unconfirmed, None).await?;
+        let seen = Seen { accounts, audit, parked, unconfirmed, elapsed: self.started.elapsed() };
+        Ok(Report::new(&self.size, &self.years, &self.lived, &seen))
     }
 }

@@ -25,7 +25,7 @@
 //!   blocks it, but a declined renewal has a message of its own, whether or not it blocks; of each top-up and each renewal that
 //!   was paid; a day before a period is renewed by itself, that it will be; of each new price when it is decided; of another
 //!   plan when it has begun; and once in a period, of each allowance of which a use leaves a fifth or less, and something.
-//!   Nobody is told when the same happens anew in between, and nothing of this depends on who comes first.
+//!   A reason that blocks it already is not told again. Nothing of this depends on who comes first, or on kills.
 
 mod line;
 mod network;

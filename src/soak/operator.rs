@@ -9,6 +9,9 @@ use super::client::{Client, Fault};
 use super::driver::{PAUSE, SETTLES_WITHIN, settle};
 use super::outage::{self, How, Outage, Task};
 
+/// How often the operator did what.
+pub(super) type Deeds = BTreeMap<&'static str, u64>;
+
 /// Tasks that one look sees.
 const LOOK: usize = 200;
 
@@ -31,14 +34,16 @@ impl Deed {
     }
 
     /// Somebody else, or a try whose answer was lost, may have done it before: then a rule refuses it, and nothing is wrong.
-    async fn done(self, client: &Client, task: &Value) -> Result<(), Fault> {
+    async fn done(self, client: &Client, task: &Value, deeds: &mut Deeds) -> Result<(), Fault> {
         let note = "soak: seen to";
         let (operation, arguments) = match self {
             Self::Resolve => ("provisioning.resolve_stuck", json!({"taskId": task, "note": note})),
             Self::Retry => ("provisioning.retry_failed", json!({"taskId": task})),
             Self::GiveUp => ("provisioning.abandon", json!({"taskId": task, "note": note})),
         };
-        client.insist(operation, &arguments, None).await.map(drop)
+        client.insist(operation, &arguments, None).await?;
+        *deeds.entry(self.name()).or_default() += 1;
+        Ok(())
     }
 }
 
@@ -51,21 +56,18 @@ pub(super) async fn morning(client: &Client, outages: &[Outage], day: u32) -> Re
 }
 
 /// The outage that ends today ends, and what waits for the operator is done or given up, as long as there is any; what an
-/// outage holds up that goes on is left. Answers how often what was done.
-pub(super) async fn evening(
-    client: &Client,
-    outages: &[Outage],
-    day: u32,
-) -> Result<BTreeMap<&'static str, u64>, Fault> {
+/// outage holds up that goes on is left.
+pub(super) async fn evening(client: &Client, outages: &[Outage], day: u32, deeds: &mut Deeds) -> Result<(), Fault> {
     let today = outage::on(outages, day);
     if let Some(outage) = today.filter(|outage| outage.last == day && !outage.how.is_for_good()) {
         set_faults(client, outage, false).await?;
     }
     let goes_on = today.filter(|outage| outage.last > day);
-    let mut deeds = BTreeMap::new();
     let begun = Instant::now();
     loop {
         settle(client).await?;
+        // First, so that one which comes to wait for somebody is seen here or there.
+        let under_way = waiting(client, &["pending", "running"]).await?;
         let (mut held, mut is_done) = (Vec::new(), true);
         for task in waiting(client, &["stuck", "failed"]).await? {
             if goes_on.is_some_and(|outage| task["taskType"] == outage.task.as_str()) {
@@ -79,11 +81,9 @@ pub(super) async fn evening(
                 (_, true) => Deed::Resolve,
                 (_, false) => Deed::Retry,
             };
-            deed.done(client, &task["id"]).await?;
-            *deeds.entry(deed.name()).or_default() += 1;
+            deed.done(client, &task["id"], deeds).await?;
             is_done = false;
         }
-        let under_way = waiting(client, &["pending", "running"]).await?;
         is_done &= under_way.iter().all(|task| held.contains(&task["waitsFor"]));
         if is_done {
             break;
@@ -94,27 +94,29 @@ pub(super) async fn evening(
         tokio::time::sleep(PAUSE).await;
     }
     // Only now: what is booked today meets it, however late.
-    if let Some(outage) = today.filter(|outage| outage.how.is_for_good()) {
-        set_faults(client, outage, false).await?;
+    match today.filter(|outage| outage.how.is_for_good()) {
+        Some(outage) => set_faults(client, outage, false).await,
+        None => Ok(()),
     }
-    Ok(deeds)
 }
 
-/// Sees to the stuck tasks of an order for a new line, whose customer waits. Answers how many there were.
-pub(super) async fn attend(client: &Client, outage: Outage, order: &str) -> Result<BTreeMap<&'static str, u64>, Fault> {
-    let mut deeds = BTreeMap::new();
-    if !outage.task.activates() || outage.how.faults()[0] != "stuck" {
-        return Ok(deeds);
+/// Sees to the stuck tasks of an order for a new line, whose customer waits.
+pub(super) async fn attend(client: &Client, outage: Outage, order: &str, deeds: &mut Deeds) -> Result<(), Fault> {
+    let deed = match outage.how {
+        How::Hangs => Deed::Resolve,
+        How::HangsForGood => Deed::GiveUp,
+        How::Fails | How::FailsForGood => return Ok(()),
+    };
+    if !outage.task.activates() {
+        return Ok(());
     }
-    let deed = if outage.how == How::Hangs { Deed::Resolve } else { Deed::GiveUp };
     let orders = client.must("service_order.list_for_order", &json!({"orderId": order}), None).await?;
     let tasks =
         orders.as_array().into_iter().flatten().flat_map(|order| order["tasks"].as_array().into_iter().flatten());
     for task in tasks.filter(|task| task["state"] == "stuck" && task["taskType"] == outage.task.as_str()) {
-        deed.done(client, &task["taskId"]).await?;
-        *deeds.entry(deed.name()).or_default() += 1;
+        deed.done(client, &task["taskId"], deeds).await?;
     }
-    Ok(deeds)
+    Ok(())
 }
 
 async fn set_faults(client: &Client, outage: Outage, enabled: bool) -> Result<(), Fault> {
@@ -136,7 +138,7 @@ pub(super) async fn set_fault(
     client.must("provisioning.set_fault_injection", &rule, None).await.map(drop)
 }
 
-/// The tasks in these states. One that moves on between two looks is seen by the next evening.
+/// The tasks in these states, all pages of them.
 async fn waiting(client: &Client, states: &[&str]) -> Result<Vec<Value>, Fault> {
     let mut tasks = Vec::new();
     for state in states {

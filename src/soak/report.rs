@@ -11,6 +11,7 @@ use super::Size;
 use super::account::{Account, Difference, digest_of_all};
 use super::catalog::{decimal, hundredths};
 use super::driver::{Lived, Surprise};
+use super::operator::Deeds;
 use super::plan::Year;
 
 /// Most places of one customer that are named.
@@ -18,6 +19,20 @@ const PLACES_MAX: usize = 10;
 
 /// Most customers and steps that the page for people names.
 const SHOWN_MAX: usize = 25;
+
+/// Most services that are counted of which the network has not confirmed what is wanted.
+pub(super) const UNCONFIRMED_MAX: usize = 200;
+
+/// What the product says at the end.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// In the order of the customers' numbers.
+    pub(super) accounts: Vec<Account>,
+    pub(super) audit: Value,
+    pub(super) parked: Value,
+    pub(super) unconfirmed: Value,
+    pub(super) elapsed: Duration,
+}
 
 /// What a run came to.
 #[derive(Debug, Clone, Serialize)]
@@ -31,7 +46,7 @@ pub struct Report {
     pub wall_seconds: f64,
     pub steps: BTreeMap<&'static str, u64>,
     /// What the operator of the network did.
-    pub deeds: BTreeMap<&'static str, u64>,
+    pub deeds: Deeds,
     /// What the customers were told, by the product.
     pub messages: u64,
     /// Steps that a rule refused.
@@ -45,6 +60,9 @@ pub struct Report {
     pub audit_failed: Vec<String>,
     /// Deliveries that wait for a person.
     pub parked: usize,
+    /// Services of which the network has not confirmed what is wanted, since the operator gave it up: by the model and by the
+    /// product, which has the services of lines that never came about as well. Not more than can be counted.
+    pub unconfirmed: [usize; 2],
     /// Steps that did not end as the model says.
     pub surprises: Vec<Surprise>,
     /// Customers who are not as the model says.
@@ -89,19 +107,18 @@ impl Report {
         size: &Size,
         years: &[Year],
         lived: &Lived,
-        accounts: Vec<Account>,
-        audit: &Value,
-        parked: &Value,
-        elapsed: Duration,
+        Seen { accounts, audit, parked, unconfirmed, elapsed }: &Seen,
     ) -> Self {
         let expected: Vec<Account> = years.iter().map(|year| year.customer.account()).collect();
-        let compared = expected.iter().zip(&accounts).enumerate().map(|(customer, (expected, actual))| Differing {
+        let compared = expected.iter().zip(accounts).enumerate().map(|(customer, (expected, actual))| Differing {
             customer,
             customer_id: lived.customers.get(customer).map(|known| known.id.clone()).unwrap_or_default(),
             places: expected.differences(actual, PLACES_MAX),
         });
         let differences = compared.filter(|differing| !differing.places.is_empty()).collect();
         let digests: Vec<String> = accounts.iter().map(Account::digest).collect();
+        let open =
+            expected.iter().flat_map(|account| &account.lines).filter(|line| line.network.is_unconfirmed()).count();
         let lines = || accounts.iter().flat_map(|account| &account.lines);
         Self {
             seed: size.seed,
@@ -117,10 +134,11 @@ impl Report {
             lines: lines().count(),
             periods: lines().map(|line| line.periods.len()).sum(),
             expected: Totals::of(&expected),
-            actual: Totals::of(&accounts),
+            actual: Totals::of(accounts),
             audit_ok: audit["ok"] == true,
             audit_failed: failed_checks(audit),
             parked: parked.as_array().map_or(0, Vec::len),
+            unconfirmed: [open.min(UNCONFIRMED_MAX), unconfirmed.as_array().map_or(0, Vec::len)],
             surprises: lived.surprises.clone(),
             differences,
             digest: digest_of_all(digests.iter().map(String::as_str)),
@@ -132,6 +150,7 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.audit_ok
             && self.parked == 0
+            && self.unconfirmed[0] == self.unconfirmed[1]
             && self.surprises.is_empty()
             && self.differences.is_empty()
             && self.expected == self.actual
@@ -157,6 +176,8 @@ impl Report {
             ("steps refused by a rule", self.refused.to_string()),
             ("audit verify", verdict),
             ("deliveries parked", self.parked.to_string()),
+            ("services not confirmed, by the model", self.unconfirmed[0].to_string()),
+            ("services not confirmed, by the product", self.unconfirmed[1].to_string()),
             ("steps that ended otherwise", self.surprises.len().to_string()),
             ("customers that differ", self.differences.len().to_string()),
             ("digest", format!("`{}`", self.digest)),
