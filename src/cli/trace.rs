@@ -127,7 +127,13 @@ pub(super) async fn run(command: TraceCommand, session: &mut Session<'_>) -> Out
             let filter = json!({"failed": failed, "before": before, "limit": limit, "source": from.source});
             let traces = session.call(op::TRACE_LIST, filter).await?;
             let last = text::rows(&traces).last().map_or(0, |trace| trace["position"].as_i64().unwrap_or_default());
-            session.show_page(&traces, limit, &format!("--before {last}"), render::trace::list).await
+            // A position means nothing elsewhere.
+            let source = match from.source {
+                Some(Source::Jaeger) => " --source jaeger",
+                Some(Source::Store) => " --source store",
+                None => "",
+            };
+            session.show_page(&traces, limit, &format!("--before {last}{source}"), render::trace::list).await
         }
     }
 }

@@ -187,7 +187,7 @@ impl Operation<Services> for ListTracedServices {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListTraces {
-    /// Only those in which a step failed, among the latest few thousand.
+    /// Only those in which a step failed, among the latest few thousand of the store, or few hundred of Jaeger.
     #[serde(default)]
     pub failed: bool,
     /// Only those that began before this one: `position` of the last of the page before.
@@ -318,16 +318,13 @@ impl<'a> Shelf<'a> {
         let mut seen = BTreeSet::new();
         let traces: Vec<String> =
             events.into_iter().filter_map(|event| event.trace_id).filter(|id| seen.insert(id.clone())).collect();
-        let recorded = match self {
-            // One question each; what it does not have of the latest, the event log tells.
-            Self::Jaeger(_) => None,
-            Self::Store => read::first_recorded(&services.platform.db, cx, &traces).await?,
-        };
+        // What was recorded was exported too, more often than not.
+        let recorded = read::first_recorded(&services.platform.db, cx, &traces).await?;
         let trace_id = recorded.or_else(|| traces.into_iter().next());
         self.load(services, cx, &trace_id.ok_or_else(|| Error::not_found("trace", aggregate_id))?).await
     }
 
-    /// A trace. What Jaeger does not have, because it was not sent yet or not sampled, may still be kept here.
+    /// A trace, from where more of it is: what was not sent yet, or not sampled, may be kept here.
     async fn load(self, services: &Services, cx: &Context, trace_id: &str) -> Result<TraceView> {
         let db = &services.platform.db;
         let filter = EventFilter { trace_id: Some(trace_id.to_owned()), ..EventFilter::default() };
@@ -343,15 +340,15 @@ impl<'a> Shelf<'a> {
         cx: &Context,
         trace_id: &str,
     ) -> Result<(TraceSource, Vec<SegmentRow>)> {
+        let kept = read::segments(&services.platform.db, cx, trace_id).await?;
         if let Self::Jaeger(jaeger) = self {
-            let segments = jaeger.segments(&cx.tenant, trace_id).await?;
-            if !segments.is_empty() {
-                return Ok((TraceSource::Jaeger, segments));
+            let told = jaeger.segments(&cx.tenant, trace_id).await?;
+            if !told.is_empty() && told.len() >= kept.len() {
+                return Ok((TraceSource::Jaeger, told));
             }
         }
-        let segments = read::segments(&services.platform.db, cx, trace_id).await?;
-        let source = if segments.is_empty() { TraceSource::Events } else { TraceSource::Store };
-        Ok((source, segments))
+        let source = if kept.is_empty() { TraceSource::Events } else { TraceSource::Store };
+        Ok((source, kept))
     }
 }
 

@@ -57,6 +57,7 @@ pub fn start(config: &LogConfig, traces: TraceConfig) -> Telemetry {
     };
     let provider = config.otlp_endpoint.as_ref().and_then(|endpoint| exporter(endpoint, config.sampling_ratio));
     let export = provider.as_ref().map(|provider| {
+        trace::announce_export();
         // Where in the code and on which thread it was says nothing about an order.
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("bss"))
@@ -82,6 +83,9 @@ fn quieted(filter: &str) -> String {
     if filter.contains(['=', ',']) { filter.to_owned() } else { format!("warn,bss={filter},bss_migrations={filter}") }
 }
 
+/// A unit of work stages dozens of events, and each becomes a span.
+const EVENTS_OF_A_SPAN: u32 = 1_000;
+
 fn exporter(endpoint: &url::Url, ratio: f64) -> Option<SdkTracerProvider> {
     let url = format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/'));
     let exporter = opentelemetry_otlp::SpanExporter::builder()
@@ -102,6 +106,7 @@ fn exporter(endpoint: &url::Url, ratio: f64) -> Option<SdkTracerProvider> {
             .with_batch_exporter(export::Shaped(exporter))
             .with_resource(resource)
             .with_sampler(sampler)
+            .with_max_events_per_span(EVENTS_OF_A_SPAN)
             .build(),
     )
 }
@@ -117,7 +122,10 @@ struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
-        self.0.push((field.name(), value));
+        // Words for collectors.
+        if !field.name().starts_with("otel.") {
+            self.0.push((field.name(), value));
+        }
     }
 
     fn write_to(&self, line: &mut Map<String, Value>) {

@@ -320,6 +320,18 @@ mod tests {
     }
 
     #[test]
+    fn where_it_was_told_is_said_unless_it_is_our_own_store() {
+        let head = |source: &str| {
+            let mut view = trace();
+            view["source"] = json!(source);
+            swimlanes(&view, None, Style::default()).lines().next().map(str::to_owned).expect("a header")
+        };
+        assert!(head("jaeger").ends_with(" · from Jaeger"), "{}", head("jaeger"));
+        assert!(head("events").ends_with(" · from the event log alone"), "{}", head("events"));
+        assert!(head("store").ends_with(" · 1 error"), "{}", head("store"));
+    }
+
+    #[test]
     fn one_module_alone_and_nothing_at_all() {
         let text = swimlanes(&trace(), Some("payment"), Style::default());
         assert!(text.contains("gateway.charge") && !text.contains("som.decompose"), "{text}");

@@ -92,8 +92,7 @@ impl Soak {
         let accounts = observe::accounts(&self.client, self.size.hands, &self.lived.customers).await?;
         let audit = self.client.must("audit.verify", &json!({}), None).await?;
         let parked = self.client.must("queue.parked", &json!({}), None).await?;
-        let unconfirmed = json!({"limit": report::UNCONFIRMED_MAX});
-        let unconfirmed = self.client.must("service.list_unconfirmed", &unconfirmed, None).await?;
+        let unconfirmed = observe::unconfirmed(&self.client).await?;
         let seen = Seen { accounts, audit, parked, unconfirmed, elapsed: self.started.elapsed() };
         Ok(Report::new(&self.size, &self.years, &self.lived, &seen))
     }

@@ -13,7 +13,7 @@ use super::outage::Task;
 /// More than a customer of a year has.
 const LIMIT: usize = 1_000;
 
-/// More network tasks than a line has on one page; there may be several.
+/// Network tasks and services of one page; there may be several pages.
 const PAGE: usize = 200;
 
 /// The accounts of these customers, in their order.
@@ -75,6 +75,20 @@ async fn told(
         *told.entry(line).or_default().entry(template).or_default() += 1;
     }
     Ok(told)
+}
+
+/// How many services there are of which the network has not confirmed what is wanted.
+pub(super) async fn unconfirmed(client: &Client) -> Result<usize, Fault> {
+    let mut seen = 0;
+    loop {
+        let page = json!({"limit": PAGE, "offset": seen});
+        let page = client.must("service.list_unconfirmed", &page, None).await?;
+        let services = rows(&page)?.len();
+        seen += services;
+        if services < PAGE {
+            return Ok(seen);
+        }
+    }
 }
 
 /// What the network knows of a line: by its service, and by the tasks of it.

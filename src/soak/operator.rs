@@ -66,10 +66,12 @@ pub(super) async fn evening(client: &Client, outages: &[Outage], day: u32, deeds
     let begun = Instant::now();
     loop {
         settle(client).await?;
-        // First, so that one which comes to wait for somebody is seen here or there.
-        let under_way = waiting(client, &["pending", "running"]).await?;
+        // First, so that one which comes to wait for somebody is seen here or there; and twice those that are to run, since
+        // one that runs may have to run again.
+        let under_way = waiting(client, &["pending", "running", "pending"]).await?;
         let (mut held, mut is_done) = (Vec::new(), true);
-        for task in waiting(client, &["stuck", "failed"]).await? {
+        let for_somebody = waiting(client, &["stuck", "failed"]).await?;
+        for task in &for_somebody {
             if goes_on.is_some_and(|outage| task["taskType"] == outage.task.as_str()) {
                 held.push(task["id"].clone());
                 continue;
@@ -89,7 +91,7 @@ pub(super) async fn evening(client: &Client, outages: &[Outage], day: u32, deeds
             break;
         }
         if begun.elapsed() > SETTLES_WITHIN {
-            return Err(Fault::Answer(format!("network tasks do not end: {under_way:?}")));
+            return Err(Fault::Answer(format!("network tasks do not end: {under_way:?}, {for_somebody:?}")));
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -20,9 +20,6 @@ const PLACES_MAX: usize = 10;
 /// Most customers and steps that the page for people names.
 const SHOWN_MAX: usize = 25;
 
-/// Most services that are counted of which the network has not confirmed what is wanted.
-pub(super) const UNCONFIRMED_MAX: usize = 200;
-
 /// What the product says at the end.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -30,7 +27,8 @@ pub(super) struct Seen {
     pub(super) accounts: Vec<Account>,
     pub(super) audit: Value,
     pub(super) parked: Value,
-    pub(super) unconfirmed: Value,
+    /// Services of which the network has not confirmed what is wanted.
+    pub(super) unconfirmed: usize,
     pub(super) elapsed: Duration,
 }
 
@@ -138,7 +136,7 @@ impl Report {
             audit_ok: audit["ok"] == true,
             audit_failed: failed_checks(audit),
             parked: parked.as_array().map_or(0, Vec::len),
-            unconfirmed: [open.min(UNCONFIRMED_MAX), unconfirmed.as_array().map_or(0, Vec::len)],
+            unconfirmed: [open, *unconfirmed],
             surprises: lived.surprises.clone(),
             differences,
             digest: digest_of_all(digests.iter().map(String::as_str)),

@@ -81,6 +81,37 @@ async fn a_customer_is_changed_by_merge_patch() {
 }
 
 #[tokio::test]
+async fn of_two_changes_at_once_the_second_keeps_what_the_first_has_changed() {
+    let app = TestApp::new().await;
+    let id = app.customer("4242424242424242").await;
+    let path = format!("/tmf-api/customerManagement/v4/customer/{id}");
+    let mut held = app.platform.db.pool().begin().await.unwrap();
+    sqlx::query("select 1 from crm.customer where id = $1 for update").bind(&id).execute(&mut *held).await.unwrap();
+    let waiting = async |count: i64| {
+        let waits =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        app.until("they wait for the customer", async || (app.number(waits).await >= count).then_some(())).await;
+    };
+    let first = json!({"name": "Grace Hopper"});
+    let second = json!({"agreement": [{"id": "AGR-1"}]});
+    let rename = app.send(Method::PATCH, &path, &first);
+    let tag = async {
+        waiting(1).await;
+        app.send(Method::PATCH, &path, &second).await
+    };
+    let release = async {
+        waiting(2).await;
+        held.rollback().await.unwrap();
+    };
+    let (renamed, tagged, ()) = tokio::join!(rename, tag, release);
+    assert_eq!(renamed.ok()["name"], "Grace Hopper");
+    assert_eq!(tagged.ok()["name"], "Grace Hopper");
+    let read = app.get(&path).await.ok();
+    assert_eq!((&read["name"], &read["agreement"]), (&first["name"], &second["agreement"]));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_customer_with_a_line_is_not_closed_by_patch() {
     let app = TestApp::new().await;
     let line = app.line("PLAN_S").await;

@@ -138,6 +138,9 @@ impl Payments for Service {
 
     async fn methods(&self, cx: &Context, query: ListMethods) -> Result<Vec<MethodView>> {
         page::within(query.limit, 200, query.offset)?;
+        if query.customer_id.is_none() && query.id_prefix.is_none() {
+            return Err(Error::invalid("/customerId", "name a customer, or how the id begins in idPrefix"));
+        }
         let active = store::methods::active(self.platform.db.connection(), cx, &query).await?;
         Ok(active.into_iter().map(MethodView::from).collect())
     }

@@ -126,7 +126,10 @@ pub trait Payments: Send + Sync {
     /// Puts a card on file; the customer's first one becomes the default.
     async fn add_card(&self, cx: &Context, command: AddCard) -> Result<MethodView>;
 
-    /// The active cards of a customer, newest first.
+    /// The active cards of a customer, newest first, or of all whose id begins as typed, by their ids.
+    ///
+    /// # Errors
+    /// Invalid without customer and beginning.
     async fn methods(&self, cx: &Context, query: ListMethods) -> Result<Vec<MethodView>>;
 
     /// Makes an active card the one that is charged. Repeating it changes nothing.

@@ -363,13 +363,18 @@ impl Reader<'_> {
     }
 
     fn jaeger(&mut self) -> Option<url::Url> {
-        self.parsed("BSS_JAEGER_UI_URL", "an http or https URL such as http://127.0.0.1:16686", |text| {
-            if text.is_empty() {
-                return Some(None);
-            }
-            let url: url::Url = text.parse().ok()?;
-            matches!(url.scheme(), "http" | "https").then_some(Some(url))
-        })
+        self.parsed(
+            "BSS_JAEGER_UI_URL",
+            "an http or https URL without a password, such as http://127.0.0.1:16686",
+            |text| {
+                if text.is_empty() {
+                    return Some(None);
+                }
+                let url: url::Url = text.parse().ok()?;
+                let is_plain = url.username().is_empty() && url.password().is_none();
+                (matches!(url.scheme(), "http" | "https") && is_plain).then_some(Some(url))
+            },
+        )
     }
 
     fn crash_point(&mut self) -> Option<crash::Place> {

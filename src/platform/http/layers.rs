@@ -73,6 +73,7 @@ pub struct Caller {
     channel: Channel,
     request_id: Arc<str>,
     trace_id: Arc<str>,
+    parent: Parent,
     is_traced: AtomicBool,
 }
 
@@ -80,7 +81,7 @@ impl Caller {
     /// Traces what the caller asked for, under a name without ids in it.
     pub fn trace(&self, name: &str) -> Span {
         self.is_traced.store(true, Ordering::Relaxed);
-        trace::request(&self.trace_id, &self.identity.tenant, &self.identity.name, name)
+        trace::request(&self.trace_id, self.parent, &self.identity.tenant, &self.identity.name, name)
     }
 
     /// What the edge knows.
@@ -116,10 +117,10 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
     // The route, not the path: the path may hold anything and labels must stay few.
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
-    let span = tracing::info_span!("request", otel.kind = "server", bss.module = trace::EDGE, http.method = %method, http.route = route, request.id = %request_id);
-    let (trace_id, parent) = origin(request.headers(), &edge.ids);
-    trace::adopt(&span, &trace_id, parent);
-    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id, trace_id, &route)).catch_unwind();
+    let span = tracing::info_span!("request", otel.kind = "server", bss.module = trace::EDGE, http.method = label(&method), http.route = route, request.id = %request_id);
+    let origin = origin(request.headers(), &edge.ids);
+    trace::adopt(&span, &origin.0, origin.1);
+    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id, origin, &route)).catch_unwind();
     // The panic hook has logged the place; the caller is told nothing.
     let panicked = |_| ApiError::from(Error::Internal("a handler panicked".into())).into_response();
     let mut response = answer.instrument(span.clone()).await.unwrap_or_else(panicked);
@@ -154,7 +155,7 @@ async fn answer(
     request: Request,
     next: Next,
     request_id: &Arc<str>,
-    trace_id: Arc<str>,
+    origin: Origin,
     route: &str,
 ) -> Response {
     if let Err(refused) = bounds::check(&request) {
@@ -168,7 +169,7 @@ async fn answer(
         metrics::counter!("bss_http_shed_total").increment(1);
         return ApiError::unavailable("Too many requests are in work; try again shortly").into_response();
     };
-    match authenticate(edge, &request, request_id, trace_id) {
+    match authenticate(edge, &request, request_id, origin) {
         Ok(caller) => traced(edge, Arc::new(caller), request, next, route).await,
         Err(refused) => refused.into_response(),
     }
@@ -194,7 +195,7 @@ async fn traced(edge: &Edge, caller: Arc<Caller>, mut request: Request, next: Ne
     let is_fault = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
     if (is_fault || (took > trace::SLOW && !is_operation)) && !caller.is_traced.load(Ordering::Relaxed) {
         let name = format!("{method} {route}");
-        trace::remarkable(&caller.trace_id, &caller.identity.tenant, &name, status.as_u16(), took);
+        trace::remarkable(&caller.trace_id, caller.parent, &caller.identity.tenant, &name, status.as_u16(), took);
     }
     response
 }
@@ -245,7 +246,7 @@ fn authenticate(
     edge: &Arc<Edge>,
     request: &Request,
     request_id: &Arc<str>,
-    trace_id: Arc<str>,
+    origin: Origin,
 ) -> Result<Caller, ApiError> {
     let identity = match token(request.headers()) {
         None => Err(("AUTH_MISSING_TOKEN", "missing", "The header X-BSS-API-Token is required")),
@@ -256,7 +257,7 @@ fn authenticate(
         edge.refusals.note(remote, request.uri().path(), reason);
         ApiError::new(StatusCode::UNAUTHORIZED, code, reason, message)
     })?;
-    caller(edge, request.headers(), Arc::clone(identity), Arc::clone(request_id), trace_id)
+    caller(edge, request.headers(), Arc::clone(identity), Arc::clone(request_id), origin)
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
@@ -270,7 +271,7 @@ fn caller(
     headers: &HeaderMap,
     identity: Arc<Identity>,
     request_id: Arc<str>,
-    trace_id: Arc<str>,
+    (trace_id, parent): Origin,
 ) -> Result<Caller, ApiError> {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("\u{fffd}"));
     let actor = match text("x-bss-actor") {
@@ -290,11 +291,23 @@ fn caller(
         return Err(ApiError::new(StatusCode::FORBIDDEN, "FORBIDDEN", "X-BSS-Channel", message));
     }
     let is_traced = AtomicBool::new(false);
-    Ok(Caller { edge: Arc::clone(edge), identity, actor: actor.into(), channel, request_id, trace_id, is_traced })
+    Ok(Caller {
+        edge: Arc::clone(edge),
+        identity,
+        actor: actor.into(),
+        channel,
+        request_id,
+        trace_id,
+        parent,
+        is_traced,
+    })
 }
 
-/// The trace that a request belongs to, and what it hangs below there: as its caller says, or a new one.
-fn origin(headers: &HeaderMap, ids: &Ids) -> (Arc<str>, Parent) {
+/// The trace that a request belongs to, and what it hangs below there.
+type Origin = (Arc<str>, Parent);
+
+/// As the caller says, or a new one.
+fn origin(headers: &HeaderMap, ids: &Ids) -> Origin {
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_parent);
     given.map_or_else(
         || ((&*ids.uuid().simple().encode_lower(&mut Uuid::encode_buffer())).into(), Parent::None),

@@ -59,16 +59,11 @@ fn shaped(mut span: SpanData) -> Vec<SpanData> {
     if span.attributes.iter().any(|a| a.key.as_str() == "error" && a.value == Value::Bool(true)) {
         span.status = Status::error("");
     }
-    span.attributes.retain(|attribute| !OURS_ONLY.contains(&attribute.key.as_str()));
+    span.attributes.retain(|attribute| !OURS_ONLY.contains(&attribute.key.as_str()) && !is_theirs(attribute));
     redacted(&mut span.attributes);
-    for event in &mut span.events.events {
-        event.name = redact::digits(&event.name).into();
-        redacted(&mut event.attributes);
-    }
+    // What a line of the log says stays in the log.
     let events = std::mem::take(&mut span.events.events);
-    let (staged, others): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| staged_type(event).is_some());
-    span.events.events = others;
-    let staged: Vec<SpanData> = staged.into_iter().filter_map(|event| of_event(&span, event)).collect();
+    let staged: Vec<SpanData> = events.into_iter().filter_map(|event| of_event(&span, event)).collect();
     [span].into_iter().chain(staged).collect()
 }
 
@@ -101,6 +96,11 @@ fn of_event(span: &SpanData, event: Event) -> Option<SpanData> {
     })
 }
 
+/// A request's id may be any word of its caller; ours are UUIDs, and theirs mostly.
+fn is_theirs(attribute: &KeyValue) -> bool {
+    attribute.key.as_str() == "request.id" && Uuid::parse_str(&attribute.value.as_str()).is_err()
+}
+
 /// What is about the event, and not about how it was noted.
 fn is_fact(attribute: &KeyValue) -> bool {
     attribute.key.as_str().starts_with("bss.")
@@ -125,10 +125,8 @@ fn number(attributes: &[KeyValue], name: &str) -> Option<u64> {
 
 fn redacted(attributes: &mut [KeyValue]) {
     for attribute in attributes {
-        // Numbers and truth values are neither secrets nor their carriers, and what an event is called is no card's number.
-        if let Value::String(text) = &attribute.value
-            && !(attribute.key.as_str() == "bss.event_id" && Uuid::parse_str(text.as_str()).is_ok())
-        {
+        // Numbers and truth values are neither secrets nor their carriers.
+        if let Value::String(text) = &attribute.value {
             let shown = redact::field(attribute.key.as_str(), text.as_str().into());
             if shown.as_str() != Some(text.as_str()) {
                 attribute.value = Value::String(shown.as_str().unwrap_or_default().to_owned().into());

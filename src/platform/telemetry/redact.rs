@@ -29,9 +29,18 @@ pub(in crate::platform) fn field(name: &str, value: Value) -> Value {
         return Value::from(HIDDEN);
     }
     match value {
+        Value::String(text) if name == EVENT_ID && is_uuid(&text) => Value::String(text),
         Value::String(text) => Value::String(digits(&text)),
         other => other,
     }
+}
+
+/// The field with the id of an event, which is no card's number, whatever digits it has.
+const EVENT_ID: &str = "bss.event_id";
+
+/// In the form with hyphens: digits alone may be anything.
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
 /// Members of a payload that hold what people wrote.

@@ -5,14 +5,16 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{StatusCode, redirect};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 use url::Url;
-use uuid::Uuid;
 
 use super::read::{Origin, SegmentRow, SpanRow};
 use super::{EDGE, SERVICE};
@@ -20,21 +22,25 @@ use crate::platform::clock;
 use crate::platform::error::{Error, Result};
 use crate::platform::telemetry::redact;
 
-/// Longer, and whoever looks at a trace is better told that Jaeger does not answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Most of an answer that is read: hundreds of traces.
-const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Shorter than an operation may take, so that whoever looks at a trace is told that it is Jaeger which does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Most of an answer that is read: a page of traces has a few megabytes.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Answers that are read at once.
+const ASKED_MAX: usize = 2;
+/// Traces of one answer.
+const PAGE: u32 = 50;
 /// How far back a search goes.
 const LOOKBACK: TimeDelta = TimeDelta::days(7);
 /// The latest traces among which failed ones are looked for, and modules.
 const FAILED_AMONG: u32 = 300;
-const MODULES_OF: u32 = 100;
 
 /// A Jaeger that can be asked.
 #[derive(Debug, Clone)]
 pub struct Jaeger {
     http: reqwest::Client,
     base: Url,
+    asked: Arc<Semaphore>,
 }
 
 /// Why Jaeger could not be read; the text is for whoever asked.
@@ -42,17 +48,19 @@ pub struct Jaeger {
 pub enum JaegerError {
     #[error("no HTTP client can be made for it: {0}")]
     Client(String),
-    #[error("{0} cannot have paths below it")]
-    Address(Url),
-    #[error("Jaeger at {address} {what}; look at BSS_JAEGER_UI_URL, or read what is kept here: --source store")]
-    Answer { address: Url, what: String },
+    #[error("it cannot have paths below it")]
+    Address,
+    #[error(
+        "Jaeger {0}; its address is BSS_JAEGER_UI_URL of the server, and the source \"store\" is what is kept here"
+    )]
+    Answer(String),
 }
 
 impl From<JaegerError> for Error {
     fn from(error: JaegerError) -> Self {
         match error {
-            JaegerError::Client(_) | JaegerError::Address(_) => Self::Internal(error.to_string()),
-            JaegerError::Answer { .. } => {
+            JaegerError::Client(_) | JaegerError::Address => Self::Internal(error.to_string()),
+            JaegerError::Answer(_) => {
                 let context = Map::from_iter([("error".to_owned(), json!("JAEGER_ERROR"))]);
                 Self::Unavailable { message: error.to_string(), context }
             }
@@ -114,6 +122,13 @@ struct Process {
     service_name: String,
 }
 
+impl Told {
+    /// Of other services Jaeger may tell anything, in any words: what they did is for its own pages.
+    fn is_ours(&self, span: &ToldSpan) -> bool {
+        self.processes.get(&span.process_id).is_some_and(|process| process.service_name == SERVICE)
+    }
+}
+
 impl ToldSpan {
     fn tag(&self, key: &str) -> Option<&Value> {
         self.tags.iter().find(|tag| tag.key == key).map(|tag| &tag.value)
@@ -145,14 +160,8 @@ impl ToldSpan {
                 || key.starts_with("internal.")
         };
         let tags = self.tags.iter().filter(|tag| !told_otherwise(&tag.key));
-        tags.map(|tag| (tag.key.clone(), shown(tag))).collect()
+        tags.map(|tag| (tag.key.clone(), redact::field(&tag.key, tag.value.clone()))).collect()
     }
-}
-
-/// As a log would show it. The id of an event is no number of a card, whatever digits it has.
-fn shown(tag: &Tag) -> Value {
-    let is_event_id = tag.key == "bss.event_id" && tag.value.as_str().is_some_and(|id| Uuid::parse_str(id).is_ok());
-    if is_event_id { tag.value.clone() } else { redact::field(&tag.key, tag.value.clone()) }
 }
 
 impl Jaeger {
@@ -165,21 +174,22 @@ impl Jaeger {
             builder = builder.tls_certs_only([]).no_proxy();
         }
         let http = builder.build().map_err(|error| JaegerError::Client(error.to_string()))?;
-        Ok(Self { http, base: base.clone() })
+        Ok(Self { http, base: base.clone(), asked: Arc::new(Semaphore::new(ASKED_MAX)) })
     }
 
     /// The services that Jaeger knows, by name.
     pub async fn services(&self) -> Result<Vec<String>, JaegerError> {
-        Ok(self.ask(&["services"], &[]).await?.unwrap_or_default())
+        self.ask(&["services"], &[]).await
     }
 
     /// The segments of a trace, in the order in which they began; none when Jaeger does not know it.
     pub async fn segments(&self, tenant: &str, trace_id: &str) -> Result<Vec<SegmentRow>, JaegerError> {
-        let traces: Vec<Told> = self.ask(&["traces", trace_id], &[]).await?.unwrap_or_default();
+        let traces: Vec<Told> = self.ask(&["traces", trace_id], &[]).await?;
         Ok(traces.first().map(|trace| segments(trace, tenant)).unwrap_or_default())
     }
 
-    /// The latest traces of a tenant, newest first; `before` in microseconds since 1970.
+    /// The latest traces of a tenant, newest first; `before` in microseconds since 1970. Failed ones among the latest few
+    /// hundred.
     pub async fn origins(
         &self,
         tenant: &str,
@@ -187,22 +197,28 @@ impl Jaeger {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<Origin>, JaegerError> {
-        // What failed may be any span of a trace, at any time after its beginning.
-        let asked = if failed { limit.max(FAILED_AMONG) } else { limit };
-        let traces = self.search(tenant, before, asked).await?;
-        let mut origins: Vec<Origin> = traces
-            .iter()
-            .filter_map(|trace| origin(trace, tenant))
-            .filter(|origin| before.is_none_or(|before| origin.id < before) && (origin.failed || !failed))
-            .collect();
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let most = if failed { FAILED_AMONG } else { limit };
+        let (mut origins, mut before, mut looked_at) = (Vec::new(), before, 0);
+        while origins.len() < wanted && looked_at < most {
+            let page = PAGE.min(most - looked_at);
+            let traces = self.search(tenant, before, page).await?;
+            let found: Vec<Origin> = traces.iter().filter_map(|trace| origin(trace, tenant, before)).collect();
+            let Some(oldest) = found.iter().map(|origin| origin.id).min() else { break };
+            origins.extend(found.into_iter().filter(|origin| origin.failed || !failed));
+            if traces.len() < page as usize {
+                break;
+            }
+            (before, looked_at) = (Some(oldest), looked_at + page);
+        }
         origins.sort_by_key(|origin| Reverse(origin.id));
-        origins.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        origins.truncate(wanted);
         Ok(origins)
     }
 
     /// The modules of the latest traces of a tenant, by name.
     pub async fn modules(&self, tenant: &str) -> Result<Vec<String>, JaegerError> {
-        let traces = self.search(tenant, None, MODULES_OF).await?;
+        let traces = self.search(tenant, None, PAGE).await?;
         let segments = traces.iter().flat_map(|trace| segments(trace, tenant));
         let modules: BTreeSet<String> = segments.flat_map(|segment| segment.spans).map(|span| span.module).collect();
         Ok(modules.into_iter().collect())
@@ -220,42 +236,46 @@ impl Jaeger {
             ("end", end.to_string()),
             ("limit", limit.to_string()),
         ];
-        Ok(self.ask(&["traces"], &query).await?.unwrap_or_default())
+        self.ask(&["traces"], &query).await
     }
 
-    /// The data of an answer; none for what Jaeger does not know.
-    async fn ask<T: for<'a> Deserialize<'a>>(
-        &self,
-        path: &[&str],
-        query: &[(&str, String)],
-    ) -> Result<Option<Vec<T>>, JaegerError> {
+    /// The data of an answer; nothing for a trace that Jaeger does not know.
+    async fn ask<T>(&self, path: &[&str], query: &[(&str, String)]) -> Result<Vec<T>, JaegerError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| JaegerError::Address(self.base.clone()))?
-            .pop_if_empty()
-            .push("api")
-            .extend(path);
+        url.path_segments_mut().map_err(|()| JaegerError::Address)?.pop_if_empty().push("api").extend(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let failed = |what: String| JaegerError::Answer { address: self.base.clone(), what };
-        let away = |error: reqwest::Error| failed(away(&error));
+        let refused = |what: String| {
+            tracing::warn!(jaeger.address = %self.base, what, "Jaeger could not be read");
+            JaegerError::Answer(what)
+        };
+        let away = |error: reqwest::Error| refused(away(&error));
+        // It is never closed.
+        let _turn = self.asked.acquire().await.map_err(|_| refused("is not asked any more".to_owned()))?;
         let mut response = self.http.get(url).header("accept", "application/json").send().await.map_err(away)?;
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            other => return Err(failed(format!("answered {other}"))),
+            StatusCode::NOT_FOUND if matches!(path, ["traces", _]) => return Ok(Vec::new()),
+            other => return Err(refused(format!("answered {other}"))),
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(away)? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(failed("answered more than can be read; ask for less".to_owned()));
+                return Err(refused("answered more than can be read".to_owned()));
             }
             body.extend_from_slice(&chunk);
         }
-        let answer: Answer<T> = serde_json::from_slice(&body)
-            .map_err(|error| failed(format!("answered what is no answer of it: {error}")))?;
-        Ok(answer.data)
+        // Megabytes of JSON: not where requests are answered.
+        let read = tokio::task::spawn_blocking(move || serde_json::from_slice::<Answer<T>>(&body));
+        match read.await {
+            Ok(Ok(answer)) => Ok(answer.data.unwrap_or_default()),
+            Ok(Err(error)) => Err(refused(format!("answered what is no answer of it: {error}"))),
+            Err(_) => Err(refused("answered what could not be read".to_owned())),
+        }
     }
 }
 
@@ -267,18 +287,23 @@ fn away(error: &reqwest::Error) -> String {
     }
 }
 
-/// The beginning of a trace; none when nothing of it is of this tenant.
-fn origin(trace: &Told, tenant: &str) -> Option<Origin> {
+/// The latest request of this tenant in a trace, before a moment: where it begins, for whoever looks for it.
+fn origin(trace: &Told, tenant: &str, before: Option<i64>) -> Option<Origin> {
+    let begins = |span: &&ToldSpan| {
+        trace.is_ours(span)
+            && span.text("bss.tenant_id") == Some(tenant)
+            && span.tag("bss.origin").is_some()
+            && before.is_none_or(|before| span.start_time < before)
+    };
+    let asked = trace.spans.iter().filter(begins).max_by_key(|span| span.start_time)?;
     let segments = segments(trace, tenant);
-    let first = segments.iter().find(|segment| segment.spans.iter().any(|span| span.module == EDGE));
-    let first = first.or_else(|| segments.first())?;
-    let asked = first.spans.iter().find(|span| span.module == EDGE).or_else(|| first.spans.first())?;
     Some(Origin {
-        id: first.started_at.timestamp_micros(),
-        trace_id: trace.trace_id.clone(),
-        name: asked.name.clone(),
-        started_at: first.started_at,
-        took_us: asked.took_us,
+        id: asked.start_time,
+        // Jaeger leaves out zeros in front.
+        trace_id: format!("{:0>32}", trace.trace_id),
+        name: asked.operation_name.clone(),
+        started_at: DateTime::from_timestamp_micros(asked.start_time).unwrap_or_default(),
+        took_us: asked.duration.max(0),
         failed: segments.iter().flat_map(|segment| &segment.spans).any(|span| span.failed),
         segments: i64::try_from(segments.len()).unwrap_or(i64::MAX),
     })
@@ -286,7 +311,7 @@ fn origin(trace: &Told, tenant: &str) -> Option<Origin> {
 
 /// The spans of a trace without those that stand for events: what is left are the trees of its requests and deliveries.
 fn segments(trace: &Told, tenant: &str) -> Vec<SegmentRow> {
-    let spans = &trace.spans;
+    let spans: Vec<&ToldSpan> = trace.spans.iter().filter(|span| trace.is_ours(span)).collect();
     let places: HashMap<&str, usize> = spans.iter().enumerate().map(|(place, s)| (s.span_id.as_str(), place)).collect();
     let above = |place: usize| {
         spans[place].references.iter().find_map(|reference| places.get(reference.span_id.as_str()).copied())
@@ -304,6 +329,7 @@ fn segments(trace: &Told, tenant: &str) -> Vec<SegmentRow> {
             (!spans[parent].is_event()).then_some(parent)
         })
         .collect();
+    let roots = roots(&parents);
     let mut staged: HashMap<usize, Vec<String>> = HashMap::new();
     let mut trees: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for place in 0..spans.len() {
@@ -313,22 +339,40 @@ fn segments(trace: &Told, tenant: &str) -> Vec<SegmentRow> {
                 staged.entry(parents[place].unwrap_or(place)).or_default().extend(event);
             }
             (false, true) => {}
-            (false, false) => trees.entry(root(&parents, place)).or_default().push(place),
+            (false, false) => trees.entry(roots[place]).or_default().push(place),
         }
     }
     let mut segments: Vec<SegmentRow> = trees
         .into_iter()
-        .filter(|(_, tree)| is_of(tenant, tree.iter().map(|place| &spans[*place])))
-        .map(|(root, tree)| segment(trace, &parents, &staged, root, tree))
+        .filter(|(_, tree)| is_of(tenant, tree.iter().map(|place| spans[*place])))
+        .map(|(root, tree)| segment(&spans, &parents, &staged, root, tree))
         .collect();
     segments.sort_by_key(|segment| segment.started_at);
     segments
 }
 
-/// The uppermost span above this one. Whoever made a circle of them is given up on.
-fn root(parents: &[Option<usize>], place: usize) -> usize {
-    let upwards = std::iter::successors(Some(place), |place| parents[*place]);
-    upwards.take(parents.len()).last().unwrap_or(place)
+/// The uppermost span above each. Where somebody has made a circle of them, it is one of the circle.
+fn roots(parents: &[Option<usize>]) -> Vec<usize> {
+    let mut roots: Vec<Option<usize>> = vec![None; parents.len()];
+    for place in 0..parents.len() {
+        let (mut way, mut at) = (Vec::new(), place);
+        let root = loop {
+            if let Some(known) = roots[at] {
+                break known;
+            }
+            // For now, so that a circle ends here.
+            roots[at] = Some(at);
+            way.push(at);
+            match parents[at] {
+                Some(parent) => at = parent,
+                None => break at,
+            }
+        };
+        for passed in way {
+            roots[passed] = Some(root);
+        }
+    }
+    roots.into_iter().enumerate().map(|(place, root)| root.unwrap_or(place)).collect()
 }
 
 /// Whether a tree names this tenant, and no other.
@@ -338,23 +382,20 @@ fn is_of<'a>(tenant: &str, tree: impl Iterator<Item = &'a ToldSpan>) -> bool {
 }
 
 fn segment(
-    trace: &Told,
+    spans: &[&ToldSpan],
     parents: &[Option<usize>],
     staged: &HashMap<usize, Vec<String>>,
     root: usize,
     mut tree: Vec<usize>,
 ) -> SegmentRow {
-    let spans = &trace.spans;
     tree.sort_by_key(|place| (*place != root, spans[*place].start_time, Reverse(spans[*place].duration)));
     let began = spans[root].start_time;
     let rows: HashMap<usize, usize> = tree.iter().enumerate().map(|(row, place)| (*place, row)).collect();
     let row = |place: &usize| {
         let span = &spans[*place];
-        let service =
-            || trace.processes.get(&span.process_id).map_or("unknown", |process| process.service_name.as_str());
         SpanRow {
             parent: parents[*place].and_then(|parent| rows.get(&parent).copied()),
-            module: span.text("bss.module").unwrap_or_else(service).to_owned(),
+            module: span.text("bss.module").unwrap_or(SERVICE).to_owned(),
             name: span.operation_name.clone(),
             start_us: span.start_time.saturating_sub(began),
             took_us: span.duration.max(0),
@@ -384,7 +425,7 @@ mod tests {
     }
 
     fn told(spans: &[Value]) -> Told {
-        let trace = json!({"traceID": "t", "spans": spans, "processes": {"p1": {"serviceName": "agent"}}});
+        let trace = json!({"traceID": "t", "spans": spans, "processes": {"p1": {"serviceName": SERVICE}, "p2": {"serviceName": "agent"}}});
         serde_json::from_value(trace).expect("a trace")
     }
 
@@ -404,7 +445,7 @@ mod tests {
             span("som.decompose", "d", "e", (1_500, 400), &delivery),
             span("network.execute", "n", "d", (1_600, 100), &[("error", json!(true)), ("span.kind", json!("client"))]),
             span("order.acknowledged", "e", "o", (1_200, 0), &event),
-            span("order.create", "o", "h", (1_010, 300), &[api(), of("DEFAULT")]),
+            span("order.create", "o", "h", (1_010, 300), &[api(), of("DEFAULT"), ("bss.origin", json!(true))]),
             span("POST /ops/v1/{name}", "h", "", (1_000, 330), &[api()]),
         ]);
         let segments = segments(&trace, "DEFAULT");
@@ -415,10 +456,10 @@ mod tests {
         );
         assert_eq!(segments[0].spans[0].events, [EVENT]);
         let step = &segments[1].spans[1];
-        assert_eq!((step.parent, step.start_us, step.failed, step.module.as_str()), (Some(0), 100, true, "agent"));
+        assert_eq!((step.parent, step.start_us, step.failed, step.module.as_str()), (Some(0), 100, true, SERVICE));
         assert!(step.attributes.is_empty(), "{:?}", step.attributes);
         assert_eq!(segments[1].spans[0].attributes["bss.event_id"], EVENT);
-        let origin = origin(&trace, "DEFAULT").expect("a beginning");
+        let origin = origin(&trace, "DEFAULT", None).expect("a beginning");
         assert_eq!(
             (origin.name.as_str(), origin.took_us, origin.segments, origin.failed),
             ("order.create", 300, 2, true)
@@ -436,7 +477,29 @@ mod tests {
         assert_eq!((seen("DEFAULT"), seen("OTHER"), seen("THIRD")), (1, 1, 0));
         let mixed = [spans[0].clone(), span("step", "d", "a", (1_001, 1), &[of("DEFAULT")])];
         assert!(segments(&told(&mixed), "DEFAULT").is_empty(), "one tree of two tenants is shown to none");
-        assert!(origin(&told(&spans[1..2]), "DEFAULT").is_none());
+        assert!(origin(&told(&spans[1..2]), "DEFAULT", None).is_none());
+    }
+
+    #[test]
+    fn what_other_services_tell_is_neither_shown_nor_believed() {
+        let theirs = |name: &str, id: &str, above: &str, tags: &[(&str, Value)]| {
+            let mut span = span(name, id, above, (900, 500), tags);
+            span["processID"] = json!("p2");
+            span
+        };
+        let trace = told(&[
+            theirs("agent.turn", "a", "", &[("user.email", json!("ada@example.test"))]),
+            span("order.create", "b", "a", (1_000, 9), &[api(), of("DEFAULT"), ("bss.origin", json!(true))]),
+            span("order.create", "c", "a", (1_001, 9), &[api(), of("OTHER"), ("bss.origin", json!(true))]),
+            theirs("forged", "d", "b", &[of("OTHER"), ("bss.event_id", json!(EVENT)), ("bss.origin", json!(true))]),
+        ]);
+        let names = |tenant: &str| {
+            let segments = segments(&trace, tenant);
+            segments.iter().flat_map(|segment| &segment.spans).map(|span| span.name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!((names("DEFAULT"), names("OTHER")), (vec!["order.create".into()], vec!["order.create".to_owned()]));
+        assert_eq!(origin(&trace, "OTHER", None).map(|origin| origin.id), Some(1_001));
+        assert!(origin(&trace, "DEFAULT", Some(1_000)).is_none(), "not before its beginning");
     }
 
     #[test]

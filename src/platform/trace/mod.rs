@@ -27,7 +27,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
-pub(super) use propagation::{NOBODY, span_of_event};
+pub(super) use propagation::{NOBODY, announce_export, span_of_event};
 pub use propagation::{Parent, adopt};
 pub use recorder::{Recorder, Segment, Segments, recorder};
 pub use writer::{keep, ticks};
@@ -53,7 +53,7 @@ pub struct TraceConfig {
 }
 
 /// The segment of a request that writes. `name` has no ids in it.
-pub fn request(trace_id: &str, tenant: &str, identity: &str, name: &str) -> Span {
+pub fn request(trace_id: &str, parent: Parent, tenant: &str, identity: &str, name: &str) -> Span {
     let span = tracing::info_span!(
         "request",
         trace.id = trace_id,
@@ -64,19 +64,19 @@ pub fn request(trace_id: &str, tenant: &str, identity: &str, name: &str) -> Span
         bss.service.identity = identity,
         error = Empty
     );
-    outermost(&span, trace_id);
+    outermost(&span, trace_id, parent);
     span
 }
 
-/// Without the listener's own span around it, which a log of few words has not, a request is where its trace begins.
-fn outermost(span: &Span, trace_id: &str) {
+/// Without the listener's own span around it, which a log of few words has not, a request hangs below its caller itself.
+fn outermost(span: &Span, trace_id: &str, parent: Parent) {
     if Span::current().is_none() {
-        adopt(span, trace_id, Parent::None);
+        adopt(span, trace_id, parent);
     }
 }
 
 /// The segment of a request that nobody meant to trace, and that was slow or failed.
-pub fn remarkable(trace_id: &str, tenant: &str, name: &str, status: u16, took: Duration) {
+pub fn remarkable(trace_id: &str, parent: Parent, tenant: &str, name: &str, status: u16, took: Duration) {
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let span = tracing::info_span!(
         "request",
@@ -89,7 +89,7 @@ pub fn remarkable(trace_id: &str, tenant: &str, name: &str, status: u16, took: D
         http.status = status,
         error = status >= 500
     );
-    outermost(&span, trace_id);
+    outermost(&span, trace_id, parent);
     drop(span);
 }
 

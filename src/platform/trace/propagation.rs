@@ -3,6 +3,8 @@
 //!
 //! Nothing new travels for that: the span of an event has an id that is made from the event's own.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use tracing::Span;
@@ -11,6 +13,14 @@ use uuid::Uuid;
 
 /// Stands for "nothing is above": a span takes over the trace id only of one that has an id.
 pub(in crate::platform) const NOBODY: SpanId = SpanId::from_bytes([0xff; 8]);
+
+/// Whether spans are sent to anybody; see [`announce_export`].
+static EXPORTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on spans are exported, and get their place in a trace for that.
+pub(in crate::platform) fn announce_export() {
+    EXPORTED.store(true, Ordering::Relaxed);
+}
 
 /// What a span hangs below.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +35,9 @@ pub enum Parent {
 
 /// Gives a new span its trace and its place, for those who are sent it. Call before the span is entered.
 pub fn adopt(span: &Span, trace_id: &str, parent: Parent) {
+    if !EXPORTED.load(Ordering::Relaxed) {
+        return;
+    }
     // An id that is none: the span is exported with one of its own.
     let Ok(trace_id) = TraceId::from_hex(trace_id) else { return };
     let parent = match parent {
@@ -33,8 +46,8 @@ pub fn adopt(span: &Span, trace_id: &str, parent: Parent) {
         Parent::Event(event_id) => span_of_event(event_id),
     };
     let above = SpanContext::new(trace_id, parent, TraceFlags::SAMPLED, true, TraceState::NONE);
-    // Fails where nothing is exported, or the span is not wanted.
-    let _not_exported = span.set_parent(Context::new().with_remote_span_context(above));
+    // Fails where the log's filter leaves the span out.
+    let _not_wanted = span.set_parent(Context::new().with_remote_span_context(above));
 }
 
 /// The id of the span that stands for an event: the second half of the event's id, which differs from event to event.

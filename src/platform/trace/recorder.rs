@@ -342,7 +342,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::platform::trace::{Delivered, EDGE, delivery, failed, remarkable, request, staged, step};
+    use crate::platform::trace::{Delivered, EDGE, Parent, delivery, failed, remarkable, request, staged, step};
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -356,7 +356,7 @@ mod tests {
     }
 
     fn begin() -> tracing::Span {
-        request(TRACE, "DEFAULT", "default", "POST /ops/v1/order.create")
+        request(TRACE, Parent::None, "DEFAULT", "default", "POST /ops/v1/order.create")
     }
 
     #[test]
@@ -423,7 +423,7 @@ mod tests {
     #[test]
     fn a_slow_request_is_told_after_the_fact() {
         let took = std::time::Duration::from_millis(1500);
-        let segments = recorded(|_| remarkable(TRACE, "DEFAULT", "GET /customer", 503, took));
+        let segments = recorded(|_| remarkable(TRACE, Parent::None, "DEFAULT", "GET /customer", 503, took));
         assert_eq!((segments[0].took_us, segments[0].failed), (1_500_000, true));
     }
 

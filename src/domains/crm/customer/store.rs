@@ -178,7 +178,12 @@ pub(super) async fn customers(db: Db, tenant: Arc<str>, ids: Vec<CustomerId>) ->
 
 /// Locks the customer's row against every other change.
 pub(super) async fn lock(tx: &Tx, cx: &Context, id: &CustomerId) -> Result<Option<Customer>> {
-    let query = format!("select {SELECT} from {FROM} and c.id = $2 for no key update of c");
+    // The lock by a statement of its own: person and media are read after it was waited for.
+    let lock = "select 1 from crm.customer where tenant_id = $1 and id = $2 for no key update";
+    if tx.query_one_raw(sql!(lock, cx.tenant.as_ref(), id)).await?.is_none() {
+        return Ok(None);
+    }
+    let query = format!("select {SELECT} from {FROM} and c.id = $2");
     one(&**tx, sql!(query, cx.tenant.as_ref(), id)).await
 }
 

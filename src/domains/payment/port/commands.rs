@@ -33,12 +33,13 @@ const fn year_2030() -> u16 {
     2030
 }
 
-/// List the active cards of a customer, or of all, newest first.
+/// List the active cards of a customer, newest first, or those whose id begins as typed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ListMethods {
+    /// Whose; without it `idPrefix` is needed.
     pub customer_id: Option<CustomerId>,
-    /// How the id begins, as far as somebody has typed it.
+    /// How the id begins, as far as somebody has typed it; may be empty.
     pub id_prefix: Option<String>,
     /// 1 to 200.
     #[serde(default = "page::default_size")]

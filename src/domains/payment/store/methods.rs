@@ -142,8 +142,7 @@ pub(in crate::domains::payment) async fn page(db: &Db, cx: &Context, query: &Lis
     Ok((total, rows.into_iter().map(Method::from).collect()))
 }
 
-/// The active cards of a customer, newest first; of all customers by their ids, which is the order of their registration and
-/// needs no sorting of everybody's.
+/// The active cards of a customer, newest first; of all customers by their ids, which needs no sorting of everybody's.
 pub(in crate::domains::payment) async fn active(
     connection: &impl ConnectionTrait,
     cx: &Context,
