@@ -45,6 +45,8 @@ enum Asked {
     Latest,
     /// By how the id begins.
     Id,
+    /// The same of a list of everybody's, which is answered by such a beginning only, be it empty.
+    Begun,
     /// By how the number begins.
     Number,
     /// Of the customer who stands on the same line.
@@ -71,7 +73,7 @@ const SOURCES: &[Source] = &[
     source("LINE", op::SUBSCRIPTION_LIST, Asked::Id, "id", "state"),
     source("MEDIUM", op::CUSTOMER_GET, Asked::OfCustomer, "id", "mediumType"),
     source("MESSAGE", op::COMMUNICATION_LIST, Asked::Id, "id", "template"),
-    source("METHOD", op::PAYMENT_LIST_METHODS, Asked::Id, "id", "last4"),
+    source("METHOD", op::PAYMENT_LIST_METHODS, Asked::Begun, "id", "last4"),
     source("MODULE", op::TRACE_SERVICES, Asked::All, "name", ""),
     source("NUMBER", op::INVENTORY_MSISDN_LIST, Asked::Number, "msisdn", "status"),
     source("OFFERING", op::CATALOG_LIST_OFFERINGS, Asked::All, "id", "name"),
@@ -176,6 +178,7 @@ fn arguments(source: &Source, typed: &OsStr) -> Option<Value> {
         Asked::All => json!({}),
         Asked::Latest => json!({"limit": CANDIDATES_MAX}),
         Asked::Id => json!({"idPrefix": typed, "limit": CANDIDATES_MAX}),
+        Asked::Begun => json!({"idPrefix": typed.unwrap_or_default(), "limit": CANDIDATES_MAX}),
         Asked::Number => json!({"prefix": typed, "limit": CANDIDATES_MAX}),
         Asked::OfCustomer => json!({"customerId": customer_on(std::env::args())?}),
     })
