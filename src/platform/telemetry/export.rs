@@ -1,5 +1,5 @@
 //! What leaves the process as spans: an exporter around the exporter. It redacts as the log does, says the same thing as
-//! the built-in store ([`trace`]), and leaves out what only this process needs.
+//! the built-in store ([`trace`](crate::platform::trace)), and leaves out what only this process needs.
 
 use std::time::Duration;
 
