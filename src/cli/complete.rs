@@ -1,8 +1,8 @@
 //! Completions with live ids: `COMPLETE=bash bss` and its like complete every command, option and value, and ask the server
 //! for the ids that an argument can take.
 //!
-//! Which ids those are is told by the name of the value in the help: `ORDER` takes orders. One list is asked for, once. A server that does not answer at
-//! once costs a completion, not patience.
+//! Which ids those are is told by the name of the value in the help: `ORDER` takes orders. One list is asked for, once. A
+//! server that does not answer at once costs a completion, not patience.
 
 use std::ffi::OsStr;
 use std::time::Duration;

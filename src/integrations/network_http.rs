@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{RequestBuilder, StatusCode, redirect};
+use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use crate::domains::provisioning::port::{Network, NetworkError, NetworkTask};
 use crate::platform::config::Secret;
+use crate::platform::outgoing::{self, BodyError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Shorter than provisioning's own patience, so that the answer says what happened.
@@ -68,18 +69,8 @@ impl NetworkHttp {
     pub fn new(base: &Url, secret: Secret) -> Result<Self, String> {
         let mut tasks = base.clone();
         tasks.path_segments_mut().map_err(|()| "the address cannot have paths")?.pop_if_empty().push("tasks");
-        // Fails only when a provider is installed already, and then that one is used.
-        let _installed_before = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            // A redirect would carry the secret to another host.
-            .redirect(redirect::Policy::none());
-        if base.scheme() == "http" {
-            // Only on this machine, where there is neither TLS nor a proxy.
-            builder = builder.tls_certs_only([]).no_proxy();
-        }
-        let http = builder.build().map_err(|error| error.to_string())?;
+        let http = outgoing::client(base).connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).build();
+        let http = http.map_err(|error| error.to_string())?;
         Ok(Self { http, tasks, secret })
     }
 
@@ -111,15 +102,13 @@ impl NetworkHttp {
             reason: format!("the network does not answer: {}", kind_of(&error)),
             after: ASK_AGAIN,
         };
-        let mut response = request.bearer_auth(self.secret.reveal()).send().await.map_err(away)?;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(failed("the network's answer is too long"));
-            }
-            body.extend_from_slice(&chunk);
+        let response = request.bearer_auth(self.secret.reveal()).send().await.map_err(away)?;
+        let status = response.status();
+        match outgoing::body(response, ANSWER_BYTES_MAX).await {
+            Ok(body) => Ok((status, body)),
+            Err(BodyError::TooLong) => Err(failed("the network's answer is too long")),
+            Err(BodyError::Broken(error)) => Err(away(error)),
         }
-        Ok((response.status(), body))
     }
 }
 

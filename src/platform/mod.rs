@@ -20,6 +20,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod money;
 pub mod outbox;
+pub mod outgoing;
 pub mod page;
 pub mod partitions;
 pub mod paths;

@@ -1,13 +1,14 @@
-//! A simulated year: customers join, with codes and without, call orders off, use, top up, change plans, lose phones, do not pay, are blocked, come
-//! back and leave, while plans move to new prices and the network has its outages, under a clock that runs a day in a moment,
-//! against a server that is killed on the way. At the end every customer's charges, periods, quota and state, what the network
-//! knows of their lines and what they were told must be what an independent model says, and the same seed must end the same.
+//! A simulated year: customers join, with codes and without, call orders off, use, top up, change plans, lose phones, do not
+//! pay, are blocked, come back and leave, while plans move to new prices and the network has its outages, under a clock that
+//! runs a day in a moment, against a server that is killed on the way. At the end every customer's charges, periods, quota
+//! and state, what the network knows of their lines and what they were told must be what an independent model says, and the
+//! same seed must end the same.
 //!
-//! In reading order: [`catalog`] what is sold, as plain data, and [`promotion`] for how much less; [`step`] what a customer can do; [`model`] what must come of
-//! it, written from the rules and not from the code; [`plan`] a customer's whole year, and [`price`] what plans cost when,
-//! drawn from the seed alone; [`outage`] what the network does not do when; [`account`] what is compared; [`server`] and [`client`] the product, as a process and over
-//! HTTP; [`driver`] lives the year, `actor` each of its customers, `operator` sees to the network; [`observe`] reads what came of it; [`report`] says whether
-//! that is right.
+//! In reading order: [`catalog`] what is sold, as plain data, and [`promotion`] for how much less; [`step`] what a customer
+//! can do; [`model`] what must come of it, written from the rules and not from the code; [`plan`] a customer's whole year, and
+//! [`price`] what plans cost when, drawn from the seed alone; [`outage`] what the network does not do when; [`account`] what
+//! is compared; [`server`] and [`client`] the product, as a process and over HTTP; [`driver`] lives the year, `actor` each of
+//! its customers, `operator` sees to the network; [`observe`] reads what came of it; [`report`] says whether that is right.
 //!
 //! It knows no domain of the product, and speaks to it through operations only.
 

@@ -1,7 +1,8 @@
 //! How long a list is. To count a hundred thousand rows takes longer than to show twenty of them, and millions longer than
 //! any caller waits. So rows are counted up to a bound; beyond it the planner's estimate is the answer. A large count is
 //! remembered for a moment besides: a caller who pages through such a list asks the same question again and again, and nobody
-//! can tell 100,003 from 100,004. Small ones are always counted.
+//! can tell 100,003 from 100,004. When the moment is over one caller counts again, and who comes meanwhile is answered as
+//! before: otherwise all of them would count at once. Small ones are always counted.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +28,16 @@ const REMEMBERED_MAX: usize = 200;
 
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    known: Mutex<HashMap<String, (Instant, u64)>>,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// A large count.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    total: u64,
+    counted: Instant,
+    /// When somebody last set out to count again.
+    asked: Instant,
 }
 
 impl Counts {
@@ -63,16 +73,23 @@ impl Counts {
         Ok(total)
     }
 
+    /// The answer of before; none for whoever is to count.
     fn remembered(&self, question: &str) -> Option<u64> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(question).filter(|(at, _)| at.elapsed() < MOMENT).map(|(_, total)| *total)
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get_mut(question).filter(|known| known.counted.elapsed() < 2 * MOMENT)?;
+        if known.counted.elapsed() < MOMENT || known.asked.elapsed() < MOMENT {
+            return Some(known.total);
+        }
+        known.asked = Instant::now();
+        None
     }
 
     fn remember(&self, question: String, total: u64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, (at, _)| at.elapsed() < MOMENT);
-        if known.len() < REMEMBERED_MAX {
-            known.insert(question, (Instant::now(), total));
+        known.retain(|_, known| known.counted.elapsed() < 2 * MOMENT);
+        if known.len() < REMEMBERED_MAX || known.contains_key(&question) {
+            let now = Instant::now();
+            known.insert(question, Known { total, counted: now, asked: now });
         }
     }
 }
@@ -106,7 +123,19 @@ mod tests {
             counts.remember(format!("q{n}"), 12_000);
         }
         assert!(counts.known.lock().unwrap().len() <= REMEMBERED_MAX);
-        counts.known.lock().unwrap().values_mut().for_each(|(at, _)| *at -= MOMENT);
+        let age = |by: Duration| {
+            for known in counts.known.lock().unwrap().values_mut() {
+                known.counted -= by;
+                known.asked -= by;
+            }
+        };
+        age(MOMENT);
+        assert_eq!(counts.remembered("a"), None, "one counts again");
+        assert_eq!(counts.remembered("a"), Some(12_000), "and the others do not wait for that");
+        counts.remember("a".to_owned(), 12_001);
+        assert_eq!(counts.remembered("a"), Some(12_001));
+        age(2 * MOMENT);
         assert_eq!(counts.remembered("a"), None);
+        assert_eq!(counts.remembered("a"), None, "where that comes to nothing, the old answer ends too");
     }
 }

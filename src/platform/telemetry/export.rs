@@ -72,7 +72,7 @@ fn of_event(span: &SpanData, event: Event) -> Option<SpanData> {
     let event_type = staged_type(&event)?.to_owned();
     let event_id = Uuid::parse_str(&text(&event.attributes, "bss.event_id")?).ok()?;
     let around = &span.span_context;
-    let of_span = |name: &str| span.attributes.iter().find(|attribute| attribute.key.as_str() == name).cloned();
+    let module = span.attributes.iter().find(|attribute| attribute.key.as_str() == "bss.module").cloned();
     Some(SpanData {
         span_context: SpanContext::new(
             around.trace_id(),
@@ -87,7 +87,7 @@ fn of_event(span: &SpanData, event: Event) -> Option<SpanData> {
         name: event_type.into(),
         start_time: event.timestamp,
         end_time: event.timestamp,
-        attributes: event.attributes.into_iter().filter(is_fact).chain(of_span("bss.module")).collect(),
+        attributes: event.attributes.into_iter().filter(is_fact).chain(module).collect(),
         dropped_attributes_count: 0,
         events: SpanEvents::default(),
         links: SpanLinks::default(),
@@ -137,6 +137,11 @@ fn redacted(attributes: &mut [KeyValue]) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::InstrumentationScope;
+    use opentelemetry::trace::{TraceFlags, TraceId};
+
     use super::*;
 
     #[test]
@@ -150,5 +155,73 @@ mod tests {
         redacted(&mut attributes);
         let shown: Vec<String> = attributes.iter().map(|attribute| attribute.value.to_string()).collect();
         assert_eq!(shown, ["/paymentMethod/…4242", "***REDACTED***", "/ops/v1/{name}", "4242"]);
+    }
+
+    /// A span of a trace that begins with it, a second long as far as the clock tells.
+    fn span(attributes: Vec<KeyValue>, events: Vec<Event>) -> SpanData {
+        let trace_id = TraceId::from_hex("4bf92f3577b34da6a3ce929d0e0e4736").expect("an id");
+        let end_time = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+        let mut of_span = SpanEvents::default();
+        of_span.events = events;
+        SpanData {
+            span_context: SpanContext::new(trace_id, SpanId::from(7), TraceFlags::SAMPLED, false, TraceState::NONE),
+            parent_span_id: NOBODY,
+            parent_span_is_remote: true,
+            span_kind: SpanKind::Server,
+            name: "request".into(),
+            start_time: end_time - Duration::from_secs(1),
+            end_time,
+            attributes,
+            dropped_attributes_count: 0,
+            events: of_span,
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    fn request(route: &'static str) -> Vec<KeyValue> {
+        vec![KeyValue::new("http.method", "POST"), KeyValue::new("http.route", route)]
+    }
+
+    #[test]
+    fn a_span_is_named_by_its_route_and_tells_no_bookkeeping_and_no_words_of_its_caller() {
+        let mut attributes = request("/ops/v1/{name}");
+        attributes.extend([
+            KeyValue::new("trace.id", "4bf92f3577b34da6a3ce929d0e0e4736"),
+            KeyValue::new("trace.took_us", 5_000_000_i64),
+            KeyValue::new("request.id", "call of +6590001111"),
+            KeyValue::new("error", true),
+        ]);
+        let told = shaped(span(attributes, Vec::new()));
+        let [told] = told.as_slice() else { panic!("one span: {told:?}") };
+        assert_eq!((told.name.as_ref(), told.parent_span_id), ("POST /ops/v1/{name}", SpanId::INVALID));
+        assert_eq!(told.end_time.duration_since(told.start_time).ok(), Some(Duration::from_secs(5)));
+        assert_eq!(told.status, Status::error(""));
+        let keys: Vec<&str> = told.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+        assert_eq!(keys, ["http.method", "http.route", "error"]);
+        let ours = KeyValue::new("request.id", "01a21afc-aa41-728a-85d3-dc3e9479e90c");
+        assert_eq!(shaped(span(vec![ours.clone()], Vec::new()))[0].attributes, [ours]);
+        assert!(shaped(span(request("/health/ready"), Vec::new())).is_empty(), "nobody looks for these");
+    }
+
+    #[test]
+    fn an_event_that_was_staged_becomes_a_span_and_a_line_of_the_log_does_not() {
+        let event_id = Uuid::from_u128(0x7748_fd51_303d_4f47_8f14_14a5_90c0_936f);
+        let attributes = vec![
+            KeyValue::new("bss.event_id", event_id.to_string()),
+            KeyValue::new("bss.event_type", "order.acknowledged"),
+            KeyValue::new("level", "INFO"),
+        ];
+        let staged = Event::new("event", SystemTime::UNIX_EPOCH, attributes, 0);
+        let line = Event::new("auth.401 from 10.0.0.1", SystemTime::UNIX_EPOCH, Vec::new(), 0);
+        let told = shaped(span(vec![KeyValue::new("bss.module", "com")], vec![line, staged]));
+        let [around, event] = told.as_slice() else { panic!("two spans: {told:?}") };
+        assert!(around.events.events.is_empty());
+        assert_eq!((event.name.as_ref(), event.parent_span_id), ("order.acknowledged", SpanId::from(7)));
+        assert_eq!(event.span_context.span_id(), span_of_event(event_id));
+        assert_eq!(event.span_context.trace_id(), around.span_context.trace_id());
+        let keys: Vec<&str> = event.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+        assert_eq!(keys, ["bss.event_id", "bss.event_type", "bss.module"]);
     }
 }

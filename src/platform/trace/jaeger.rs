@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::{StatusCode, redirect};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -20,6 +20,7 @@ use super::read::{Origin, SegmentRow, SpanRow};
 use super::{EDGE, SERVICE};
 use crate::platform::clock;
 use crate::platform::error::{Error, Result};
+use crate::platform::outgoing::{self, BodyError};
 use crate::platform::telemetry::redact;
 
 /// Shorter than an operation may take, so that whoever looks at a trace is told that it is Jaeger which does not answer.
@@ -32,7 +33,7 @@ const ASKED_MAX: usize = 2;
 const PAGE: u32 = 50;
 /// How far back a search goes.
 const LOOKBACK: TimeDelta = TimeDelta::days(7);
-/// The latest traces among which failed ones are looked for, and modules.
+/// The latest traces among which failed ones are looked for.
 const FAILED_AMONG: u32 = 300;
 
 /// A Jaeger that can be asked.
@@ -168,12 +169,7 @@ impl Jaeger {
     /// # Errors
     /// When no HTTP client can be made.
     pub fn new(base: &Url) -> Result<Self, JaegerError> {
-        let _installed_before = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none());
-        if base.scheme() == "http" {
-            builder = builder.tls_certs_only([]).no_proxy();
-        }
-        let http = builder.build().map_err(|error| JaegerError::Client(error.to_string()))?;
+        let http = outgoing::client(base).build().map_err(|error| JaegerError::Client(error.to_string()))?;
         Ok(Self { http, base: base.clone(), asked: Arc::new(Semaphore::new(ASKED_MAX)) })
     }
 
@@ -249,41 +245,39 @@ impl Jaeger {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let refused = |what: String| {
+        let is_trace = matches!(path, ["traces", _]);
+        // Those who wait for their turn wait no longer either.
+        let answer = tokio::time::timeout(PATIENCE, self.read(url, is_trace)).await;
+        answer.unwrap_or_else(|_| Err(format!("did not answer within {} s", PATIENCE.as_secs()))).map_err(|what| {
             tracing::warn!(jaeger.address = %self.base, what, "Jaeger could not be read");
             JaegerError::Answer(what)
-        };
-        let away = |error: reqwest::Error| refused(away(&error));
+        })
+    }
+
+    /// The data of one answer, or what is wrong with it. Of `may_be_unknown` Jaeger may say that it has it not.
+    async fn read<T>(&self, url: Url, may_be_unknown: bool) -> Result<Vec<T>, String>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         // It is never closed.
-        let _turn = self.asked.acquire().await.map_err(|_| refused("is not asked any more".to_owned()))?;
-        let mut response = self.http.get(url).header("accept", "application/json").send().await.map_err(away)?;
+        let _turn = self.asked.acquire().await.map_err(|_| "is not asked any more")?;
+        let response = self.http.get(url).header("accept", "application/json").send().await;
+        let response = response
+            .map_err(|error| if error.is_connect() { "takes no connection" } else { "broke off its answer" })?;
         match response.status() {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND if matches!(path, ["traces", _]) => return Ok(Vec::new()),
-            other => return Err(refused(format!("answered {other}"))),
+            StatusCode::NOT_FOUND if may_be_unknown => return Ok(Vec::new()),
+            other => return Err(format!("answered {other}")),
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(away)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(refused("answered more than can be read".to_owned()));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = outgoing::body(response, ANSWER_BYTES_MAX).await.map_err(|error| match error {
+            BodyError::TooLong => "answered more than can be read",
+            BodyError::Broken(_) => "broke off its answer",
+        })?;
         // Megabytes of JSON: not where requests are answered.
-        let read = tokio::task::spawn_blocking(move || serde_json::from_slice::<Answer<T>>(&body));
-        match read.await {
-            Ok(Ok(answer)) => Ok(answer.data.unwrap_or_default()),
-            Ok(Err(error)) => Err(refused(format!("answered what is no answer of it: {error}"))),
-            Err(_) => Err(refused("answered what could not be read".to_owned())),
-        }
-    }
-}
-
-fn away(error: &reqwest::Error) -> String {
-    match () {
-        () if error.is_timeout() => format!("did not answer within {} s", PATIENCE.as_secs()),
-        () if error.is_connect() => "takes no connection".to_owned(),
-        () => "broke off its answer".to_owned(),
+        let answer = tokio::task::spawn_blocking(move || serde_json::from_slice::<Answer<T>>(&body)).await;
+        let answer = answer.map_err(|_| "answered what could not be read")?;
+        let answer = answer.map_err(|error| format!("answered what is no answer of it: {error}"))?;
+        Ok(answer.data.unwrap_or_default())
     }
 }
 
