@@ -49,6 +49,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0090_network_policy", include_str!("../sql/0090_network_policy.sql")),
     ("0091_open_work", include_str!("../sql/0091_open_work.sql")),
     ("0092_single_names", include_str!("../sql/0092_single_names.sql")),
+    ("0093_usage_at_once", include_str!("../sql/0093_usage_at_once.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -72,6 +72,8 @@ pub const POINTS: &[&str] = &[
     "communication.send.after_call",
     "communication.send.before_commit",
     "communication.send.after_commit",
+    "usage.at_once.before_commit",
+    "usage.at_once.after_commit",
     "usage.batch.before_commit",
     "usage.batch.after_commit",
 ];

@@ -74,12 +74,13 @@ fn way(subject: &str) -> Way {
         }
         "order.top_up" | "vas.begin" | "com.carry_out_change" | "com.end_on_top_up" => load(Mix { top_up: 8, ..some }),
         "order.change" | "som.cease_line" => load(Mix { sign_up: 6, terminate: 8, ..some }),
-        "subscription.note_exhaustion" | "som.suspend_line" | "som.resume_line" => {
+        // A batch is more than plain where a line is used up.
+        "usage.batch" | "subscription.note_exhaustion" | "som.suspend_line" | "som.resume_line" => {
             // One line for each actor, which is used up, topped up and used up again.
             load(Mix { sign_up: 0, usage: 30, top_up: 3, renew: 0, refund: 0, terminate: 0 })
         }
         "renewal.begin" => load(Mix { renew: 8, ..some }),
-        "usage.batch" => load(Mix { usage: 8, ..some }),
+        "usage.at_once" => load(Mix { usage: 8, ..some }),
         "payment.refund" | "payment.refund_wish" => load(Mix { sign_up: 6, refund: 6, ..some }),
         _ => panic!("say in this test what leads to {subject}"),
     }

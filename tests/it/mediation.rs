@@ -1,6 +1,7 @@
 //! Usage on a real database: every event counted once, answered once, whatever happens around it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bss::domains::mediation::port::{Draft, Mediation as _, NewUsage, Pointers, UsageFilter, UsageState, UsageView};
 use bss::domains::mediation::{self, Service};
@@ -485,6 +486,89 @@ async fn two_processes_share_a_line_without_losing_a_use() {
     }
     assert_eq!(one.remaining("SUB-0001", "data").await, 4_800, "each event was sent to both");
     two.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_is_used_of_a_line_that_is_not_as_it_was_looked_at() {
+    let world = Usage::new().await;
+    world.line(1, &[("data", 100)]).await;
+    let version = world.number("select version from subscription.subscription where id = 'SUB-0001'").await;
+    let use_up = async |version: i64, before: i64| -> sqlx::Result<bool> {
+        sqlx::query_scalar(
+            "select subscription.use_up('{SUB-0001}', array[$1], '{SUB-0001}', '{data}', array[$2], array[$2 - 10])",
+        )
+        .bind(version)
+        .bind(before)
+        .fetch_one(world.platform.db.pool())
+        .await
+    };
+    let mut other = world.platform.db.pool().begin().await.unwrap();
+    sqlx::query("select 1 from subscription.subscription where id = 'SUB-0001' for update")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    assert!(!use_up(version, 100).await.unwrap(), "somebody holds it");
+    other.rollback().await.unwrap();
+    assert!(!use_up(version - 1, 100).await.unwrap(), "it has changed");
+    let used = use_up(version, 99).await.unwrap_err();
+    assert_eq!(used.as_database_error().and_then(|error| error.code()).as_deref(), Some("40001"), "{used}");
+    assert_eq!(world.remaining("SUB-0001", "data").await, 100);
+    assert!(use_up(version, 100).await.unwrap());
+    assert_eq!(world.remaining("SUB-0001", "data").await, 90);
+}
+
+/// Takes a line out of service or back, as a unit of work would; answers how many events were served by then.
+async fn switch(pool: &sqlx::PgPool, state: &str, reasons: &str) -> i64 {
+    let mut tx = pool.begin().await.expect("a connection");
+    sqlx::query("update subscription.subscription set state = $1, block_reasons = $2::text[], version = version + 1")
+        .bind(state)
+        .bind(reasons)
+        .execute(&mut *tx)
+        .await
+        .expect("the statement is right");
+    let served = sqlx::query_scalar("select count(*) from mediation.usage_event where state = 'rated'")
+        .fetch_one(&mut *tx)
+        .await
+        .expect("the query is right");
+    tx.commit().await.expect("the database is there");
+    served
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_served_while_a_line_is_out_of_service() {
+    const ROUNDS: i64 = 50;
+    let world = Usage::new().await;
+    let number = world.line(1, &[("data", 10_000_000)]).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let callers = (0..4).map(|_| {
+        let (service, number, is_over) = (Arc::clone(&world.service), number.clone(), Arc::clone(&is_over));
+        tokio::spawn(async move {
+            while !is_over.load(Ordering::Relaxed) {
+                match service.record(&context(), usage(&number, "data", 1)).await {
+                    Ok(_) | Err(Error::Policy(_) | Error::Unavailable { .. }) => {}
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    let started = std::time::Instant::now();
+    let (mut rounds, mut served) = (0, 0);
+    // Rounds in which nothing was served prove nothing.
+    while rounds < ROUNDS {
+        assert!(started.elapsed() < PATIENCE, "{rounds} rounds of {ROUNDS}");
+        let blocked = switch(world.platform.db.pool(), "blocked", "{requested}").await;
+        let freed = switch(world.platform.db.pool(), "active", "{}").await;
+        assert_eq!(blocked, freed, "served while the line was blocked");
+        rounds += i64::from(blocked > served);
+        served = freed;
+        tokio::task::yield_now().await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.await.expect("a caller does not panic");
+    }
+    world.finish().await;
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! One batch: events in, answers out, one transaction, one statement per table.
 //!
 //! The steps are those of any use case, for many at once: find and lock the lines, read the balances, rate in the order of
-//! arrival, claim the events' keys and store them, write what is left, stage, commit. A usage id is minted before the first
-//! attempt and stays with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
+//! arrival, claim the events' keys and store them, write what is left, stage, commit. Where all events are plain, as nearly
+//! always, nothing is locked before it is written, and the steps shrink to two: look, and write at once if nothing has changed
+//! since ([0018](../../../docs/decisions/0018-plain-usage-at-once.md)). A usage id is minted before the first attempt and stays
+//! with its event, so a batch whose commit ended in doubt is run again as it was, and finds its own keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::oneshot;
 
 use super::model::NewUsage;
@@ -57,6 +59,10 @@ impl Job {
         Number { tenant: &self.cx.tenant, msisdn: self.usage.msisdn.as_str() }
     }
 
+    fn allowance(&self) -> AllowanceType {
+        self.usage.usage_type.allowance(self.usage.roaming)
+    }
+
     fn external_id(&self) -> &str {
         self.usage.external_id.as_deref().unwrap_or(self.id.as_str())
     }
@@ -72,6 +78,16 @@ impl Job {
     }
 }
 
+/// The numbers of a batch by tenant, in order.
+fn numbers(jobs: &[Job]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut numbers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for job in jobs {
+        let Number { tenant, msisdn } = job.number();
+        numbers.entry(tenant).or_default().insert(msisdn);
+    }
+    numbers
+}
+
 /// What became of one event of a batch.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -80,15 +96,53 @@ pub(super) enum Outcome {
     Busy,
 }
 
-/// Runs one batch to its commit. An error means that nothing, or in doubt everything, was stored.
+/// Runs one batch to its commit: at once if it is plain, step by step otherwise.
+pub(super) async fn run_first(
+    platform: &Platform,
+    strangers: &Strangers,
+    connection: &mut PgConnection,
+    jobs: &[Job],
+) -> Result<Vec<Outcome>> {
+    let at_once = run_at_once(platform, connection, jobs).await?;
+    let way = if at_once.is_some() { "at_once" } else { "by_step" };
+    metrics::counter!("bss_usage_batches_total", "way" => way).increment(1);
+    match at_once {
+        Some(outcomes) => Ok(outcomes),
+        None => run(platform, strangers, connection, jobs, Contention::Skip).await,
+    }
+}
+
+/// Runs one batch to its commit, if all of it is plain: every number has a living line, every event is new and is served, and
+/// nobody is to be told of one. That takes two statements: one looks, and one writes everything if what was seen still holds,
+/// and commits itself. None: the batch is not plain, or somebody else was faster; nothing was written. An error means that
+/// nothing, or in doubt everything, was stored.
+async fn run_at_once(platform: &Platform, connection: &mut PgConnection, jobs: &[Job]) -> Result<Option<Vec<Outcome>>> {
+    let recorded_at = wall();
+    let now = platform.clock.now_over(connection).await?;
+    let Some(mut batch) = Batch::look(connection, jobs, now).await? else { return Ok(None) };
+    batch.tell_twins();
+    batch.rate();
+    if !batch.is_plain() {
+        return Ok(None);
+    }
+    crash::point("usage.at_once.before_commit");
+    if !batch.record_at_once(connection, recorded_at).await? {
+        return Ok(None);
+    }
+    crash::point("usage.at_once.after_commit");
+    Ok(Some(batch.outcomes()))
+}
+
+/// Runs one batch to its commit, step by step. An error means that nothing, or in doubt everything, was stored.
 pub(super) async fn run(
     platform: &Platform,
     strangers: &Strangers,
+    connection: &mut PgConnection,
     jobs: &[Job],
     contention: Contention,
 ) -> Result<Vec<Outcome>> {
     let recorded_at = wall();
-    let mut tx = platform.db.usage_pool().begin_with(BEGIN).await?;
+    let mut tx = connection.begin_with(BEGIN).await?;
     let now = platform.clock.now_over(&mut tx).await?;
     let mut batch = Batch::open(&mut tx, jobs, contention, now).await?;
     batch.tell_twins();
@@ -162,20 +216,33 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// None: some number has no living line.
+    async fn look(connection: &mut PgConnection, jobs: &'a [Job], now: DateTime<Utc>) -> Result<Option<Self>> {
+        let allowances: BTreeSet<&str> = jobs.iter().map(|job| job.allowance().as_str()).collect();
+        let allowances: Vec<&str> = allowances.into_iter().collect();
+        let mut found: HashMap<String, UsageLine> = HashMap::with_capacity(jobs.len());
+        let mut balances = Vec::with_capacity(jobs.len());
+        for (tenant, msisdns) in numbers(jobs) {
+            let msisdns: Vec<&str> = msisdns.into_iter().collect();
+            for (line, balance) in lines::look(connection, tenant, &msisdns, &allowances, now).await? {
+                balances.extend(balance);
+                found.entry(line.id.clone()).or_insert(line);
+            }
+        }
+        let mut batch = Self::of(jobs, now, found.into_values().collect(), &[]);
+        batch.keep(balances);
+        Ok(batch.places.iter().all(|place| matches!(place, Place::Line(_))).then_some(batch))
+    }
+
     async fn open(
         connection: &mut PgConnection,
         jobs: &'a [Job],
         contention: Contention,
         now: DateTime<Utc>,
     ) -> Result<Self> {
-        let mut numbers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for job in jobs {
-            let Number { tenant, msisdn } = job.number();
-            numbers.entry(tenant).or_default().insert(msisdn);
-        }
         let mut found = Vec::with_capacity(jobs.len());
         let mut busy = Vec::new();
-        for (tenant, mut msisdns) in numbers {
+        for (tenant, mut msisdns) in numbers(jobs) {
             let wanted: Vec<&str> = msisdns.iter().copied().collect();
             let locked = lines::lock_lines(connection, tenant, &wanted, contention).await?;
             if locked.len() < wanted.len() {
@@ -188,6 +255,11 @@ impl<'a> Batch<'a> {
             }
             found.extend(locked);
         }
+        Ok(Self::of(jobs, now, found, &busy))
+    }
+
+    /// `found` are the lines whose events are answered, `busy` those that somebody else holds.
+    fn of(jobs: &'a [Job], now: DateTime<Utc>, found: Vec<UsageLine>, busy: &[UsageLine]) -> Self {
         let by_number: HashMap<Number<'_>, usize> =
             found.iter().enumerate().map(|(n, line)| (number_of(line), n)).collect();
         let is_busy = |number: Number<'_>| busy.iter().any(|line| number_of(line) == number);
@@ -199,7 +271,7 @@ impl<'a> Batch<'a> {
         let places = places.collect();
         let balances = vec![[None; AllowanceType::ALL.len()]; found.len()];
         let ways = jobs.iter().map(|_| Way::None).collect();
-        Ok(Self { jobs, now, lines: found, balances, places, ways, fresh: Vec::new() })
+        Self { jobs, now, lines: found, balances, places, ways, fresh: Vec::new() }
     }
 
     /// Takes the first event with each key for new; the others of this batch get its answer.
@@ -220,17 +292,23 @@ impl<'a> Batch<'a> {
         let wanted: HashSet<(&str, AllowanceType)> = self
             .fresh
             .iter()
-            .map(|&n| (&self.lines[self.line_of(n)], &self.jobs[n].usage))
+            .map(|&n| (&self.lines[self.line_of(n)], &self.jobs[n]))
             .filter(|(line, _)| line.is_active())
-            .map(|(line, usage)| (line.id.as_str(), usage.usage_type.allowance(usage.roaming)))
+            .map(|(line, job)| (line.id.as_str(), job.allowance()))
             .collect();
         if wanted.is_empty() {
             return Ok(());
         }
         let wanted: Vec<(&str, AllowanceType)> = wanted.into_iter().collect();
+        let found = lines::balances(connection, &wanted, self.now).await?;
+        self.keep(found);
+        Ok(())
+    }
+
+    fn keep(&mut self, balances: Vec<UsageBalance>) {
         let by_id: HashMap<&str, usize> =
             self.lines.iter().enumerate().map(|(n, line)| (line.id.as_str(), n)).collect();
-        for balance in lines::balances(connection, &wanted, self.now).await? {
+        for balance in balances {
             let UsageBalance { line, allowance, total, remaining, unlimited, fair_use, told_percent } = balance;
             if let Some(&n) = by_id.get(line.as_str()) {
                 self.balances[n][allowance as usize] = Some(Working {
@@ -241,7 +319,27 @@ impl<'a> Batch<'a> {
                 });
             }
         }
-        Ok(())
+    }
+
+    /// Whether every event is new and served, with nothing to be told or kept of it beside.
+    fn is_plain(&self) -> bool {
+        self.jobs.iter().zip(&self.ways).all(|(job, way)| match way {
+            Way::Fresh(fresh) => {
+                fresh.view.state == UsageState::Rated
+                    && !fresh.exhausted
+                    && fresh.crossed.clone().next().is_none()
+                    && job.usage.attributes.is_none()
+            }
+            Way::Twin { .. } => true,
+            Way::None | Way::Stored(_) => false,
+        })
+    }
+
+    /// Writes a plain batch; false: nothing was written, since somebody else was faster.
+    async fn record_at_once(&self, connection: &mut PgConnection, recorded_at: DateTime<Utc>) -> Result<bool> {
+        let mut rows = self.rows();
+        rows.sort_unstable_by_key(NewRow::key);
+        store::record_at_once(connection, &rows, recorded_at, &self.lines, &self.remainders()).await
     }
 
     fn line_of(&self, job: usize) -> usize {
@@ -310,7 +408,7 @@ impl<'a> Batch<'a> {
         let at = self.line_of(n);
         let line = &mut self.lines[at];
         let event_time = job.usage.event_time.unwrap_or(self.now).trunc_subsecs(6);
-        let allowance = job.usage.usage_type.allowance(job.usage.roaming);
+        let allowance = job.allowance();
         let mut fresh =
             Fresh { view: blank(job, line, event_time), applied: 0, exhausted: false, crossed: Thresholds::NONE };
         let view = &mut fresh.view;

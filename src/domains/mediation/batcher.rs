@@ -1,26 +1,29 @@
 //! Usage is online: one request, one answer, durable when it answers. Requests that come at the same time share a
 //! transaction, since the commit is what costs.
 //!
-//! Events queue up in a few lanes. Few callers share the first one: one batch of thirty costs less than two of fifteen, and
-//! nobody takes turns. When there are more, a line has a lane of its own, so that two batches do not fight for it. A lane takes what waits, runs it as one batch, answers, and takes what has gathered meanwhile. What could not be done
-//! there (the line is held by somebody else, the batch failed) is finished beside the lane, so that neighbours never wait
-//! for it. Every queue is bounded: when one is full the answer is "unavailable", at once.
+//! Events wait in one [`queue`], and a few lanes take them from it: what waits becomes one batch, is answered, and what has
+//! gathered meanwhile becomes the next. What could not be done in a lane (the line is held by somebody else, the batch failed)
+//! is finished beside it, so that neighbours never wait for it. The queue is bounded: when it is full the answer is
+//! "unavailable", at once.
 //!
 //! All of it runs on a thread of its own. Where thousands of requests are turned away, a batch does not take its turn behind
 //! each of them at every step; and where a batch is worked out, no reader waits until that is done.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+mod queue;
+
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Postgres};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
+
+use queue::Queue;
 
 use super::batch::{self, Job, Outcome};
 use super::model::NewUsage;
@@ -36,24 +39,18 @@ use crate::platform::error::{Error, Result, is_contention, is_outage};
 /// Batches of this process that are in work at once.
 const LANES: usize = 2;
 
-/// Events that wait, over all lanes, those of imports included.
+/// Events that wait, those of imports included.
 const QUEUE_MAX: usize = 4096;
 
 /// Online events that are in work or wait: as many as keep a server of two cores busy. Whoever comes beyond that would only
 /// make all of them wait longer, and is told at once to come again.
 const ONLINE_MAX: usize = 128;
 
-/// Up to so many callers are served by the first lane alone.
-const FEW: usize = 48;
+/// Usage ids that a lane takes from the sequence at once. What it did not use goes with the process.
+const MINT_BLOCK: usize = 1024;
 
-/// Events of one batch.
-const BATCH_MAX: usize = 256;
-
-/// How long a batch waits for company, counted from its first event.
-const LINGER: Duration = Duration::from_millis(2);
-
-/// Usage ids that a lane takes from the sequence at once.
-const MINT_BLOCK: usize = 256;
+/// A lane without work keeps its connection for so long.
+const IDLE_AFTER: Duration = Duration::from_secs(1);
 
 /// Batches that are finished beside the lanes at once. Each takes one of the connections that usage has, and the lanes need
 /// theirs.
@@ -71,19 +68,17 @@ struct Arrival {
     reply: oneshot::Sender<Result<UsageView>>,
 }
 
-/// Where a lane's events come in. The lane ends when it is dropped, after the events that wait.
-#[derive(Debug)]
-struct Entrance {
-    queue: mpsc::Sender<Arrival>,
-    /// How many callers were here when the lane's last batch ended, answered or waiting: about so many are to be expected again.
-    company: Arc<AtomicUsize>,
-}
-
-/// The entrances of all lanes.
+/// Where events come in.
 #[derive(Debug)]
 pub(super) struct Batcher {
-    lanes: Vec<Entrance>,
+    queue: Arc<Queue>,
     online: Semaphore,
+}
+
+impl Drop for Batcher {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
 }
 
 impl Batcher {
@@ -101,17 +96,15 @@ impl Batcher {
             callers: Handle::current(),
         });
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let lanes = (0..LANES).map(|_| {
-            let (entrance, queue) = mpsc::channel(QUEUE_MAX / LANES);
-            let company = Arc::new(AtomicUsize::new(0));
-            let lane = Lane { engine: Arc::clone(&engine), queue, minted: Vec::new(), company: Arc::clone(&company) };
+        let queue = Arc::new(Queue::new(QUEUE_MAX));
+        for _ in 0..LANES {
+            let lane =
+                Lane { engine: Arc::clone(&engine), queue: Arc::clone(&queue), minted: Vec::new(), connection: None };
             tasks.spawn_on(lane.run(), runtime.handle());
-            Entrance { queue: entrance, company }
-        });
-        let lanes = lanes.collect();
+        }
         tasks.close();
         std::thread::Builder::new().name("usage".to_owned()).spawn(move || runtime.block_on(tasks.wait()))?;
-        Ok(Self { lanes, online: Semaphore::new(ONLINE_MAX) })
+        Ok(Self { queue, online: Semaphore::new(ONLINE_MAX) })
     }
 
     /// Whether [`Self::submit_online`] would refuse whoever comes now.
@@ -128,27 +121,15 @@ impl Batcher {
     /// Queues one event and waits for its answer, until the caller's deadline.
     pub(super) async fn submit(&self, cx: &Context, usage: NewUsage) -> Result<UsageView> {
         let (reply, answer) = oneshot::channel();
-        let lane = self.lane_of(&usage);
-        let arrival = Arrival { cx: Arc::new(cx.clone()), usage, reply };
-        lane.queue.try_send(arrival).map_err(|_| shed())?;
+        if !self.queue.push(Arrival { cx: Arc::new(cx.clone()), usage, reply }) {
+            return Err(shed());
+        }
         match tokio::time::timeout_at(cx.deadline, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Error::Internal("a usage event was dropped without an answer".into())),
             Err(_) => Err(pending()),
         }
     }
-
-    fn lane_of(&self, usage: &NewUsage) -> &Entrance {
-        let callers: usize = self.lanes.iter().map(|lane| lane.company.load(Ordering::Relaxed)).sum();
-        let n = if callers <= FEW { 0 } else { hash(usage.msisdn.as_str()) % self.lanes.len() };
-        &self.lanes[n]
-    }
-}
-
-fn hash(msisdn: &str) -> usize {
-    let mut hasher = DefaultHasher::new();
-    msisdn.hash(&mut hasher);
-    usize::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 
 fn shed() -> Error {
@@ -169,57 +150,57 @@ fn pending() -> Error {
 
 struct Lane {
     engine: Arc<Engine>,
-    queue: mpsc::Receiver<Arrival>,
+    queue: Arc<Queue>,
     /// Numbers of usage ids in stock.
     minted: Vec<i64>,
-    /// See [`Entrance`].
-    company: Arc<AtomicUsize>,
+    /// Kept while there is work: to give it back and take it again costs a round trip.
+    connection: Option<PoolConnection<Postgres>>,
 }
 
 impl Lane {
     async fn run(mut self) {
-        let mut arrivals = Vec::with_capacity(BATCH_MAX);
-        while self.gather(&mut arrivals).await {
+        let queue = Arc::clone(&self.queue);
+        loop {
+            let taken = match tokio::time::timeout(IDLE_AFTER, queue.take()).await {
+                Ok(taken) => taken,
+                Err(_) => {
+                    self.connection = None;
+                    queue.take().await
+                }
+            };
+            let Some(mut taken) = taken else { return };
+            let mut arrivals = std::mem::take(&mut taken.arrivals);
             // Who has gone was told so, and may ask again: nothing is recorded for them.
             arrivals.retain(|arrival| !arrival.reply.is_closed());
-            if arrivals.is_empty() {
-                continue;
+            if !arrivals.is_empty()
+                && let Err(error) = self.answer(&mut arrivals).await
+            {
+                fail(arrivals.into_iter().map(|arrival| arrival.reply), &error);
             }
-            let answered = arrivals.len();
-            match self.mint(answered).await {
-                Ok(()) => {
-                    let jobs = self.name(&mut arrivals);
-                    self.engine.first_try(jobs).await;
-                }
-                Err(error) => fail(arrivals.drain(..).map(|arrival| arrival.reply), &error),
-            }
-            // Without those who wait, callers would stay in two groups that take turns, each batch half as large as it could be.
-            self.company.store(answered + self.queue.len(), Ordering::Relaxed);
         }
     }
 
-    /// Fills `arrivals` with what waits, and with what comes within [`LINGER`] while fewer came than are expected.
-    async fn gather(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
-        if self.queue.recv_many(arrivals, BATCH_MAX).await == 0 {
-            return false;
+    /// An error means that nothing was begun, and that `arrivals` wait for their answers still.
+    async fn answer(&mut self, arrivals: &mut Vec<Arrival>) -> Result<()> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.engine.platform.db.usage_pool().acquire().await?,
+        };
+        self.mint(&mut connection, arrivals.len()).await?;
+        let jobs = self.name(arrivals);
+        if self.engine.first_try(&mut connection, jobs).await {
+            self.connection = Some(connection);
+        } else {
+            // Nobody knows what it was doing.
+            connection.close_on_drop();
         }
-        let until = Instant::now() + LINGER;
-        let expected = self.company.load(Ordering::Relaxed).min(BATCH_MAX);
-        while arrivals.len() < expected {
-            let room = BATCH_MAX - arrivals.len();
-            match tokio::time::timeout_at(until, self.queue.recv_many(arrivals, room)).await {
-                Ok(more) if more > 0 => {}
-                Ok(_) | Err(_) => break,
-            }
-        }
-        true
+        Ok(())
     }
 
-    async fn mint(&mut self, count: usize) -> Result<()> {
+    async fn mint(&mut self, connection: &mut PgConnection, count: usize) -> Result<()> {
         if self.minted.len() < count {
             let block = i64::try_from(MINT_BLOCK.max(count)).unwrap_or(i64::MAX);
-            let mut connection = self.engine.platform.db.usage_pool().acquire().await?;
-            self.minted = store::mint(&mut connection, block).await?;
+            self.minted = store::mint(connection, block).await?;
             // Taken from the end: the lowest first.
             self.minted.reverse();
         }
@@ -248,23 +229,29 @@ struct Engine {
 }
 
 impl Engine {
-    async fn first_try(self: &Arc<Self>, jobs: Vec<Job>) {
+    /// False: the batch failed, and goes on beside the lane.
+    async fn first_try(self: &Arc<Self>, connection: &mut PgConnection, jobs: Vec<Job>) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "a batch has a few hundred events")]
         metrics::histogram!("bss_usage_batch_events").record(jobs.len() as f64);
-        match self.run(&jobs, Contention::Skip).await {
-            Ok(outcomes) => self.deliver(jobs, outcomes),
+        match guarded(batch::run_first(&self.platform, &self.strangers, connection, &jobs)).await {
+            Ok(outcomes) => {
+                self.deliver(jobs, outcomes);
+                true
+            }
             Err(error) => {
                 tracing::warn!(events = jobs.len(), error = cause(&error), "usage batch failed, run again");
                 self.tasks.spawn(Arc::clone(self).repair(jobs));
+                false
             }
         }
     }
 
-    /// A panic is a failed batch like any other: the lane and the neighbours live on.
     async fn run(&self, jobs: &[Job], contention: Contention) -> Result<Vec<Outcome>> {
-        let running = AssertUnwindSafe(db::answered(batch::run(&self.platform, &self.strangers, jobs, contention)))
-            .catch_unwind();
-        running.await.unwrap_or_else(|_| Err(Error::Internal("a usage batch panicked".into())))
+        let running = async {
+            let mut connection = self.platform.db.usage_pool().acquire().await?;
+            batch::run(&self.platform, &self.strangers, &mut connection, jobs, contention).await
+        };
+        guarded(running).await
     }
 
     /// Hands out the answers; events of held lines go on beside the lane, each line for itself.
@@ -326,6 +313,12 @@ impl Engine {
     }
 }
 
+/// A panic is a failed batch like any other: the lane and the neighbours live on.
+async fn guarded(batch: impl Future<Output = Result<Vec<Outcome>>>) -> Result<Vec<Outcome>> {
+    let running = AssertUnwindSafe(db::answered(batch)).catch_unwind();
+    running.await.unwrap_or_else(|_| Err(Error::Internal("a usage batch panicked".into())))
+}
+
 /// Somebody else holds the line still.
 fn is_held(error: &Error) -> bool {
     matches!(error, Error::Database(cause) if is_contention(cause))
@@ -363,6 +356,8 @@ fn cause(error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use crate::domains::rating::port::UsageType;
     use crate::platform::error::Error;
 
@@ -387,31 +382,17 @@ mod tests {
         cx
     }
 
+    pub(super) fn arrival(msisdn: &str) -> (Arrival, oneshot::Receiver<Result<UsageView>>) {
+        let (reply, answer) = oneshot::channel();
+        (Arrival { cx: Arc::new(context(Duration::from_secs(60))), usage: usage(msisdn), reply }, answer)
+    }
+
     #[tokio::test]
-    async fn a_full_lane_answers_unavailable_at_once() {
-        let (entrance, _queue) = mpsc::channel(1);
-        let lane = Entrance { queue: entrance, company: Arc::default() };
-        let batcher = Batcher { lanes: vec![lane], online: Semaphore::new(ONLINE_MAX) };
+    async fn a_full_queue_answers_unavailable_at_once() {
+        let batcher = Batcher { queue: Arc::new(Queue::new(1)), online: Semaphore::new(ONLINE_MAX) };
         let first = batcher.submit(&context(Duration::from_millis(20)), usage("90000001")).await.unwrap_err();
         assert!(matches!(first, Error::Unavailable { .. }), "nobody answers: {first}");
         let second = batcher.submit(&context(Duration::from_secs(60)), usage("90000002")).now_or_never();
         assert!(matches!(second, Some(Err(Error::Unavailable { .. }))), "the queue is full: {second:?}");
-    }
-
-    #[test]
-    fn few_callers_share_a_lane_and_of_many_each_line_keeps_its_own() {
-        let company: Vec<Arc<AtomicUsize>> = (0..LANES).map(|_| Arc::default()).collect();
-        let lanes = company.iter().map(|company| Entrance { queue: mpsc::channel(1).0, company: Arc::clone(company) });
-        let batcher = Batcher { lanes: lanes.collect(), online: Semaphore::new(ONLINE_MAX) };
-        let lane_of = |n: usize| {
-            let lane = batcher.lane_of(&usage(&format!("9000{n:04}")));
-            batcher.lanes.iter().position(|other| std::ptr::eq(lane, other)).unwrap()
-        };
-        company[1].store(FEW, Ordering::Relaxed);
-        assert!((0..1_000).all(|n| lane_of(n) == 0));
-        company[0].store(1, Ordering::Relaxed);
-        let lanes: Vec<usize> = (0..1_000).map(lane_of).collect();
-        assert_eq!(lanes, (0..1_000).map(lane_of).collect::<Vec<_>>());
-        assert!((0..LANES).all(|lane| lanes.iter().filter(|used| **used == lane).count() > 1_000 / LANES / 2));
     }
 }

@@ -102,6 +102,7 @@ mod tests {
             state: state.to_owned(),
             activated_at: (state != "pending").then(|| at("2026-05-01T00:00:00.7Z")),
             period_index: 2,
+            version: 1,
         }
     }
 

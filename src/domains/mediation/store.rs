@@ -16,10 +16,10 @@ use super::policy::KEY_WINDOW_DAYS;
 use super::port::{UsageFilter, UsageId, UsageState, UsageView};
 use crate::domains::catalog::port::AllowanceType;
 use crate::domains::rating::port::UsageType;
-use crate::domains::subscription::port::ClosedUse;
+use crate::domains::subscription::port::{ClosedUse, Remaining, USE_UP, UsageLine, with_use};
 use crate::platform::context::Context;
 use crate::platform::db::{self, Db};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::{Error, Result, is_contention};
 use crate::platform::ids::Begins;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
 use crate::platform::tmf::query::ListQuery;
@@ -353,6 +353,37 @@ pub(super) async fn record(
     );
     let won = with_rows(sqlx::AssertSqlSafe(text), rows, recorded_at).fetch_all(connection).await?;
     Ok(won.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// Claims the events' keys, stores the events and takes what they `used` off the balances of `lines`, in one statement that
+/// commits itself. False: nothing was written, for a line is held or not as it was read any more, or a key is taken. `rows`
+/// are sorted as those of [`record`].
+pub(super) async fn record_at_once(
+    connection: &mut PgConnection,
+    rows: &[NewRow<'_>],
+    recorded_at: DateTime<Utc>,
+    lines: &[UsageLine],
+    used: &[Remaining<'_>],
+) -> Result<bool> {
+    // A taken key ends the statement: looking for it before would cost every batch a third of what claiming costs.
+    let text = format!(
+        "with used as materialized (select {USE_UP}($27, $28, $29, $30, $31, $32) as up),
+         claimed as (
+             insert into mediation.usage_key (subscription_id, source, external_id, tenant_id, usage_id, recorded_at)
+             select k.*, $1 from unnest($2::text[], $5::text[], $6::text[], $4::text[], $3::text[]) as k
+             where (select up from used)),
+         stored as ({INSERT} where (select up from used))
+         select up from used"
+    );
+    let query = with_use(with_rows(sqlx::AssertSqlSafe(text), rows, recorded_at), lines, used);
+    match query.fetch_one(connection).await {
+        Ok(row) => Ok(row.try_get(0)?),
+        Err(sqlx::Error::Database(refusal)) if refusal.is_unique_violation() => Ok(false),
+        Err(error) => match Error::from(error) {
+            Error::Database(cause) if is_contention(&cause) => Ok(false),
+            other => Err(other),
+        },
+    }
 }
 
 /// Stores events whose keys were claimed before.

@@ -481,8 +481,8 @@ impl Event for SubscriptionTerminated {
 
 /// The lines' side of a batch of usage, for mediation.
 pub use crate::domains::subscription::usage::{
-    Contention, ExhaustedLine, Remaining, UsageBalance, UsageLine, apply, balances, block_exhausted, find_unlocked,
-    lines_of_number, lock_lines,
+    Contention, ExhaustedLine, Remaining, USE_UP, UsageBalance, UsageLine, apply, balances, block_exhausted,
+    find_unlocked, lines_of_number, lock_lines, look, with_use,
 };
 
 /// What a line's allowance was given, and what is kept of usage whose rows go.

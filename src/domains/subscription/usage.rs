@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection, Postgres, Row as _};
 
 use super::port::{BlockReason, SubscriptionBlocked, SubscriptionExhausted, SubscriptionId};
 use super::state::{State, Trigger};
@@ -42,6 +44,8 @@ pub struct UsageLine {
     pub state: String,
     pub activated_at: Option<DateTime<Utc>>,
     pub period_index: i32,
+    /// Counted up by each change but usage that does not exhaust the line.
+    pub version: i64,
 }
 
 impl UsageLine {
@@ -60,12 +64,12 @@ pub async fn lock_lines(
     // Not `for update`: rows that only refer to the line (purchases, history) need not wait.
     let statement = match contention {
         Contention::Skip => {
-            "select id, tenant_id, msisdn, customer_id, offering_id, state, activated_at, period_index
+            "select id, tenant_id, msisdn, customer_id, offering_id, state, activated_at, period_index, version
              from subscription.subscription where tenant_id = $1 and msisdn = any($2) and state <> 'terminated'
              order by id for no key update skip locked"
         }
         Contention::Wait => {
-            "select id, tenant_id, msisdn, customer_id, offering_id, state, activated_at, period_index
+            "select id, tenant_id, msisdn, customer_id, offering_id, state, activated_at, period_index, version
              from subscription.subscription where tenant_id = $1 and msisdn = any($2) and state <> 'terminated'
              order by id for no key update"
         }
@@ -79,11 +83,11 @@ pub async fn find_unlocked(connection: &mut PgConnection, tenant: &str, msisdns:
     let lines = sqlx::query_as(
         "select s.* from unnest($2::text[]) as n (msisdn)
          cross join lateral (
-             (select id, tenant_id, s.msisdn, customer_id, offering_id, state, activated_at, period_index
+             (select id, tenant_id, s.msisdn, customer_id, offering_id, state, activated_at, period_index, version
               from subscription.subscription s
               where s.tenant_id = $1 and s.msisdn = n.msisdn and s.state <> 'terminated')
              union all
-             (select id, tenant_id, s.msisdn, customer_id, offering_id, state, activated_at, period_index
+             (select id, tenant_id, s.msisdn, customer_id, offering_id, state, activated_at, period_index, version
               from subscription.subscription s
               where s.tenant_id = $1 and s.msisdn = n.msisdn and s.state = 'terminated'
               order by s.terminated_at desc limit 1)
@@ -118,16 +122,6 @@ pub async fn balances(
     wanted: &[(&str, AllowanceType)],
     now: DateTime<Utc>,
 ) -> Result<Vec<UsageBalance>> {
-    #[derive(FromRow)]
-    struct UsageBalanceRow {
-        subscription_id: String,
-        allowance_type: String,
-        total: i64,
-        remaining: i64,
-        unlimited: bool,
-        fair_use: bool,
-        told_percent: i16,
-    }
     let (lines, allowances): (Vec<&str>, Vec<&str>) =
         wanted.iter().map(|(line, allowance)| (*line, allowance.as_str())).unzip();
     let rows: Vec<UsageBalanceRow> = sqlx::query_as(
@@ -141,16 +135,85 @@ pub async fn balances(
     .bind(now)
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let allowance = AllowanceType::parse(&row.allowance_type).ok_or_else(|| {
-                Error::Internal(format!("{} has a balance of {}", row.subscription_id, row.allowance_type))
-            })?;
-            let UsageBalanceRow { subscription_id: line, total, remaining, unlimited, fair_use, .. } = row;
-            let told_percent = u8::try_from(row.told_percent).unwrap_or(u8::MAX);
-            Ok(UsageBalance { line, allowance, total, remaining, unlimited, fair_use, told_percent })
-        })
-        .collect()
+    rows.into_iter().map(UsageBalanceRow::read).collect()
+}
+
+/// The living lines of a tenant's numbers (distinct), with their balances of these allowances, in one statement and without a
+/// lock: what rests on it is written by [`USE_UP`], which finds out whether it still holds. A line comes once for each balance,
+/// and once where it has none.
+pub async fn look(
+    connection: &mut PgConnection,
+    tenant: &str,
+    msisdns: &[&str],
+    allowances: &[&str],
+    now: DateTime<Utc>,
+) -> Result<Vec<(UsageLine, Option<UsageBalance>)>> {
+    // Numbers in an array, not in a join: a plan that was made while there were hardly any lines reads the index once then,
+    // instead of once for each number.
+    let rows: Vec<PgRow> = sqlx::query(
+        "select s.id, s.tenant_id, s.msisdn, s.customer_id, s.offering_id, s.state, s.activated_at, s.period_index, s.version,
+                b.subscription_id, b.allowance_type, b.total, b.remaining,
+                b.unlimited or coalesce(b.unlimited_until > $4, false) as unlimited, b.fair_use, b.told_percent
+         from subscription.subscription s
+         left join subscription.bundle_balance b on b.subscription_id = s.id and b.allowance_type = any($3)
+         where s.tenant_id = $1 and s.msisdn = any($2) and s.state <> 'terminated'",
+    )
+    .bind(tenant)
+    .bind(msisdns)
+    .bind(allowances)
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    let read = |row: PgRow| {
+        let line = UsageLine::from_row(&row)?;
+        let has_balance = row.try_get::<Option<&str>, _>("subscription_id")?.is_some();
+        let balance = has_balance.then(|| UsageBalanceRow::from_row(&row)?.read()).transpose()?;
+        Ok((line, balance))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// Takes off the balances what a batch used, as a part of the statement that stores its events: [`with_use`] binds its six
+/// values. It locks the lines, and is false, having written nothing, where one is held or has changed since [`look`]; where a
+/// balance has changed the whole statement fails as a contention.
+pub const USE_UP: &str = "subscription.use_up";
+
+/// Binds the arguments of [`USE_UP`]: the lines whose allowances were looked at, and what is left of those that were used.
+pub fn with_use<'q>(
+    query: Query<'q, Postgres, PgArguments>,
+    lines: &[UsageLine],
+    used: &[Remaining<'_>],
+) -> Query<'q, Postgres, PgArguments> {
+    let texts = |read: fn(&Remaining<'_>) -> String| used.iter().map(read).collect::<Vec<_>>();
+    query
+        .bind(lines.iter().map(|line| line.id.clone()).collect::<Vec<_>>())
+        .bind(lines.iter().map(|line| line.version).collect::<Vec<_>>())
+        .bind(texts(|used| used.line.to_owned()))
+        .bind(texts(|used| used.allowance.as_str().to_owned()))
+        .bind(used.iter().map(|used| used.before).collect::<Vec<_>>())
+        .bind(used.iter().map(|used| used.after).collect::<Vec<_>>())
+}
+
+#[derive(Debug, FromRow)]
+struct UsageBalanceRow {
+    subscription_id: String,
+    allowance_type: String,
+    total: i64,
+    remaining: i64,
+    unlimited: bool,
+    fair_use: bool,
+    told_percent: i16,
+}
+
+impl UsageBalanceRow {
+    fn read(self) -> Result<UsageBalance> {
+        let allowance = AllowanceType::parse(&self.allowance_type).ok_or_else(|| {
+            Error::Internal(format!("{} has a balance of {}", self.subscription_id, self.allowance_type))
+        })?;
+        let Self { subscription_id: line, total, remaining, unlimited, fair_use, .. } = self;
+        let told_percent = u8::try_from(self.told_percent).unwrap_or(u8::MAX);
+        Ok(UsageBalance { line, allowance, total, remaining, unlimited, fair_use, told_percent })
+    }
 }
 
 /// What is left of one allowance after the batch.
