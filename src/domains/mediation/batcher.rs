@@ -186,7 +186,10 @@ impl Lane {
             Some(connection) => connection,
             None => self.engine.platform.db.usage_pool().acquire().await?,
         };
-        self.mint(&mut connection, arrivals.len()).await?;
+        if let Err(error) = db::answered(self.mint(&mut connection, arrivals.len())).await {
+            connection.close_on_drop();
+            return Err(error);
+        }
         let jobs = self.name(arrivals);
         if self.engine.first_try(&mut connection, jobs).await {
             self.connection = Some(connection);
