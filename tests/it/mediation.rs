@@ -511,7 +511,7 @@ async fn nothing_is_used_of_a_line_that_is_not_as_it_was_looked_at() {
     other.rollback().await.unwrap();
     assert!(!use_up(version - 1, 100).await.unwrap(), "it has changed");
     let used = use_up(version, 99).await.unwrap_err();
-    assert_eq!(used.as_database_error().and_then(|error| error.code()).as_deref(), Some("40001"), "{used}");
+    assert_eq!(used.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some("40001"), "{used}");
     assert_eq!(world.remaining("SUB-0001", "data").await, 100);
     assert!(use_up(version, 100).await.unwrap());
     assert_eq!(world.remaining("SUB-0001", "data").await, 90);
