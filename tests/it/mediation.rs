@@ -472,6 +472,16 @@ async fn good_and_bad_events_of_one_moment_get_each_their_own_answer() {
 }
 
 #[tokio::test]
+async fn events_one_after_the_other_have_ids_that_follow_each_other() {
+    let world = Usage::new().await;
+    let number = world.line(1, &[("data", 100)]).await;
+    for n in 1..=5 {
+        assert_eq!(world.record(usage(&number, "data", 1)).await.unwrap().id.as_str(), format!("UE-{n:06}"));
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn two_processes_share_a_line_without_losing_a_use() {
     let url = cluster::database().await;
     let (one, two) = (Usage::on(cluster::replica(&url, &[])), Usage::on(cluster::replica(&url, &[])));

@@ -11,9 +11,10 @@
 
 mod queue;
 
+use std::collections::VecDeque;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -46,7 +47,7 @@ const QUEUE_MAX: usize = 4096;
 /// make all of them wait longer, and is told at once to come again.
 const ONLINE_MAX: usize = 128;
 
-/// Usage ids that a lane takes from the sequence at once. What it did not use goes with the process.
+/// Usage ids that are taken from the sequence at once. What was not used goes with the process.
 const MINT_BLOCK: usize = 1024;
 
 /// A lane without work keeps its connection for so long.
@@ -91,6 +92,7 @@ impl Batcher {
         let engine = Arc::new(Engine {
             platform: platform.clone(),
             strangers: Strangers::default(),
+            numbers: Mutex::default(),
             repairs: Arc::new(Semaphore::new(REPAIRS_MAX)),
             tasks: tasks.clone(),
             callers: Handle::current(),
@@ -98,8 +100,7 @@ impl Batcher {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let queue = Arc::new(Queue::new(QUEUE_MAX));
         for _ in 0..LANES {
-            let lane =
-                Lane { engine: Arc::clone(&engine), queue: Arc::clone(&queue), minted: Vec::new(), connection: None };
+            let lane = Lane { engine: Arc::clone(&engine), queue: Arc::clone(&queue), connection: None };
             tasks.spawn_on(lane.run(), runtime.handle());
         }
         tasks.close();
@@ -151,8 +152,6 @@ fn pending() -> Error {
 struct Lane {
     engine: Arc<Engine>,
     queue: Arc<Queue>,
-    /// Numbers of usage ids in stock.
-    minted: Vec<i64>,
     /// Kept while there is work: to give it back and take it again costs a round trip.
     connection: Option<PoolConnection<Postgres>>,
 }
@@ -186,11 +185,14 @@ impl Lane {
             Some(connection) => connection,
             None => self.engine.platform.db.usage_pool().acquire().await?,
         };
-        if let Err(error) = db::answered(self.mint(&mut connection, arrivals.len())).await {
-            connection.close_on_drop();
-            return Err(error);
-        }
-        let jobs = self.name(arrivals);
+        let numbers = match db::answered(self.engine.mint(&mut connection, arrivals.len())).await {
+            Ok(numbers) => numbers,
+            Err(error) => {
+                connection.close_on_drop();
+                return Err(error);
+            }
+        };
+        let jobs = named(arrivals, numbers);
         if self.engine.first_try(&mut connection, jobs).await {
             self.connection = Some(connection);
         } else {
@@ -199,31 +201,22 @@ impl Lane {
         }
         Ok(())
     }
+}
 
-    async fn mint(&mut self, connection: &mut PgConnection, count: usize) -> Result<()> {
-        if self.minted.len() < count {
-            let block = i64::try_from(MINT_BLOCK.max(count)).unwrap_or(i64::MAX);
-            self.minted = store::mint(connection, block).await?;
-            // Taken from the end: the lowest first.
-            self.minted.reverse();
-        }
-        Ok(())
-    }
-
-    fn name(&mut self, arrivals: &mut Vec<Arrival>) -> Vec<Job> {
-        let numbers = self.minted.split_off(self.minted.len() - arrivals.len());
-        let named = arrivals.drain(..).zip(numbers.into_iter().rev()).map(|(arrival, number)| {
-            let id = UsageId::from(format!("UE-{number:06}"));
-            Job { cx: arrival.cx, usage: arrival.usage, id, reply: arrival.reply }
-        });
-        named.collect()
-    }
+fn named(arrivals: &mut Vec<Arrival>, numbers: Vec<i64>) -> Vec<Job> {
+    let named = arrivals.drain(..).zip(numbers).map(|(arrival, number)| {
+        let id = UsageId::from(format!("UE-{number:06}"));
+        Job { cx: arrival.cx, usage: arrival.usage, id, reply: arrival.reply }
+    });
+    named.collect()
 }
 
 /// Runs batches and deals with what fails.
 struct Engine {
     platform: Platform,
     strangers: Strangers,
+    /// Numbers of usage ids in stock, lowest first. The lanes share it: one after the other, events have ids that follow each other.
+    numbers: Mutex<VecDeque<i64>>,
     repairs: Arc<Semaphore>,
     /// The lanes, and what is finished beside them: the thread ends after the last.
     tasks: TaskTracker,
@@ -232,6 +225,25 @@ struct Engine {
 }
 
 impl Engine {
+    /// As many numbers of usage ids as asked for.
+    async fn mint(&self, connection: &mut PgConnection, count: usize) -> Result<Vec<i64>> {
+        {
+            let mut stock = self.stock();
+            if stock.len() >= count {
+                return Ok(stock.drain(..count).collect());
+            }
+        }
+        let block = i64::try_from(MINT_BLOCK.max(count)).unwrap_or(i64::MAX);
+        let minted = store::mint(connection, block).await?;
+        let mut stock = self.stock();
+        stock.extend(minted);
+        Ok(stock.drain(..count).collect())
+    }
+
+    fn stock(&self) -> MutexGuard<'_, VecDeque<i64>> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// False: the batch failed, and goes on beside the lane.
     async fn first_try(self: &Arc<Self>, connection: &mut PgConnection, jobs: Vec<Job>) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "a batch has a few hundred events")]
