@@ -50,6 +50,7 @@ const STEPS: &[(&str, &str)] = &[
     ("0091_open_work", include_str!("../sql/0091_open_work.sql")),
     ("0092_single_names", include_str!("../sql/0092_single_names.sql")),
     ("0093_usage_at_once", include_str!("../sql/0093_usage_at_once.sql")),
+    ("0094_growing_statistics", include_str!("../sql/0094_growing_statistics.sql")),
 ];
 
 /// Runs the steps that the database has not seen yet.

@@ -23,8 +23,7 @@ const UNFINISHED: &str = "init-";
 /// For a small machine and one tenant; the operator may change them in `postgresql.conf`.
 ///
 /// Errors of single statements are not logged (`log_min_messages`): `bss` gets and reports them, and their details
-/// would put personal data into the log, which holds one file per weekday. A fresh cluster fills fast, and the plans that
-/// were made while it was empty last until its tables are analysed (`autovacuum_naptime`).
+/// would put personal data into the log, which holds one file per weekday.
 const SETTINGS: &str = "
 # Set by bss when it made this cluster; change what you like, but leave fsync and synchronous_commit on.
 shared_buffers = 128MB
@@ -44,7 +43,6 @@ log_timezone = 'UTC'
 log_min_messages = log
 log_checkpoints = off
 log_autovacuum_min_duration = -1
-autovacuum_naptime = 15s
 ";
 
 /// Makes the cluster beside its place and moves it there once complete. The caller holds the start lock.
