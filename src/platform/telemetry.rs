@@ -5,14 +5,16 @@
 mod export;
 pub(in crate::platform) mod redact;
 
+use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{Protocol, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
@@ -116,41 +118,79 @@ struct Lines {
     json: bool,
 }
 
-/// Fields as they were given. They are redacted when they are written: most spans end without a line.
-#[derive(Default)]
-struct Fields(Vec<(&'static str, Value)>);
+/// Fields as they were given, texts one behind the other in one buffer: each request has a span. They are redacted when they
+/// are written: most spans end without a line.
+struct Fields {
+    fields: Vec<(&'static str, Given)>,
+    texts: String,
+}
+
+/// Room for what a request's span says.
+const TEXT_BYTES: usize = 128;
+
+enum Given {
+    /// Where it stands in the buffer.
+    Text(Range<usize>),
+    Number(Number),
+    Bool(bool),
+    Null,
+}
 
 impl Fields {
-    fn put(&mut self, field: &Field, value: Value) {
+    fn new() -> Self {
+        Self { fields: Vec::new(), texts: String::with_capacity(TEXT_BYTES) }
+    }
+
+    fn put(&mut self, field: &Field, value: Given) {
         // Words for collectors.
         if !field.name().starts_with("otel.") {
-            self.0.push((field.name(), value));
+            self.fields.push((field.name(), value));
         }
     }
 
+    /// Takes what stands in the buffer from `begin` on for the field's text.
+    fn put_text(&mut self, field: &Field, begin: usize) {
+        self.put(field, Given::Text(begin..self.texts.len()));
+    }
+
     fn write_to(&self, line: &mut Map<String, Value>) {
-        line.extend(self.0.iter().map(|(name, value)| ((*name).to_owned(), redact::field(name, value.clone()))));
+        let value = |given: &Given| match given {
+            Given::Text(place) => json!(self.texts[place.clone()]),
+            Given::Number(number) => Value::Number(number.clone()),
+            Given::Bool(is) => Value::Bool(*is),
+            Given::Null => Value::Null,
+        };
+        line.extend(self.fields.iter().map(|(name, given)| ((*name).to_owned(), redact::field(name, value(given)))));
     }
 }
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, json!(value));
+        match Number::from_f64(value) {
+            Some(number) => self.put(field, Given::Number(number)),
+            // JSON has no word for it.
+            None => self.put(field, Given::Null),
+        }
     }
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, json!(value));
+        self.put(field, Given::Number(value.into()));
     }
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, json!(value));
+        self.put(field, Given::Number(value.into()));
     }
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, json!(value));
+        self.put(field, Given::Bool(value));
     }
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, json!(value));
+        let begin = self.texts.len();
+        self.texts.push_str(value);
+        self.put_text(field, begin);
     }
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.put(field, json!(format!("{value:?}")));
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let begin = self.texts.len();
+        // A value that cannot be shown is shown as far as it can be.
+        let _ = write!(self.texts, "{value:?}");
+        self.put_text(field, begin);
     }
 }
 
@@ -159,7 +199,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         if attributes.metadata().target() == trace::TARGET {
             return;
         }
-        let mut fields = Fields::default();
+        let mut fields = Fields::new();
         attributes.record(&mut fields);
         if let Some(span) = cx.span(id) {
             span.extensions_mut().insert(fields);
@@ -187,7 +227,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
                 fields.write_to(&mut line);
             }
         }
-        let mut fields = Fields::default();
+        let mut fields = Fields::new();
         event.record(&mut fields);
         fields.write_to(&mut line);
         let text = if self.json { Value::Object(line).to_string() } else { plain(&line) };

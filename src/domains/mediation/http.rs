@@ -3,6 +3,7 @@
 mod extended;
 mod specification;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -30,6 +31,9 @@ use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, Re
 use crate::platform::tmf::time;
 
 const COLLECTION: &str = "/tmf-api/usageManagement/v4/usage";
+
+/// Room for an answer of usual size.
+const ANSWER_BYTES: usize = 2048;
 
 /// A usage event never changes: its version is always the first.
 const VERSION: i64 = 1;
@@ -63,7 +67,7 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let key = idempotency_key(request.headers())?;
     let bytes = read_body(request).await?;
-    let usage = match parse_json::<CreateBody>(&bytes) {
+    let usage = match parse_json::<CreateBody<'_>>(&bytes) {
         Ok(body) => body.usage(&cx, key)?,
         // More than what is rated, or something that is wrong: neither is the hot path.
         Err(_) => extended::usage(&cx, parse_json(&bytes)?, key)?,
@@ -75,7 +79,11 @@ async fn create(
         return Ok((StatusCode::CREATED, headers, Json(service.body(&view)?)).into_response());
     }
     let currency = service.platform.config.profile.currency;
-    Ok((StatusCode::CREATED, headers, Json(UsageBody::of(&view, currency.as_str()))).into_response())
+    let mut body = Vec::with_capacity(ANSWER_BYTES);
+    serde_json::to_writer(&mut body, &UsageBody::of(&view, currency.as_str()))
+        .map_err(|e| Error::Internal(e.to_string()))?;
+    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok((StatusCode::CREATED, headers, [json], body).into_response())
 }
 
 async fn retrieve(
@@ -125,11 +133,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
 /// What a caller may send.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CreateBody {
-    usage_type: String,
+struct CreateBody<'a> {
+    #[serde(borrow)]
+    usage_type: Cow<'a, str>,
     #[serde(with = "time")]
     usage_date: DateTime<Utc>,
-    usage_characteristic: Vec<CharacteristicBody>,
+    #[serde(borrow)]
+    usage_characteristic: Vec<CharacteristicBody<'a>>,
     #[serde(rename = "@type")]
     #[expect(dead_code, reason = "accepted, says nothing new")]
     at_type: Option<String>,
@@ -141,8 +151,9 @@ struct CreateBody {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct CharacteristicBody {
-    name: String,
+struct CharacteristicBody<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
     value: Value,
     #[expect(dead_code, reason = "accepted: the name says the type")]
     value_type: Option<String>,
@@ -158,7 +169,7 @@ const POINTERS: Pointers = Pointers {
     external_id: "/usageCharacteristic/externalId",
 };
 
-impl CreateBody {
+impl CreateBody<'_> {
     fn usage(self, cx: &Context, idempotency_key: Option<String>) -> Result<NewUsage> {
         let ours = [
             ("/status", &self.status),
@@ -171,7 +182,7 @@ impl CreateBody {
         let given = Characteristics::read(self.usage_characteristic)?;
         let draft = Draft {
             msisdn: given.msisdn.ok_or_else(|| missing("msisdn"))?,
-            event_type: self.usage_type,
+            event_type: self.usage_type.into_owned(),
             quantity: given.quantity.ok_or_else(|| missing("quantity"))?,
             unit: given.unit,
             roaming: given.roaming.unwrap_or(false),
@@ -198,10 +209,10 @@ struct Characteristics {
 }
 
 impl Characteristics {
-    fn read(given: Vec<CharacteristicBody>) -> Result<Self> {
+    fn read(given: Vec<CharacteristicBody<'_>>) -> Result<Self> {
         let mut read = Self::default();
         for (n, CharacteristicBody { name, value, .. }) in given.into_iter().enumerate() {
-            let fresh = match name.as_str() {
+            let fresh = match &*name {
                 "msisdn" => {
                     put(&mut read.msisdn, text(value, n)?.parse().map_err(|e| fault(n, "value", format!("{e}")))?)
                 }
@@ -411,7 +422,8 @@ mod tests {
 
     fn parsed(body: Value) -> Result<NewUsage> {
         let cx = Context::system("test", "r-1".to_owned(), DateTime::UNIX_EPOCH);
-        let body: CreateBody = serde_json::from_value(body).map_err(|e| Error::invalid("", e.to_string()))?;
+        let text = body.to_string();
+        let body: CreateBody<'_> = serde_json::from_str(&text).map_err(|e| Error::invalid("", e.to_string()))?;
         body.usage(&cx, None)
     }
 

@@ -123,8 +123,13 @@ fn factor(usage_type: UsageType, unit: Option<&str>) -> Result<i64, String> {
 
 /// The exact whole number of units; nothing is rounded.
 fn quantity(number: &Number, factor: i64) -> Result<i64, String> {
-    let text = number.to_string();
-    let decimal = text.parse().or_else(|_| Decimal::from_scientific(&text)).map_err(|_| out_of_range())?;
+    let decimal = match number.as_i64() {
+        Some(whole) => Decimal::from(whole),
+        None => {
+            let text = number.to_string();
+            text.parse().or_else(|_| Decimal::from_scientific(&text)).map_err(|_| out_of_range())?
+        }
+    };
     let product = decimal.checked_mul(Decimal::from(factor)).ok_or_else(out_of_range)?;
     if !product.is_integer() {
         return Err("must be a whole number of mb, minutes or messages; nothing is rounded".to_owned());

@@ -1,18 +1,20 @@
 //! What stands around all routes: request id and log line, bounds, overload, authentication, time-out, panics.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
+use metrics::Histogram;
 use tokio::sync::Semaphore;
 use tracing::{Instrument as _, Span};
 use uuid::Uuid;
@@ -30,6 +32,8 @@ use crate::platform::trace::{self, Parent};
 
 /// Usage is answered thousands of times a second; it is not traced.
 const USAGE: &str = "/tmf-api/usageManagement/";
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Bounds of one listener.
 #[derive(Debug, Clone, Copy)]
@@ -55,12 +59,14 @@ pub struct Edge {
     limits: Limits,
     in_flight: Semaphore,
     refusals: RefusalLog,
+    durations: Durations,
 }
 
 impl Edge {
     pub fn new(tokens: TokenMap, clock: Clock, ids: Ids, limits: Limits) -> Self {
         let in_flight = Semaphore::new(limits.in_flight_max);
-        Self { tokens, clock, ids, limits, in_flight, refusals: RefusalLog::default() }
+        let (refusals, durations) = (RefusalLog::default(), Durations::default());
+        Self { tokens, clock, ids, limits, in_flight, refusals, durations }
     }
 }
 
@@ -115,12 +121,12 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
     let request_id = request_id(request.headers(), &edge.ids);
     let method = request.method().clone();
     // The route, not the path: the path may hold anything and labels must stay few.
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |p| p.as_str().to_owned());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     let span = tracing::info_span!("request", otel.kind = "server", bss.module = trace::EDGE, http.method = label(&method), http.route = route, request.id = %request_id);
     let origin = origin(request.headers(), &edge.ids);
     trace::adopt(&span, &origin.0, origin.1);
-    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id, origin, &route)).catch_unwind();
+    let answer = AssertUnwindSafe(answer(&edge, request, next, &request_id, origin, route)).catch_unwind();
     // The panic hook has logged the place; the caller is told nothing.
     let panicked = |_| ApiError::from(Error::Internal("a handler panicked".into())).into_response();
     let mut response = answer.instrument(span.clone()).await.unwrap_or_else(panicked);
@@ -130,8 +136,7 @@ pub async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) 
     }
     name(&mut response, &request_id);
     let elapsed = started.elapsed();
-    let labels = [("method", label(&method).to_owned()), ("route", route), ("status", status.as_str().to_owned())];
-    metrics::histogram!("bss_http_request_seconds", &labels).record(elapsed.as_secs_f64());
+    edge.durations.note(label(&method), route, status, elapsed);
     span.in_scope(|| tracing::debug!(status = status.as_u16(), elapsed_us = elapsed.as_micros(), "request end"));
     response
 }
@@ -201,7 +206,7 @@ async fn traced(edge: &Edge, caller: Arc<Caller>, mut request: Request, next: Ne
 }
 
 pub(super) fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
-    let given = headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     match given.filter(|id| !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic())) {
         Some(id) => id.into(),
         None => (&*ids.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer())).into(),
@@ -211,7 +216,7 @@ pub(super) fn request_id(headers: &HeaderMap, ids: &Ids) -> Arc<str> {
 /// Says under which id the server knows the request.
 pub(super) fn name(response: &mut Response, request_id: &str) {
     if let Ok(value) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-request-id", value);
+        response.headers_mut().insert(REQUEST_ID, value);
     }
 }
 
@@ -340,6 +345,48 @@ async fn in_time(limits: Limits, request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             ApiError::unavailable("The answer took too long; what was begun goes on, ask for it again").into_response()
+        }
+    }
+}
+
+/// How long requests took. A series is looked for by its labels once and kept: to write labels out for each request costs more
+/// than to count it. As many are kept as there are routes with their methods and statuses.
+#[derive(Debug, Default)]
+struct Durations {
+    by_route: RwLock<HashMap<Box<str>, Vec<Series>>>,
+}
+
+#[derive(Debug)]
+struct Series {
+    method: &'static str,
+    status: StatusCode,
+    histogram: Histogram,
+}
+
+impl Series {
+    fn is_of(&self, method: &str, status: StatusCode) -> bool {
+        self.method == method && self.status == status
+    }
+}
+
+impl Durations {
+    fn note(&self, method: &'static str, route: &str, status: StatusCode, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let known = self.by_route.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = known.get(route).into_iter().flatten().find(|series| series.is_of(method, status)) {
+            series.histogram.record(seconds);
+            return;
+        }
+        drop(known);
+        let labels =
+            [("method", method.to_owned()), ("route", route.to_owned()), ("status", status.as_str().to_owned())];
+        let histogram = metrics::histogram!("bss_http_request_seconds", &labels);
+        histogram.record(seconds);
+        let mut known = self.by_route.write().unwrap_or_else(PoisonError::into_inner);
+        let of_route = known.entry(route.into()).or_default();
+        // Somebody may have been faster meanwhile.
+        if !of_route.iter().any(|series| series.is_of(method, status)) {
+            of_route.push(Series { method, status, histogram });
         }
     }
 }

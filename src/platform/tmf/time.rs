@@ -3,8 +3,11 @@
 //! Use `#[serde(with = "time")]` on a `DateTime<Utc>` and `#[serde(with = "time::option")]` on an optional one.
 //! Any RFC 3339 instant is read; only the canonical form is written.
 
+use std::fmt;
+
 use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
-use serde::{Deserialize as _, Deserializer, Serializer};
+use serde::de::Visitor;
+use serde::{Deserializer, Serializer};
 
 /// The text is not an instant that we can read and write back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +33,22 @@ pub fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::
 }
 
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
-    parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    deserializer.deserialize_str(Instant)
+}
+
+/// Reads an instant where its text stands.
+struct Instant;
+
+impl Visitor<'_> for Instant {
+    type Value = DateTime<Utc>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<DateTime<Utc>, E> {
+        parse(text).map_err(E::custom)
+    }
 }
 
 /// The same for `Option<DateTime<Utc>>`. Pair it with `skip_serializing_if = "Option::is_none"` (TMF payloads have no

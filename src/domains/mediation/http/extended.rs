@@ -37,7 +37,7 @@ pub(super) fn usage(cx: &Context, body: Value, idempotency_key: Option<String>) 
     if !of_characteristics.is_empty() {
         kept.insert("usageCharacteristic".to_owned(), Value::Object(of_characteristics));
     }
-    let body: CreateBody = serde_path_to_error::deserialize(Value::Object(body)).map_err(|error| {
+    let body: CreateBody<'_> = serde_path_to_error::deserialize(Value::Object(body)).map_err(|error| {
         Error::invalid(
             crate::platform::http::extract::pointer(error.path()),
             crate::platform::http::extract::strip_position(&error.inner().to_string()),
