@@ -170,7 +170,7 @@ enum Place {
 /// How an event gets its answer.
 #[derive(Debug)]
 enum Way {
-    /// Not known yet, or for another reason without one: see its [`Place`].
+    /// Not known yet, given out already, or for another reason without one: see its [`Place`].
     None,
     /// It is new: this batch rates and stores it.
     Fresh(Fresh),
@@ -220,16 +220,19 @@ impl<'a> Batch<'a> {
     async fn look(connection: &mut PgConnection, jobs: &'a [Job], now: DateTime<Utc>) -> Result<Option<Self>> {
         let allowances: BTreeSet<&str> = jobs.iter().map(|job| job.allowance().as_str()).collect();
         let allowances: Vec<&str> = allowances.into_iter().collect();
-        let mut found: HashMap<String, UsageLine> = HashMap::with_capacity(jobs.len());
+        let mut found: Vec<UsageLine> = Vec::with_capacity(jobs.len());
         let mut balances = Vec::with_capacity(jobs.len());
         for (tenant, msisdns) in numbers(jobs) {
             let msisdns: Vec<&str> = msisdns.into_iter().collect();
             for (line, balance) in lines::look(connection, tenant, &msisdns, &allowances, now).await? {
                 balances.extend(balance);
-                found.entry(line.id.clone()).or_insert(line);
+                found.push(line);
             }
         }
-        let mut batch = Self::of(jobs, now, found.into_values().collect(), &[]);
+        // A line comes once for each of its balances.
+        found.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        found.dedup_by(|a, b| a.id == b.id);
+        let mut batch = Self::of(jobs, now, found, &[]);
         batch.keep(balances);
         Ok(batch.places.iter().all(|place| matches!(place, Place::Line(_))).then_some(batch))
     }
@@ -327,7 +330,7 @@ impl<'a> Batch<'a> {
             Way::Fresh(fresh) => {
                 fresh.view.state == UsageState::Rated
                     && !fresh.exhausted
-                    && fresh.crossed.clone().next().is_none()
+                    && fresh.crossed.is_empty()
                     && job.usage.attributes.is_none()
             }
             Way::Twin { .. } => true,
@@ -560,21 +563,25 @@ impl<'a> Batch<'a> {
     }
 
     /// After the commit: every event's answer.
-    fn outcomes(self) -> Vec<Outcome> {
-        (0..self.jobs.len()).map(|n| self.outcome(n)).collect()
+    fn outcomes(mut self) -> Vec<Outcome> {
+        // Backwards: a twin reads the answer of an earlier event, which must still be there.
+        let mut outcomes: Vec<_> = (0..self.jobs.len()).rev().map(|n| self.take_outcome(n)).collect();
+        outcomes.reverse();
+        outcomes
     }
 
-    fn outcome(&self, n: usize) -> Outcome {
+    fn take_outcome(&mut self, n: usize) -> Outcome {
         let job = &self.jobs[n];
-        Outcome::Answered(match (self.places[n], &self.ways[n]) {
+        let way = std::mem::replace(&mut self.ways[n], Way::None);
+        Outcome::Answered(match (self.places[n], way) {
             (Place::Busy, _) => return Outcome::Busy,
             (Place::Nowhere, _) => {
                 Err(policy::refusal(policy::LINE_MUST_EXIST).with("msisdn", &job.usage.msisdn).into())
             }
-            (Place::Line(line), Way::Fresh(fresh)) => answer(fresh.view.clone(), Some(&self.lines[line].state)),
-            (Place::Line(_), Way::Stored(view)) if view.id == job.id => answer((**view).clone(), None),
-            (Place::Line(_), Way::Stored(view)) => replay(job, view),
-            (Place::Line(_), Way::Twin { of }) => match &self.ways[*of] {
+            (Place::Line(line), Way::Fresh(fresh)) => answer(fresh.view, Some(&self.lines[line].state)),
+            (Place::Line(_), Way::Stored(view)) if view.id == job.id => answer(*view, None),
+            (Place::Line(_), Way::Stored(view)) => replay(job, &view),
+            (Place::Line(_), Way::Twin { of }) => match &self.ways[of] {
                 Way::Fresh(fresh) => replay(job, &fresh.view),
                 Way::Stored(view) => replay(job, view),
                 Way::None | Way::Twin { .. } => Err(lost(job)),

@@ -16,6 +16,10 @@ pub(super) struct Thresholds {
 
 impl Thresholds {
     pub(super) const NONE: Self = Self { next: 0, end: 0 };
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.next >= self.end
+    }
 }
 
 impl Iterator for Thresholds {
@@ -56,7 +60,8 @@ mod tests {
 
     #[test]
     fn each_share_is_passed_by_the_event_that_reaches_it() {
-        assert!(all(100, 51, 0).is_empty());
+        assert!(all(100, 51, 0).is_empty() && crossed(100, 51, 0).0.is_empty());
+        assert!(!crossed(100, 50, 0).0.is_empty() && crossed(100, 50, 50).0.is_empty());
         assert_eq!(all(100, 50, 0), [50]);
         assert_eq!(all(100, 20, 50), [80]);
         assert_eq!(all(100, 0, 80), [100]);

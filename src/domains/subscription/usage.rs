@@ -184,12 +184,11 @@ pub fn with_use<'q>(
     lines: &[UsageLine],
     used: &[Remaining<'_>],
 ) -> Query<'q, Postgres, PgArguments> {
-    let texts = |read: fn(&Remaining<'_>) -> String| used.iter().map(read).collect::<Vec<_>>();
     query
-        .bind(lines.iter().map(|line| line.id.clone()).collect::<Vec<_>>())
+        .bind(lines.iter().map(|line| line.id.as_str()).collect::<Vec<_>>())
         .bind(lines.iter().map(|line| line.version).collect::<Vec<_>>())
-        .bind(texts(|used| used.line.to_owned()))
-        .bind(texts(|used| used.allowance.as_str().to_owned()))
+        .bind(used.iter().map(|used| used.line).collect::<Vec<_>>())
+        .bind(used.iter().map(|used| used.allowance.as_str()).collect::<Vec<_>>())
         .bind(used.iter().map(|used| used.before).collect::<Vec<_>>())
         .bind(used.iter().map(|used| used.after).collect::<Vec<_>>())
 }
