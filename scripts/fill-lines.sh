@@ -65,7 +65,7 @@ begin
         update template set line = replace(line, t.old, case
             when t.old !~ '^[0-9]+$' then t.old || '<suffix>'
             when length(t.old) < 12 then '<number>'
-            else left(t.old, -10) || '<digits>' end);
+            else left(t.old, -9) || '<digits>' end);
     end loop;
 end $$;
 
@@ -75,7 +75,7 @@ create function pg_temp.copied(line text, run text, n bigint) returns jsonb lang
         when copy ? 'event_id' then jsonb_set(copy, '{event_id}', to_jsonb(md5((copy ->> 'event_id') || run || n)::uuid))
         else copy end
     from (select replace(replace(replace(line, '<suffix>', '_' || run || '_' || n), '<number>', (70000000 + n)::text),
-            '<digits>', '7' || lpad(n::text, 9, '0'))::jsonb as copy) c
+            '<digits>', '7' || lpad(n::text, 8, '0'))::jsonb as copy) c
 $$;
 
 -- Tables whose rows refer to others come in a later round.

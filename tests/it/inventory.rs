@@ -369,6 +369,23 @@ async fn profiles_are_added_behind_the_highest_and_never_twice() {
 }
 
 #[tokio::test]
+async fn no_profile_is_added_whose_number_has_no_place_in_an_imsi() {
+    let pool = Pool::of(1, 1).await;
+    pool.sql(
+        "update inventory.esim_profile
+         set iccid = left(iccid, 7) || '000999999998', imsi = left(imsi, 6) || '999999998'",
+    )
+    .await;
+    match pool.service.add_profiles(&pool.cx, AddProfiles { count: 2 }).await {
+        Err(Error::Invalid { pointer, message }) => {
+            assert!(pointer == "/count" && message.contains("only 1 more"), "{pointer} {message}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(pool.service.add_profiles(&pool.cx, AddProfiles { count: 1 }).await.unwrap().inserted, 1);
+}
+
+#[tokio::test]
 async fn the_alarm_of_a_low_pool_is_raised_once_until_a_refill() {
     let pool = Pool::of(6, 500).await;
     let low = async || pool.events("inventory.msisdn.pool_low").await;

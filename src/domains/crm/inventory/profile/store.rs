@@ -162,19 +162,38 @@ pub(crate) struct NewProfile {
     pub(crate) matching_id: String,
 }
 
+/// The highest running number: an IMSI has nine digits behind its operator's six (3GPP TS 23.003, section 2.2).
+const NUMBER_MAX: i64 = 999_999_999;
+
 /// Inserts new profiles behind the highest of ours. Two callers at once take turns.
+///
+/// # Errors
+/// Invalid `count` where so many do not fit under the operator's prefixes any more.
 pub(crate) async fn add(tx: &Tx, cx: &Context, operator: &Operator, new: &[NewProfile]) -> Result<u32> {
     execute(&**tx, sql!("select pg_advisory_xact_lock(hashtext('inventory.esim_profile.add'))")).await?;
     let slots: Vec<String> = new.iter().map(|profile| profile.key_slot.to_string()).collect();
     let matching_ids: Vec<String> = new.iter().map(|profile| profile.matching_id.clone()).collect();
     // The running number is the operator's, not the tenant's: ICCID and IMSI are unique in the world.
+    let highest = sql!(
+        "select coalesce(max(substr(iccid, 8)::bigint), -1) as number from inventory.esim_profile
+         where iccid like $1 || '%' and length(iccid) = 19",
+        operator.iccid_prefix.as_str()
+    );
+    let highest = HighestRow::find_by_statement(highest).one(&**tx).await?.map_or(-1, |row| row.number);
+    let left = (NUMBER_MAX - highest).max(0);
+    if i64::try_from(new.len()).is_ok_and(|wanted| wanted > left) {
+        return Err(Error::invalid(
+            "/count",
+            format!(
+                "only {left} more profiles fit under the operator's prefixes; begin new ones with \
+                 BSS_OPERATOR_ICCID_PREFIX and BSS_OPERATOR_IMSI_PREFIX"
+            ),
+        ));
+    }
     let statement = sql!(
-        "with highest as (
-             select coalesce(max(substr(iccid, 8)::bigint), -1) as number from inventory.esim_profile
-             where iccid like $5 || '%' and length(iccid) = 19),
-         made as (
-             select h.number + n.position as number, n.slot, n.matching_id
-             from highest h, unnest($2::text[], $3::text[]) with ordinality as n (slot, matching_id, position))
+        "with made as (
+             select $7 + n.position as number, n.slot, n.matching_id
+             from unnest($2::text[], $3::text[]) with ordinality as n (slot, matching_id, position))
          insert into inventory.esim_profile (iccid, tenant_id, imsi, ki_ref, smdp_server, matching_id, activation_code)
          select $5 || lpad(number::text, 12, '0'), $1, $6 || lpad(number::text, 9, '0'), 'hsm://ref/' || slot, $4,
                 matching_id, 'LPA:1$' || $4 || '$' || matching_id
@@ -184,10 +203,16 @@ pub(crate) async fn add(tx: &Tx, cx: &Context, operator: &Operator, new: &[NewPr
         matching_ids,
         operator.smdp_server.as_str(),
         operator.iccid_prefix.as_str(),
-        operator.imsi_prefix.as_str()
+        operator.imsi_prefix.as_str(),
+        highest
     );
     let inserted = execute(&**tx, statement).await?;
     u32::try_from(inserted).map_err(|_| Error::Internal("more profiles than asked for".into()))
+}
+
+#[derive(FromQueryResult)]
+struct HighestRow {
+    number: i64,
 }
 
 pub(crate) async fn count_available(tx: &Tx, cx: &Context) -> Result<i64> {
