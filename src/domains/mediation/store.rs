@@ -292,14 +292,21 @@ impl<'a> NewRow<'a> {
     }
 }
 
-/// Stores events, from what [`with_rows`] binds.
+/// Stores events, from what [`with_rows`] binds. The arrays go side by side in the select list: from there each row is written
+/// as it is made, where `from unnest(…)` copies all of them aside first, one array after the other.
 const INSERT: &str = "insert into mediation.usage_event (recorded_at, subscription_id, id, tenant_id, source, external_id, msisdn,
         customer_id, offering_id, event_type, event_time, quantity, unit, roaming_indicator, state, allowance_type, period_index,
         applied, rated_quantity, refused_quantity, remaining, reason, actor, channel, service_identity, request_id)
-    select $1, r.* from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::timestamptz[], $12::bigint[], $13::text[], $14::boolean[], $15::text[], $16::text[], $17::integer[],
-        $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::text[], $23::text[], $24::text[], $25::text[],
-        $26::text[]) as r";
+    select $1, unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::text[]),
+        unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::text[]), unnest($11::timestamptz[]),
+        unnest($12::bigint[]), unnest($13::text[]), unnest($14::boolean[]), unnest($15::text[]), unnest($16::text[]),
+        unnest($17::integer[]), unnest($18::bigint[]), unnest($19::bigint[]), unnest($20::bigint[]), unnest($21::bigint[]),
+        unnest($22::text[]), unnest($23::text[]), unnest($24::text[]), unnest($25::text[]), unnest($26::text[])";
+
+/// Claims the keys of the same events.
+const CLAIM: &str =
+    "insert into mediation.usage_key (recorded_at, subscription_id, source, external_id, tenant_id, usage_id)
+    select $1, unnest($2::text[]), unnest($5::text[]), unnest($6::text[]), unnest($4::text[]), unnest($3::text[])";
 
 fn with_rows<'q>(
     text: impl SqlSafeStr,
@@ -344,10 +351,7 @@ pub(super) async fn record(
     recorded_at: DateTime<Utc>,
 ) -> Result<Vec<String>> {
     let text = format!(
-        "with won as (
-             insert into mediation.usage_key (subscription_id, source, external_id, tenant_id, usage_id, recorded_at)
-             select k.*, $1 from unnest($2::text[], $5::text[], $6::text[], $4::text[], $3::text[]) as k
-             on conflict do nothing returning usage_id),
+        "with won as ({CLAIM} on conflict do nothing returning usage_id),
          stored as ({INSERT} where (select count(*) from won) = cardinality($2))
          select usage_id from won"
     );
@@ -368,10 +372,7 @@ pub(super) async fn record_at_once(
     // A taken key ends the statement: looking for it before would cost every batch a third of what claiming costs.
     let text = format!(
         "with used as materialized (select {USE_UP}($27, $28, $29, $30, $31, $32) as up),
-         claimed as (
-             insert into mediation.usage_key (subscription_id, source, external_id, tenant_id, usage_id, recorded_at)
-             select k.*, $1 from unnest($2::text[], $5::text[], $6::text[], $4::text[], $3::text[]) as k
-             where (select up from used)),
+         claimed as ({CLAIM} where (select up from used)),
          stored as ({INSERT} where (select up from used))
          select up from used"
     );
