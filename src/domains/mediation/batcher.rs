@@ -1,8 +1,8 @@
 //! Usage is online: one request, one answer, durable when it answers. Requests that come at the same time share a
 //! transaction, since the commit is what costs.
 //!
-//! Events wait in one [`queue`], and a few lanes take them from it: what waits becomes one batch, is answered, and what has
-//! gathered meanwhile becomes the next. What could not be done in a lane (the line is held by somebody else, the batch failed)
+//! Events wait in one [`queue`], and lanes take them from it: what waits becomes one batch, is answered, and what has gathered
+//! meanwhile becomes the next. What could not be done in a lane (the line is held by somebody else, the batch failed)
 //! is finished beside it, so that neighbours never wait for it. The queue is bounded: when it is full the answer is
 //! "unavailable", at once.
 //!
@@ -37,7 +37,7 @@ use crate::platform::context::Context;
 use crate::platform::db;
 use crate::platform::error::{Error, Result, is_contention, is_outage};
 
-/// Batches of this process that are in work at once.
+/// Batches of this process that are in work at once. The second one helps with what is imported: see [`queue`].
 const LANES: usize = 2;
 
 /// Events that wait, those of imports included.

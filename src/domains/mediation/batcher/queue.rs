@@ -1,7 +1,9 @@
 //! The events that wait for a lane, and which lane takes them when.
 //!
 //! Unlike a channel the queue wakes a lane once for as many events as it waits for, instead of once for each: on a busy machine
-//! every waking takes a core from somebody who works. And it knows the lines that are in work: their next events wait here until
+//! every waking takes a core from somebody who works. While a batch is in work, those of the one before are answered and come
+//! again, so the next one has company when its turn is there; a second batch beside it begins only with all that a batch can
+//! hold, as there is when a file is imported. And the queue knows the lines that are in work: their next events wait here until
 //! the batch ends, so that two batches never meet on a line, while every other event goes with the next batch that begins.
 
 use std::collections::{HashSet, VecDeque};
@@ -11,10 +13,14 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{Arrival, LANES};
+use super::Arrival;
 
-/// Up to so many callers are served by one batch after the other: one of thirty costs less than two of fifteen.
+/// Up to so many callers share one batch: one of thirty costs less than two of fifteen.
 const FEW: usize = 48;
+
+/// Of more callers the share that a batch waits for, as a fraction. Half of them would be one group in work and one that
+/// comes, and its last one would nearly always be late.
+const SHARE: (usize, usize) = (2, 5);
 
 /// Events of one batch.
 const BATCH_MAX: usize = 256;
@@ -58,13 +64,14 @@ impl Waiting {
     /// Of those who are expected, as many as one batch should have: with fewer, callers would stay in small groups that take
     /// turns.
     fn expected(&self) -> usize {
-        let batches = if self.company <= FEW { 1 } else { LANES };
-        self.company.div_ceil(batches).clamp(1, BATCH_MAX)
+        let (of, parts) = SHARE;
+        let share = if self.company <= FEW { self.company } else { self.company * of / parts };
+        share.clamp(1, BATCH_MAX)
     }
 
     fn is_enough(&self, count: usize) -> bool {
-        let may_begin = self.in_work.is_empty() || self.company > FEW;
-        self.is_closed || (may_begin && self.arrivals.len() >= count)
+        let count = if self.in_work.is_empty() { count } else { BATCH_MAX };
+        self.is_closed || self.arrivals.len() >= count
     }
 }
 
@@ -211,7 +218,7 @@ mod tests {
     use super::*;
 
     fn queue(company: usize) -> Queue {
-        let queue = Queue::new(200);
+        let queue = Queue::new(2 * BATCH_MAX);
         queue.waiting().company = company;
         queue
     }
@@ -225,9 +232,6 @@ mod tests {
     fn numbers(taken: &Taken<'_>) -> Vec<String> {
         taken.arrivals.iter().map(|arrival| arrival.usage.msisdn.as_str().to_owned()).collect()
     }
-
-    /// Still many after a few batches without most of them.
-    const MANY: usize = 2 * FEW;
 
     #[tokio::test]
     async fn a_lane_waits_a_moment_for_those_who_are_expected_and_takes_who_came() {
@@ -245,38 +249,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn events_of_a_line_in_work_wait_for_it_in_their_order_and_nobody_else_does() {
-        let queue = queue(MANY);
-        push(&queue, &["90000001", "90000002"]);
+    async fn one_batch_follows_the_other_unless_there_is_a_full_one() {
+        let queue = queue(1);
+        push(&queue, &["90000001"]);
         let first = queue.take().await.unwrap();
-        push(&queue, &["90000001", "90000003", "90000002", "90000001"]);
-        let second = queue.take().await.unwrap();
-        assert_eq!(numbers(&second), ["90000003"]);
-        assert!(queue.take().now_or_never().is_none(), "only lines in work");
-        drop(first);
+        push(&queue, &["90000002"; BATCH_MAX - 1]);
+        assert!(queue.take().now_or_never().is_none());
         push(&queue, &["90000003", "90000004"]);
-        assert_eq!(numbers(&queue.take().await.unwrap()), ["90000001", "90000002", "90000001", "90000004"]);
+        let second = queue.take().await.unwrap();
+        assert_eq!(second.arrivals.len(), BATCH_MAX);
+        drop(first);
+        assert!(queue.take().now_or_never().is_none(), "the second is in work");
         drop(second);
-        assert_eq!(numbers(&queue.take().await.unwrap()), ["90000003"]);
+        assert_eq!(numbers(&queue.take().await.unwrap()), ["90000004"]);
     }
 
     #[tokio::test]
-    async fn few_callers_are_served_by_one_batch_after_the_other() {
-        let queue = queue(FEW);
-        push(&queue, &["90000001"]);
+    async fn events_of_a_line_in_work_wait_for_it_in_their_order_and_nobody_else_does() {
+        let queue = queue(1);
+        push(&queue, &["90000001", "90000002"]);
         let first = queue.take().await.unwrap();
-        push(&queue, &["90000002"]);
-        assert!(queue.take().now_or_never().is_none());
+        push(&queue, &["90000001", "90000002", "90000001"]);
+        push(&queue, &["90000003"; BATCH_MAX]);
+        let second = queue.take().await.unwrap();
+        assert_eq!(numbers(&second), ["90000003"; BATCH_MAX]);
+        push(&queue, &["90000003"]);
+        drop(second);
+        push(&queue, &["90000004"]);
+        assert!(queue.take().now_or_never().is_none(), "the first is in work");
         drop(first);
-        assert_eq!(numbers(&queue.take().await.unwrap()), ["90000002"]);
+        let third = numbers(&queue.take().await.unwrap());
+        assert_eq!(third, ["90000001", "90000002", "90000001", "90000003", "90000004"]);
     }
 
     #[test]
     fn many_callers_are_shared_out_and_those_who_left_are_forgotten() {
         let expected = |company: usize| queue(company).waiting().expected();
         assert_eq!(
-            [expected(0), expected(1), expected(FEW), expected(FEW + 1), expected(10_000)],
-            [1, 1, FEW, 25, BATCH_MAX]
+            [expected(0), expected(1), expected(FEW), expected(100), expected(10_000)],
+            [1, 1, FEW, 40, BATCH_MAX]
         );
         let queue = queue(128);
         let batches = std::iter::repeat_with(|| {
