@@ -11,10 +11,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Service;
 use super::model::Window;
+use crate::platform::http::resource::Href;
 use crate::platform::tmf::time;
 
 const OFFERINGS: &str = "/tmf-api/productCatalogManagement/v4/productOffering";
@@ -46,22 +49,58 @@ pub fn router(service: Arc<Service>) -> Router {
 }
 
 /// `validFor`, where there is a bound.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ValidFor {
+    #[serde(with = "time::option", skip_serializing_if = "Option::is_none")]
+    start_date_time: Option<DateTime<Utc>>,
+    #[serde(with = "time::option", skip_serializing_if = "Option::is_none")]
+    end_date_time: Option<DateTime<Utc>>,
+}
+
+impl ValidFor {
+    fn of(window: Window) -> Option<Self> {
+        let Window { valid_from, valid_to } = window;
+        let is_bounded = valid_from.is_some() || valid_to.is_some();
+        is_bounded.then_some(Self { start_date_time: valid_from, end_date_time: valid_to })
+    }
+}
+
 fn put_window(body: &mut Value, window: Window) {
-    let mut shown = serde_json::Map::new();
-    shown.extend(window.valid_from.map(|at| ("startDateTime".to_owned(), json!(time::format(at)))));
-    shown.extend(window.valid_to.map(|at| ("endDateTime".to_owned(), json!(time::format(at)))));
-    if !shown.is_empty() {
-        body["validFor"] = Value::Object(shown);
+    if let Some(shown) = ValidFor::of(window) {
+        body["validFor"] = json!(shown);
     }
 }
 
 /// A reference to something that is served here.
-fn reference(collection: &str, id: &str, name: Option<&str>, referred: &str) -> Value {
-    let mut body = json!({ "id": id, "href": format!("{collection}/{id}") });
-    if let Some(name) = name {
-        body["name"] = json!(name);
+#[derive(Debug, Serialize)]
+struct Reference<'a> {
+    id: &'a str,
+    href: Href<'a>,
+    name: &'a str,
+    #[serde(flatten)]
+    referred: Referred,
+}
+
+/// What kind of thing a [`Reference`] refers to.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Referred {
+    #[serde(skip)]
+    collection: &'static str,
+    #[serde(rename = "@type")]
+    at_type: &'static str,
+    #[serde(rename = "@referredType")]
+    referred_type: &'static str,
+}
+
+impl Referred {
+    const SPECIFICATION: Self =
+        Self { collection: SPECIFICATIONS, at_type: "ProductSpecificationRef", referred_type: "ProductSpecification" };
+    const OFFERING: Self =
+        Self { collection: OFFERINGS, at_type: "ProductOfferingRef", referred_type: "ProductOffering" };
+    const CATEGORY: Self = Self { collection: CATEGORIES, at_type: "CategoryRef", referred_type: "Category" };
+
+    const fn to<'a>(self, id: &'a str, name: &'a str) -> Reference<'a> {
+        Reference { id, href: Href { collection: self.collection, id }, name, referred: self }
     }
-    body["@type"] = json!(format!("{referred}Ref"));
-    body["@referredType"] = json!(referred);
-    body
 }

@@ -47,7 +47,7 @@ use store::OfferingRow;
 #[derive(Debug)]
 pub struct Service {
     platform: Platform,
-    offerings: ById<OfferingId, OfferingRow>,
+    offerings: ById<OfferingId, Arc<OfferingRow>>,
 }
 
 impl Service {
@@ -57,7 +57,7 @@ impl Service {
         Self { platform, offerings }
     }
 
-    async fn found(&self, cx: &Context, id: &OfferingId) -> Result<Option<OfferingRow>> {
+    async fn found(&self, cx: &Context, id: &OfferingId) -> Result<Option<Arc<OfferingRow>>> {
         self.offerings.ask((Arc::clone(&cx.tenant), id.clone())).await
     }
 }
@@ -66,7 +66,7 @@ impl Service {
 impl Catalog for Service {
     async fn offerings(&self, cx: &Context) -> Result<Vec<OfferingView>> {
         let rows = store::offerings(&self.platform.db, cx).await?;
-        rows.into_iter().map(|row| row.view(cx.now)).collect()
+        rows.iter().map(|row| row.view(cx.now)).collect()
     }
 
     async fn offering(&self, cx: &Context, id: &OfferingId) -> Result<OfferingView> {
@@ -76,7 +76,7 @@ impl Catalog for Service {
 
     async fn offerings_on_sale(&self, cx: &Context, at: DateTime<Utc>) -> Result<Vec<OfferingView>> {
         let rows = store::offerings(&self.platform.db, cx).await?;
-        let views: Vec<OfferingView> = rows.into_iter().map(|row| row.view(at)).collect::<Result<_>>()?;
+        let views: Vec<OfferingView> = rows.iter().map(|row| row.view(at)).collect::<Result<_>>()?;
         let mut on_sale: Vec<OfferingView> =
             views.into_iter().filter(|offering| policy::is_on_sale(offering, at)).collect();
         on_sale.sort_by_key(policy::price_order);

@@ -1,5 +1,7 @@
 //! Plans: added whole, changed in place. Lines that were sold keep what they were sold.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Service;
@@ -17,7 +19,7 @@ use crate::platform::{idempotency, outbox};
 
 impl Service {
     /// Adds an offering with everything that belongs to it, or nothing.
-    pub(super) async fn create_offering(&self, cx: &Context, new: NewOffering) -> Result<OfferingRow> {
+    pub(super) async fn create_offering(&self, cx: &Context, new: NewOffering) -> Result<Arc<OfferingRow>> {
         policy::admin(cx)?;
         if let Some(kept) = idempotency::replayed::<OfferingId>(&self.platform.db, cx).await? {
             return self.offering_row(cx, &kept).await;
@@ -42,7 +44,7 @@ impl Service {
             OfferingAdded { id: new.id.to_string(), before: Value::Null, after: snapshot(&row)?, version: row.version };
         outbox::stage(&tx, cx, &added).await?;
         tx.commit().await?;
-        Ok(row)
+        Ok(Arc::new(row))
     }
 
     /// Changes an offering. What comes out as it was is not written.
@@ -52,7 +54,7 @@ impl Service {
         id: &OfferingId,
         change: OfferingChange,
         expected: Option<i64>,
-    ) -> Result<OfferingRow> {
+    ) -> Result<Arc<OfferingRow>> {
         policy::admin(cx)?;
         let tx = self.platform.db.begin().await?;
         let row = table::lock(&tx, cx, id).await?;
@@ -65,7 +67,7 @@ impl Service {
         row.name = change.name.unwrap_or(row.name);
         row.is_sellable = change.is_sellable.unwrap_or(row.is_sellable);
         let window = policy::window(change.window.applied_to(windowed))?;
-        let mut attributes = row.attributes();
+        let mut attributes = row.attributes().clone();
         merge::apply(&mut attributes, change.attributes);
         if let Some(allowances) = &change.allowances {
             quantities(allowances)?;
@@ -76,7 +78,7 @@ impl Service {
             table::put_categories(&tx, cx, id, categories).await?;
         }
         if let Some(prices) = change.prices {
-            self.put_prices(&tx, cx, id, Some(&row.prices()?), prices).await?;
+            self.put_prices(&tx, cx, id, Some(row.prices()), prices).await?;
         }
         table::save(&tx, cx, &row, window, Value::Object(attributes)).await?;
         let row = table::read(&tx, cx, id).await?.ok_or_else(|| vanished(id))?;
@@ -88,11 +90,11 @@ impl Service {
         let changed = Changed { before, after, windowed, window, retired: was != now && now == Lifecycle::Retired };
         changed.stage(&tx, cx, &row).await?;
         tx.commit().await?;
-        Ok(row)
+        Ok(Arc::new(row))
     }
 
     /// The row as everybody sees it.
-    pub(super) async fn offering_row(&self, cx: &Context, id: &OfferingId) -> Result<OfferingRow> {
+    pub(super) async fn offering_row(&self, cx: &Context, id: &OfferingId) -> Result<Arc<OfferingRow>> {
         self.found(cx, id).await?.ok_or_else(|| Error::not_found("product offering", id))
     }
 
@@ -240,8 +242,8 @@ fn snapshot(row: &OfferingRow) -> Result<Value> {
         "isSellable": row.is_sellable,
         "lifecycleStatus": row.lifecycle_status,
         "allowances": row.allowances()?,
-        "priceIds": row.prices()?.iter().map(|price| &price.id).collect::<Vec<_>>(),
-        "categoryIds": row.categories()?.iter().map(|category| &category.id).collect::<Vec<_>>(),
+        "priceIds": row.prices().iter().map(|price| &price.id).collect::<Vec<_>>(),
+        "categoryIds": row.categories().iter().map(|category| &category.id).collect::<Vec<_>>(),
         "attributes": row.attributes(),
     }))
 }

@@ -101,8 +101,7 @@ impl Service {
         let tx = self.platform.db.begin().await?;
         let offering = offerings::lock(&tx, cx, &command.offering_id).await?;
         let offering = offering.ok_or_else(|| no_plan(&command.offering_id))?;
-        let prices = offering.prices()?;
-        let recurring = prices.iter().filter(|price| price.price_type == "recurring");
+        let recurring = offering.prices().iter().filter(|price| price.price_type == "recurring");
         let mut retired = Vec::new();
         if command.retire_current {
             let open = recurring.map(|price| (price.id.as_str(), price.window()));
@@ -120,12 +119,8 @@ impl Service {
         offerings::touch(&tx, cx, &command.offering_id).await?;
         let offering =
             offerings::read(&tx, cx, &command.offering_id).await?.ok_or_else(|| no_plan(&command.offering_id))?;
-        let windows: Vec<Window> = offering
-            .prices()?
-            .iter()
-            .filter(|price| price.price_type == "recurring")
-            .map(PriceColumn::window)
-            .collect();
+        let windows: Vec<Window> =
+            offering.prices().iter().filter(|price| price.price_type == "recurring").map(PriceColumn::window).collect();
         let warning = policy::gap(&windows, cx.now)
             .map(|at| format!("From {at} on no price is in force: the plan cannot be sold"));
         let kept = Kept { price_id, retired, warning };

@@ -20,7 +20,7 @@ use super::port::{
     ServiceSpecification,
 };
 use crate::platform::context::Context;
-use crate::platform::db::{self, Db, sql};
+use crate::platform::db::{self, Db, Json, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::money::Money;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
@@ -97,14 +97,14 @@ pub(super) struct OfferingRow {
     period_kind: String,
     pub(super) version: i64,
     pub(super) updated_at: DateTime<Utc>,
-    attributes: Value,
-    prices: Value,
-    allowances: Value,
-    categories: Value,
+    attributes: Json<Map<String, Value>>,
+    prices: Json<Vec<PriceColumn>>,
+    allowances: Json<Vec<AllowanceColumn>>,
+    categories: Json<Vec<Named>>,
 }
 
 /// A price as the row aggregates it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct PriceColumn {
     pub(super) id: String,
     #[serde(rename = "type")]
@@ -120,7 +120,7 @@ pub(super) struct PriceColumn {
 }
 
 /// Something that is referred to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Named {
     pub(super) id: String,
     pub(super) name: String,
@@ -136,7 +136,7 @@ impl PriceColumn {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct AllowanceColumn {
     #[serde(rename = "type")]
     kind: String,
@@ -176,35 +176,34 @@ impl OfferingRow {
         Window { valid_from: self.valid_from, valid_to: self.valid_to }
     }
 
-    pub(super) fn attributes(&self) -> Map<String, Value> {
-        attributes(&self.attributes)
+    pub(super) const fn attributes(&self) -> &Map<String, Value> {
+        &self.attributes.0
     }
 
-    pub(super) fn categories(&self) -> Result<Vec<Named>> {
-        decoded(&self.categories)
+    pub(super) fn categories(&self) -> &[Named] {
+        &self.categories.0
     }
 
-    pub(super) fn prices(&self) -> Result<Vec<PriceColumn>> {
-        decoded(&self.prices)
+    pub(super) fn prices(&self) -> &[PriceColumn] {
+        &self.prices.0
     }
 
     pub(super) fn allowances(&self) -> Result<Vec<AllowanceView>> {
-        let columns: Vec<AllowanceColumn> = decoded(&self.allowances)?;
-        let view = |column: AllowanceColumn| {
+        let view = |column: &AllowanceColumn| {
             let allowance_type = allowance_type(&column.kind)?;
             let plain = AllowanceView::plain(allowance_type, column.quantity);
             Ok(AllowanceView { fair_use_quantity: column.fair_use, ..plain })
         };
-        columns.into_iter().map(view).collect()
+        self.allowances.0.iter().map(view).collect()
     }
 
     /// The view at an instant, which decides the active price.
-    pub(super) fn view(self, at: DateTime<Utc>) -> Result<OfferingView> {
-        let recurring = self.prices()?.into_iter().filter(|price| price.price_type == "recurring");
-        let price = |column: PriceColumn| {
+    pub(super) fn view(&self, at: DateTime<Utc>) -> Result<OfferingView> {
+        let recurring = self.prices().iter().filter(|price| price.price_type == "recurring");
+        let price = |column: &PriceColumn| {
             Ok(PriceView {
                 money: column.money()?,
-                id: column.id.into(),
+                id: column.id.clone().into(),
                 offering_id: self.id.clone().into(),
                 valid_from: column.from,
                 valid_to: column.to,
@@ -216,12 +215,12 @@ impl OfferingRow {
             bundle_allowance: self.allowances()?,
             period_kind: PlanPeriod::parse(&self.period_kind)
                 .ok_or_else(|| Error::Internal(format!("the catalog holds the period kind {}", self.period_kind)))?,
-            id: self.id.into(),
-            name: self.name,
-            spec_id: self.spec_id,
+            id: self.id.clone().into(),
+            name: self.name.clone(),
+            spec_id: self.spec_id.clone(),
             is_bundle: self.is_bundle,
             is_sellable: self.is_sellable,
-            lifecycle_status: self.lifecycle_status,
+            lifecycle_status: self.lifecycle_status.clone(),
             valid_from: self.valid_from,
             valid_to: self.valid_to,
             prices,
@@ -239,11 +238,11 @@ pub(super) async fn offerings_by_id(
     db: Db,
     tenant: Arc<str>,
     ids: Vec<OfferingId>,
-) -> Result<Vec<(OfferingId, OfferingRow)>> {
+) -> Result<Vec<(OfferingId, Arc<OfferingRow>)>> {
     let query = format!("select {SELECT} from {FROM} and o.id = any($2)");
     let ids: Vec<String> = ids.into_iter().map(Into::into).collect();
     let rows = OfferingRow::find_by_statement(sql!(query, tenant.as_ref(), ids)).all(db.keyed()).await?;
-    Ok(rows.into_iter().map(|row| (row.id.clone().into(), row)).collect())
+    Ok(rows.into_iter().map(|row| (row.id.clone().into(), Arc::new(row))).collect())
 }
 
 pub(super) async fn page(db: &Db, cx: &Context, query: &ListQuery) -> Result<(u64, Vec<OfferingRow>)> {

@@ -38,7 +38,7 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
     let Submission { cx, body } = Submission::of("POST productOrder", request).await?;
     let new = create::new_order(body)?;
     let (body, version) = service.place(&cx, new, |order| (resource::body(order), order.version)).await?;
-    Ok(answer::created(body, Some(version)))
+    answer::created(body, Some(version))
 }
 
 async fn list(
@@ -47,7 +47,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, orders) = store::page(&service.platform.db, &cx, &query).await?;
-    Ok(answer::listed(COLLECTION, &pairs, &query, total, orders.iter().map(resource::body).collect()))
+    answer::listed(COLLECTION, &pairs, &query, total, orders.iter().map(resource::body).collect())
 }
 
 async fn retrieve(
@@ -80,7 +80,7 @@ async fn patch(
 ) -> Result<Response, ApiError> {
     let expected = answer::if_match(&headers)?;
     let order = service.move_to(&cx, id, body, expected).await?;
-    Ok(answer::changed(resource::body(&order), order.version))
+    answer::changed(resource::body(&order), order.version)
 }
 
 impl Service {

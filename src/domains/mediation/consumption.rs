@@ -109,7 +109,7 @@ async fn list(
     let from = usize::try_from(query.offset).unwrap_or(usize::MAX);
     let at_most = usize::try_from(query.limit).unwrap_or(usize::MAX);
     let items = lines.iter().skip(from).take(at_most).map(|line| resource_of(line, now)).collect();
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, items))
+    resource::listed(COLLECTION, &pairs, &query, total, items)
 }
 
 async fn retrieve(

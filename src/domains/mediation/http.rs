@@ -103,7 +103,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.into_iter().map(|row| service.body(&row.view()?)).collect::<Result<_>>()?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, items))
+    resource::listed(COLLECTION, &pairs, &query, total, items)
 }
 
 impl Service {

@@ -51,7 +51,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let (total, payments) = listing::page(&service.platform.db, &cx, &query).await?;
     let items = payments.iter().map(body_of).collect();
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, items))
+    resource::listed(COLLECTION, &pairs, &query, total, items)
 }
 
 async fn retrieve(
@@ -69,7 +69,7 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
     let Submission { cx, body } = Submission::of(CREATE, request).await?;
     let wanted = service.read(&cx, body).await?;
     let payment = service.pay(&cx, wanted).await?;
-    Ok(resource::created(body_of(&payment), Some(payment.attempt.version)))
+    resource::created(body_of(&payment), Some(payment.attempt.version))
 }
 
 impl Service {
@@ -163,7 +163,7 @@ fn body_of(payment: &Payment) -> Value {
         AttemptStatus::Errored => body["statusReason"] = json!("gateway_error"),
     }
     body["paymentDate"] = json!(time::format(attempt.attempted_at));
-    body["totalAmount"] = amount.clone();
+    body["totalAmount"] = json!(amount);
     body["account"] = account_ref(&payment.account_id);
     body["payer"] = customer_ref(attempt.customer_id.as_str());
     body["paymentMethod"] =

@@ -33,7 +33,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, tasks) = monitors::page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(MONITORS, &pairs, &query, total, tasks.iter().map(body).collect()))
+    resource::listed(MONITORS, &pairs, &query, total, tasks.iter().map(body).collect())
 }
 
 async fn retrieve(

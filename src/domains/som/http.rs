@@ -65,7 +65,7 @@ async fn create_order(State(service): State<Arc<Service>>, request: Request) -> 
     let Submission { cx, body } = Submission::of("POST serviceOrder", request).await?;
     let new = create::new_order(body)?;
     let (body, version) = service.resync(&cx, new, |order| (order_body(order), order.version)).await?;
-    Ok(resource::created(body, Some(version)))
+    resource::created(body, Some(version))
 }
 
 async fn list_orders(
@@ -74,7 +74,7 @@ async fn list_orders(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, orders) = views::order_page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(SERVICE_ORDERS, &pairs, &query, total, orders.iter().map(order_body).collect()))
+    resource::listed(SERVICE_ORDERS, &pairs, &query, total, orders.iter().map(order_body).collect())
 }
 
 async fn retrieve_order(
@@ -93,7 +93,7 @@ async fn list_services(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, services) = views::service_page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(SERVICES, &pairs, &query, total, services.iter().map(service_body).collect()))
+    resource::listed(SERVICES, &pairs, &query, total, services.iter().map(service_body).collect())
 }
 
 async fn retrieve_service(

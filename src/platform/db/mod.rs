@@ -16,8 +16,10 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, FromQueryResult, SqlxPostgresConnector,
-    Statement, TransactionTrait as _,
+    Statement, TransactionTrait as _, TryGetableFromJson,
 };
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::platform::delivery::Subscribers;
@@ -37,6 +39,13 @@ macro_rules! sql {
     };
 }
 pub(crate) use sql;
+
+/// A JSON column read straight into its type.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> TryGetableFromJson for Json<T> {}
 
 /// How long work outside a request may wait for the database. A server that is there ends a statement itself, far sooner; one
 /// whose machine has vanished says nothing, and its connections look alive for many minutes.

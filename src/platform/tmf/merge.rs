@@ -1,8 +1,29 @@
 //! JSON merge patch (RFC 7396), and the attributes that we only keep and echo.
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::platform::error::{Error, Result};
+
+/// What a caller once sent and we only keep, to be written beside what is ours: `#[serde(flatten)]` it into the resource.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    theirs: &'a Map<String, Value>,
+    ours: &'static [&'static str],
+}
+
+impl<'a> Kept<'a> {
+    /// All of `theirs` but the names that are `ours`.
+    pub const fn beside(ours: &'static [&'static str], theirs: &'a Map<String, Value>) -> Self {
+        Self { theirs, ours }
+    }
+}
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.theirs.iter().filter(|(name, _)| !self.ours.contains(&name.as_str())))
+    }
+}
 
 /// Applies a merge patch: an object goes into an object, a null removes, everything else replaces.
 pub fn apply(target: &mut Map<String, Value>, patch: Map<String, Value>) {
@@ -75,6 +96,20 @@ mod tests {
         assert_eq!(merged(json!({"e": null}), json!({"a": 1})), json!({"e": null, "a": 1}));
         assert_eq!(merged(json!({}), json!({"a": {"bb": {"ccc": null}}})), json!({"a": {"bb": {}}}));
         assert_eq!(merged(json!({"a": "foo"}), json!({"a": {"b": 1}})), json!({"a": {"b": 1}}));
+    }
+
+    #[test]
+    fn what_is_kept_is_written_beside_what_is_ours() {
+        #[derive(Serialize)]
+        struct Resource<'a> {
+            id: &'a str,
+            #[serde(flatten)]
+            kept: Kept<'a>,
+        }
+        let theirs = json!({"id": "Y", "description": "d", "part": [{"n": 1}]});
+        let kept = Kept::beside(&["id"], theirs.as_object().expect("an object"));
+        let text = serde_json::to_string(&Resource { id: "X", kept }).expect("JSON");
+        assert_eq!(text, r#"{"id":"X","description":"d","part":[{"n":1}]}"#);
     }
 
     #[test]

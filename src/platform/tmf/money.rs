@@ -1,16 +1,21 @@
 //! Money as TMF writes it: `{"unit": "SGD", "value": 25.0}`, a JSON number because the official schemas say so. It is made
 //! from minor units when it is written and parsed digit by digit when it is read; nothing is ever computed with it.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::platform::error::Error;
-use crate::platform::money::Money;
+use crate::platform::money::{Currency, Money};
+
+/// An amount as we write it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Written {
+    unit: Currency,
+    value: f64,
+}
 
 /// Writes an amount.
-pub fn write(money: Money) -> Value {
-    let value: f64 = money.decimal().parse().unwrap_or_default();
-    json!({ "unit": money.currency.as_str(), "value": value })
+pub fn write(money: Money) -> Written {
+    Written { unit: money.currency, value: money.decimal().parse().unwrap_or_default() }
 }
 
 /// An amount as a caller sent it.
@@ -34,12 +39,17 @@ impl TmfMoney {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn amounts_round_trip_and_too_many_digits_are_refused() {
         let read = |text: &str| serde_json::from_str::<TmfMoney>(text).unwrap().read("/totalAmount");
-        assert_eq!(write(read(r#"{"unit":"SGD","value":25.00}"#).unwrap()), json!({"unit": "SGD", "value": 25.0}));
+        assert_eq!(
+            json!(write(read(r#"{"unit":"SGD","value":25.00}"#).unwrap())),
+            json!({"unit": "SGD", "value": 25.0})
+        );
         assert_eq!(read(r#"{"unit":"SGD","value":0.1}"#).unwrap().minor, 10);
         assert!(read(r#"{"unit":"SGD","value":0.001}"#).is_err());
         assert!(read(r#"{"unit":"sgd","value":1}"#).is_err());

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::{CATEGORIES, OFFERINGS, input, put_window, reference};
+use super::{CATEGORIES, Referred, input, put_window};
 use crate::domains::catalog::Service;
 use crate::domains::catalog::model::CategoryChange;
 use crate::domains::catalog::port::CategoryId;
@@ -26,7 +26,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
-    Ok(resource::listed(CATEGORIES, &pairs, &query, total, items))
+    resource::listed(CATEGORIES, &pairs, &query, total, items)
 }
 
 pub(super) async fn retrieve(
@@ -44,7 +44,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
     let mut sent = official::created(sent, "TMF620.Category_Create")?;
     sent.shift_remove("@type");
     let row = service.create_category(&cx, read(sent)?).await?;
-    Ok(resource::created(body(&row)?, Some(row.version)))
+    resource::created(body(&row)?, Some(row.version))
 }
 
 pub(super) async fn patch(
@@ -57,7 +57,7 @@ pub(super) async fn patch(
     let expected = resource::if_match(&headers)?;
     let change = read(official::patch(sent, "TMF620.Category_Update")?)?;
     let row = service.change_category(&cx, &id, change, expected).await?;
-    Ok(resource::changed(body(&row)?, row.version))
+    resource::changed(body(&row)?, row.version)
 }
 
 fn read(mut sent: Map<String, Value>) -> Result<CategoryChange> {
@@ -105,13 +105,12 @@ fn body(row: &CategoryRow) -> Result<Value> {
     body["version"] = json!(row.version.to_string());
     body["lastUpdate"] = json!(time::format(row.updated_at));
     put_window(&mut body, row.window());
-    for (name, found, collection, referred) in [
-        ("subCategory", row.children()?, CATEGORIES, "Category"),
-        ("productOffering", row.offerings()?, OFFERINGS, "ProductOffering"),
+    for (name, found, referred) in [
+        ("subCategory", row.children()?, Referred::CATEGORY),
+        ("productOffering", row.offerings()?, Referred::OFFERING),
     ] {
         if !found.is_empty() {
-            let shown = found.iter().map(|one| reference(collection, &one.id, Some(&one.name), referred));
-            body[name] = shown.collect();
+            body[name] = json!(found.iter().map(|one| referred.to(&one.id, &one.name)).collect::<Vec<_>>());
         }
     }
     merge::echo(&mut body, &row.attributes());

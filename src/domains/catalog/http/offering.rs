@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{CATEGORIES, OFFERINGS, PRICES, SPECIFICATIONS, input, put_window, reference};
+use super::{OFFERINGS, PRICES, Reference, Referred, ValidFor, input};
 use crate::domains::catalog::Service;
 use crate::domains::catalog::model::{Lifecycle, NewOffering, OfferingChange, Window};
 use crate::domains::catalog::port::{AllowanceView, OfferingId, SpecificationId};
@@ -15,7 +17,9 @@ use crate::domains::catalog::store::{self, OfferingRow, PriceColumn};
 use crate::platform::context::Scope;
 use crate::platform::error::{Error, Result};
 use crate::platform::http::extract::Submission;
+use crate::platform::http::resource::Href;
 use crate::platform::http::{Administrator, ApiError, ApiJson, ApiPath, ApiQuery, ListRequest, Reader, resource};
+use crate::platform::tmf::merge::Kept;
 use crate::platform::tmf::{merge, money, official, time};
 
 /// Ours to give.
@@ -27,8 +31,8 @@ pub(super) async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
-    let items = rows.iter().map(body).collect::<Result<_>>()?;
-    Ok(resource::listed(OFFERINGS, &pairs, &query, total, items))
+    let items: Vec<_> = rows.iter().map(body).collect::<Result<_>>()?;
+    resource::listed(OFFERINGS, &pairs, &query, total, items)
 }
 
 pub(super) async fn retrieve(
@@ -45,7 +49,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
     let Submission { cx, body: sent } = Submission::needing(Scope::Admin, "POST productOffering", request).await?;
     let new = service.read_offering(sent)?;
     let row = service.create_offering(&cx, new).await?;
-    Ok(resource::created(body(&row)?, Some(row.version)))
+    resource::created(body(&row)?, Some(row.version))
 }
 
 pub(super) async fn patch(
@@ -58,7 +62,7 @@ pub(super) async fn patch(
     let expected = resource::if_match(&headers)?;
     let change = service.read_offering_change(sent)?;
     let row = service.change_offering(&cx, &id, change, expected).await?;
-    Ok(resource::changed(body(&row)?, row.version))
+    resource::changed(body(&row)?, row.version)
 }
 
 impl Service {
@@ -107,72 +111,165 @@ impl Service {
     }
 }
 
-fn body(row: &OfferingRow) -> Result<Value> {
-    let mut body = json!({
-        "id": row.id,
-        "href": format!("{OFFERINGS}/{}", row.id),
-        "name": row.name,
-        "isBundle": row.is_bundle,
-        "isSellable": row.is_sellable,
-        "lifecycleStatus": row.lifecycle()?.official(),
-        "version": row.version.to_string(),
-        "lastUpdate": time::format(row.updated_at),
-    });
-    put_window(&mut body, row.window());
-    body["productSpecification"] =
-        reference(SPECIFICATIONS, &row.spec_id, Some(&row.spec_name), "ProductSpecification");
-    let categories = row.categories()?;
-    if !categories.is_empty() {
-        let shown = categories.iter().map(|one| reference(CATEGORIES, &one.id, Some(&one.name), "Category"));
-        body["category"] = shown.collect();
-    }
-    let allowances = row.allowances()?;
-    if !allowances.is_empty() {
-        body["prodSpecCharValueUse"] = allowances.iter().map(allowance).collect();
-    }
-    let prices = row.prices()?;
-    if !prices.is_empty() {
-        body["productOfferingPrice"] = prices.iter().map(price).collect::<Result<_>>()?;
-    }
-    merge::echo(&mut body, &row.attributes());
-    body["@type"] = json!("ProductOffering");
-    Ok(body)
+/// Names of [`Offering`].
+const SHOWN: &[&str] = &[
+    "id",
+    "href",
+    "name",
+    "isBundle",
+    "isSellable",
+    "lifecycleStatus",
+    "version",
+    "lastUpdate",
+    "validFor",
+    "productSpecification",
+    "category",
+    "prodSpecCharValueUse",
+    "productOfferingPrice",
+    "@type",
+];
+
+/// An offering as it is answered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Offering<'a> {
+    id: &'a str,
+    href: Href<'a>,
+    name: &'a str,
+    is_bundle: bool,
+    is_sellable: bool,
+    lifecycle_status: &'static str,
+    version: String,
+    #[serde(with = "time")]
+    last_update: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_for: Option<ValidFor>,
+    product_specification: Reference<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    category: Vec<Reference<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    prod_spec_char_value_use: Vec<ValueUse>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    product_offering_price: Vec<EmbeddedPrice<'a>>,
+    #[serde(flatten)]
+    kept: Kept<'a>,
+    #[serde(rename = "@type")]
+    at_type: &'static str,
 }
 
-fn allowance(view: &AllowanceView) -> Value {
-    json!({
-        "name": view.allowance_type.as_str(),
-        "valueType": "integer",
-        "productSpecCharacteristicValue": [{
-            "valueType": "integer",
-            "value": view.quantity,
-            "unitOfMeasure": view.unit.as_str(),
-            "isDefault": true,
-            "@type": "CharacteristicValueSpecification",
-        }],
-        "@type": "ProductSpecificationCharacteristicValueUse",
-    })
+/// An allowance: a characteristic of the specification with the one value that this plan has.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ValueUse {
+    name: &'static str,
+    value_type: &'static str,
+    product_spec_characteristic_value: [CharacteristicValue; 1],
+    #[serde(rename = "@type")]
+    at_type: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CharacteristicValue {
+    value_type: &'static str,
+    value: i64,
+    unit_of_measure: &'static str,
+    is_default: bool,
+    #[serde(rename = "@type")]
+    at_type: &'static str,
 }
 
 /// A price as an offering embeds it.
-fn price(column: &PriceColumn) -> Result<Value> {
-    let recurring = column.price_type == "recurring";
-    let mut body = json!({ "id": column.id, "href": format!("{PRICES}/{}", column.id) });
-    if let Some(name) = &column.name {
-        body["name"] = json!(name);
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EmbeddedPrice<'a> {
+    id: &'a str,
+    href: Href<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    price_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recurring_charge_period: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recurring_charge_period_length: Option<i16>,
+    price: PriceValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_for: Option<ValidFor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle_status: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    constraint: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_of_measure: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_alteration: Option<&'a Value>,
+    #[serde(rename = "@type")]
+    at_type: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PriceValue {
+    tax_included_amount: money::Written,
+    #[serde(rename = "@type")]
+    at_type: &'static str,
+}
+
+fn body(row: &OfferingRow) -> Result<Offering<'_>> {
+    Ok(Offering {
+        id: &row.id,
+        href: Href { collection: OFFERINGS, id: &row.id },
+        name: &row.name,
+        is_bundle: row.is_bundle,
+        is_sellable: row.is_sellable,
+        lifecycle_status: row.lifecycle()?.official(),
+        version: row.version.to_string(),
+        last_update: row.updated_at,
+        valid_for: ValidFor::of(row.window()),
+        product_specification: Referred::SPECIFICATION.to(&row.spec_id, &row.spec_name),
+        category: row.categories().iter().map(|one| Referred::CATEGORY.to(&one.id, &one.name)).collect(),
+        prod_spec_char_value_use: row.allowances()?.iter().map(allowance).collect(),
+        product_offering_price: row.prices().iter().map(price).collect::<Result<_>>()?,
+        kept: Kept::beside(SHOWN, row.attributes()),
+        at_type: "ProductOffering",
+    })
+}
+
+fn allowance(view: &AllowanceView) -> ValueUse {
+    let value = CharacteristicValue {
+        value_type: "integer",
+        value: view.quantity,
+        unit_of_measure: view.unit.as_str(),
+        is_default: true,
+        at_type: "CharacteristicValueSpecification",
+    };
+    ValueUse {
+        name: view.allowance_type.as_str(),
+        value_type: "integer",
+        product_spec_characteristic_value: [value],
+        at_type: "ProductSpecificationCharacteristicValueUse",
     }
-    body["priceType"] = json!(if recurring { "recurring" } else { "oneTime" });
-    if recurring {
-        body["recurringChargePeriod"] = json!(column.period);
-        body["recurringChargePeriodLength"] = json!(column.length);
-    }
-    body["price"] = json!({ "taxIncludedAmount": money::write(column.money()?), "@type": "ProductPriceValue" });
-    put_window(&mut body, column.window());
-    for embedded in ["description", "lifecycleStatus", "constraint", "unitOfMeasure", "priceAlteration"] {
-        if let Some(kept) = column.attributes.get(embedded) {
-            body[embedded] = kept.clone();
-        }
-    }
-    body["@type"] = json!("ProductOfferingPrice");
-    Ok(body)
+}
+
+fn price(column: &PriceColumn) -> Result<EmbeddedPrice<'_>> {
+    let is_recurring = column.price_type == "recurring";
+    let kept = |name: &str| column.attributes.get(name);
+    Ok(EmbeddedPrice {
+        id: &column.id,
+        href: Href { collection: PRICES, id: &column.id },
+        name: column.name.as_deref(),
+        price_type: if is_recurring { "recurring" } else { "oneTime" },
+        recurring_charge_period: is_recurring.then_some(column.period.as_str()),
+        recurring_charge_period_length: is_recurring.then_some(column.length),
+        price: PriceValue { tax_included_amount: money::write(column.money()?), at_type: "ProductPriceValue" },
+        valid_for: ValidFor::of(column.window()),
+        description: kept("description"),
+        lifecycle_status: kept("lifecycleStatus"),
+        constraint: kept("constraint"),
+        unit_of_measure: kept("unitOfMeasure"),
+        price_alteration: kept("priceAlteration"),
+        at_type: "ProductOfferingPrice",
+    })
 }

@@ -31,7 +31,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
-    Ok(resource::listed(PRICES, &pairs, &query, total, items))
+    resource::listed(PRICES, &pairs, &query, total, items)
 }
 
 pub(super) async fn retrieve(
@@ -48,7 +48,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
     let Submission { cx, body: sent } = Submission::needing(Scope::Admin, "POST productOfferingPrice", request).await?;
     let new = service.read_price(sent)?;
     let row = service.create_price(&cx, new).await?;
-    Ok(resource::created(body(&row)?, Some(row.version)))
+    resource::created(body(&row)?, Some(row.version))
 }
 
 pub(super) async fn patch(
@@ -60,7 +60,7 @@ pub(super) async fn patch(
 ) -> Result<Response, ApiError> {
     let expected = resource::if_match(&headers)?;
     let row = service.change_price(&cx, &id, change(sent)?, expected).await?;
-    Ok(resource::changed(body(&row)?, row.version))
+    resource::changed(body(&row)?, row.version)
 }
 
 impl Service {
@@ -106,7 +106,7 @@ fn body(row: &PriceRow) -> Result<Value> {
         body["recurringChargePeriodType"] = json!(row.recurring_period_type);
         body["recurringChargePeriodLength"] = json!(row.recurring_period_length);
     }
-    body["price"] = money::write(row.money()?);
+    body["price"] = json!(money::write(row.money()?));
     put_window(&mut body, row.window());
     merge::echo(&mut body, &standalone(row.attributes()));
     body["@type"] = json!("ProductOfferingPrice");

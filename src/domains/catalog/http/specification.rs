@@ -25,7 +25,7 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
-    Ok(resource::listed(SPECIFICATIONS, &pairs, &query, total, items))
+    resource::listed(SPECIFICATIONS, &pairs, &query, total, items)
 }
 
 pub(super) async fn retrieve(
@@ -43,7 +43,7 @@ pub(super) async fn create(State(service): State<Arc<Service>>, request: Request
     let mut sent = official::created(sent, "TMF620.ProductSpecification_Create")?;
     sent.shift_remove("@type");
     let row = service.create_specification(&cx, read(sent)?).await?;
-    Ok(resource::created(body(&row)?, Some(row.version)))
+    resource::created(body(&row)?, Some(row.version))
 }
 
 pub(super) async fn patch(
@@ -56,7 +56,7 @@ pub(super) async fn patch(
     let expected = resource::if_match(&headers)?;
     let change = read(official::patch(sent, "TMF620.ProductSpecification_Update")?)?;
     let row = service.change_specification(&cx, &id, change, expected).await?;
-    Ok(resource::changed(body(&row)?, row.version))
+    resource::changed(body(&row)?, row.version)
 }
 
 fn read(mut sent: Map<String, Value>) -> Result<SpecificationChange> {

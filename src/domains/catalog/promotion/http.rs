@@ -38,7 +38,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, promotions) = store::page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, promotions.iter().map(body).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, promotions.iter().map(body).collect())
 }
 
 async fn retrieve(
@@ -55,7 +55,7 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
     let Submission { cx, body: sent } = Submission::needing(Scope::Admin, "POST promotion", request).await?;
     let new = read(sent, service.platform.ids.short("PROMO"))?;
     let promotion = service.create_promotion(&cx, new).await?;
-    Ok(resource::created(body(&promotion), Some(promotion.version)))
+    resource::created(body(&promotion), Some(promotion.version))
 }
 
 /// The official word for one of ours.

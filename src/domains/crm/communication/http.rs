@@ -32,7 +32,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let (total, messages) = store::page(&service.platform.db, &cx, &query).await?;
     let items = messages.into_iter().map(|message| service.resource_of(message)).collect();
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, items))
+    resource::listed(COLLECTION, &pairs, &query, total, items)
 }
 
 async fn retrieve(

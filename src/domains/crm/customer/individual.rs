@@ -9,15 +9,15 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Value, json};
 
-use super::http::{href_of, medium};
 use super::model::Customer;
+use super::shown::{href_of, medium};
 use super::store;
 use crate::domains::crm::Service;
 use crate::domains::crm::port::{KycStatus, PartyId};
 use crate::platform::error::Error;
 use crate::platform::http::{ApiError, ApiPath, ApiQuery, ListRequest, Reader, resource};
 
-const COLLECTION: &str = "/tmf-api/party/v4/individual";
+pub(super) const COLLECTION: &str = "/tmf-api/party/v4/individual";
 
 /// The routes of TMF632 that we serve.
 pub(in crate::domains::crm) fn router(service: Arc<Service>) -> Router {
@@ -34,7 +34,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     store::lower_addresses(&mut query);
     let (total, persons) = store::individuals(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, persons.into_iter().map(resource_of).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, persons.iter().map(resource_of).collect())
 }
 
 async fn retrieve(
@@ -45,11 +45,10 @@ async fn retrieve(
 ) -> Result<Response, ApiError> {
     let person = store::individual(&service.platform.db, &cx, id.as_str()).await?;
     let person = person.ok_or_else(|| Error::not_found("individual", &id))?;
-    let version = person.version;
-    resource::item(&pairs, resource_of(person), Some(version))
+    resource::item(&pairs, resource_of(&person), Some(person.version))
 }
 
-fn resource_of(person: Customer) -> Value {
+fn resource_of(person: &Customer) -> Value {
     let full_name = person.full_name();
     let mut resource = json!({
         "id": person.party_id,
@@ -64,7 +63,7 @@ fn resource_of(person: Customer) -> Value {
     // Officially: whether somebody has looked at a document.
     resource["status"] = json!(if person.kyc_status == KycStatus::Verified { "validated" } else { "initialized" });
     if !person.media.is_empty() {
-        resource["contactMedium"] = person.media.into_iter().map(medium).collect();
+        resource["contactMedium"] = json!(person.media.iter().map(medium).collect::<Vec<_>>());
     }
     resource["relatedParty"] = json!([{
         "id": person.id,

@@ -17,6 +17,7 @@ pub(super) mod http;
 pub(super) mod individual;
 mod model;
 pub(super) mod policy;
+mod shown;
 mod store;
 
 pub(super) use find::by_id;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::model::{Customer, Medium};
 use crate::domains::crm::port::{CustomerId, CustomerStatus, KycStatus, ListCustomers};
 use crate::platform::context::Context;
-use crate::platform::db::{self, Db, Tx, execute, sql};
+use crate::platform::db::{self, Db, Json, Tx, execute, sql};
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::Begins;
 use crate::platform::tmf::filter::{Attribute, Column, Listing, SqlFilter};
@@ -133,9 +133,9 @@ struct CustomerRow {
     given_name: String,
     family_name: String,
     date_of_birth: Option<NaiveDate>,
-    attributes: Value,
+    attributes: Json<Map<String, Value>>,
     version: i64,
-    media: Value,
+    media: Json<Vec<Medium>>,
 }
 
 impl TryFrom<CustomerRow> for Customer {
@@ -145,9 +145,8 @@ impl TryFrom<CustomerRow> for Customer {
         Ok(Self {
             status: CustomerStatus::parse(&row.status).ok_or_else(|| unreadable("status"))?,
             kyc_status: KycStatus::parse(&row.kyc_status).ok_or_else(|| unreadable("kyc status"))?,
-            media: serde_json::from_value::<Vec<Medium>>(row.media).map_err(|_| unreadable("contact medium"))?,
-            attributes: serde_json::from_value::<Map<String, Value>>(row.attributes)
-                .map_err(|_| unreadable("attribute"))?,
+            media: row.media.0,
+            attributes: row.attributes.0,
             id: row.id.into(),
             party_id: row.party_id,
             account_id: row.account_id,

@@ -40,7 +40,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, lines) = store::listed(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, lines.iter().map(body).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, lines.iter().map(body).collect())
 }
 
 async fn retrieve(
@@ -57,7 +57,7 @@ async fn retrieve(
 async fn create(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {
     let Submission { cx, body: sent } = Submission::of("POST partyInteraction", request).await?;
     let line = service.add_line(&cx, read(sent)?).await?;
-    Ok(resource::created(body(&line), Some(VERSION)))
+    resource::created(body(&line), Some(VERSION))
 }
 
 /// What a POST says: customer, direction, reason, on which surface; the official rest is kept and echoed.

@@ -32,7 +32,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, rows) = store::page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, rows.iter().map(body).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, rows.iter().map(body).collect())
 }
 
 async fn retrieve(

@@ -46,7 +46,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, kinds) = specifications::page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, kinds.into_iter().map(body).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, kinds.into_iter().map(body).collect())
 }
 
 async fn retrieve(

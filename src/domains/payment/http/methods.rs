@@ -36,7 +36,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, found) = methods::page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, found.iter().map(body).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, found.iter().map(body).collect())
 }
 
 async fn retrieve(
@@ -66,7 +66,7 @@ async fn patch(
         return Err(ApiError::invalid("/isPreferred", "must be true; prefer another card to unprefer this one"));
     }
     let method = service.choose_default(&cx, &id, expected).await?;
-    Ok(resource::changed(body(&method), method.version))
+    resource::changed(body(&method), method.version)
 }
 
 async fn remove(

@@ -45,7 +45,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, refunds) = refund_listing::page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, refunds.iter().map(body_of).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, refunds.iter().map(body_of).collect())
 }
 
 async fn retrieve(
@@ -65,7 +65,7 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
         None => service.ask_back(&cx, service.read_refund(&cx, body).await?).await?,
     };
     let refund = service.shown_refund(&cx, &id).await?;
-    Ok(resource::created(body_of(&refund), Some(version(&refund))))
+    resource::created(body_of(&refund), Some(version(&refund)))
 }
 
 /// A refund as its caller wants it.
@@ -171,8 +171,8 @@ fn body_of(refund: &ShownRefund) -> Value {
         body["statusReason"] = json!(error);
     }
     body["refundDate"] = json!(time::format(refund.requested_at));
-    body["amount"] = amount.clone();
-    body["totalAmount"] = amount;
+    body["amount"] = json!(amount);
+    body["totalAmount"] = json!(amount);
     body["account"] = account_ref(&refund.account_id);
     body["requestor"] = customer_ref(&refund.customer_id);
     body["payment"] = json!({

@@ -30,7 +30,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, services) = views::service_page(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(SERVICES, &pairs, &query, total, services.iter().map(body).collect()))
+    resource::listed(SERVICES, &pairs, &query, total, services.iter().map(body).collect())
 }
 
 async fn retrieve(

@@ -29,7 +29,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, rows) = listing::buckets(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(BUCKETS, &pairs, &query, total, rows.iter().map(|row| body(row, cx.now)).collect()))
+    resource::listed(BUCKETS, &pairs, &query, total, rows.iter().map(|row| body(row, cx.now)).collect())
 }
 
 async fn retrieve(

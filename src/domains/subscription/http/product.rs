@@ -31,7 +31,7 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let (total, rows) = listing::products(&service.platform.db, &cx, &query).await?;
     let items = rows.iter().map(body).collect::<Result<_>>()?;
-    Ok(resource::listed(PRODUCTS, &pairs, &query, total, items))
+    resource::listed(PRODUCTS, &pairs, &query, total, items)
 }
 
 async fn retrieve(

@@ -41,7 +41,7 @@ async fn list(
     ListRequest { pairs, query }: ListRequest,
 ) -> Result<Response, ApiError> {
     let (total, rows) = listing::top_ups(&service.platform.db, &cx, &query).await?;
-    Ok(resource::listed(COLLECTION, &pairs, &query, total, rows.iter().map(body).collect()))
+    resource::listed(COLLECTION, &pairs, &query, total, rows.iter().map(body).collect())
 }
 
 async fn retrieve(
@@ -63,7 +63,7 @@ async fn create(State(service): State<Arc<Service>>, request: Request) -> Result
     }
     service.top_up_settled(&cx, &wanted.line, &id).await?;
     let row = service.top_up_row(&cx, id.as_str()).await?;
-    Ok(resource::created(body(&row), Some(VERSION)))
+    resource::created(body(&row), Some(VERSION))
 }
 
 /// What a POST asks for.
