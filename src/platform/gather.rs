@@ -163,9 +163,9 @@ where
     }
 
     async fn answer_all(self: Arc<Self>) {
-        loop {
+        while self.goes_on() {
             Self::company().await;
-            let Some(questions) = self.next() else { break };
+            let questions = self.next();
             let keys: Vec<K> = questions.keys().cloned().collect();
             let answers = AssertUnwindSafe(db::answered(async { (self.query)(keys).await })).catch_unwind().await;
             let answers = answers.unwrap_or_else(|_| Err(Error::Internal("a gathered query panicked".into())));
@@ -182,6 +182,13 @@ where
         }
     }
 
+    /// Whether anybody waits; otherwise nothing is under way any more.
+    fn goes_on(&self) -> bool {
+        let mut state = self.state();
+        state.asking = !state.waiting.is_empty();
+        state.asking
+    }
+
     /// Lets those who are on their way come along: tasks that can run already, and requests that have arrived. Alone, that is
     /// a moment; in a crowd it makes one query of many, which costs each of them less than it waits.
     async fn company() {
@@ -190,20 +197,19 @@ where
         }
     }
 
-    /// What waits, by key; None, and nothing is under way any more, when nothing does.
-    fn next(&self) -> Option<Questions<K, V>> {
+    /// What waits, by key.
+    fn next(&self) -> Questions<K, V> {
         let mut state = self.state();
         // From the front: first come, first served.
         let served = state.waiting.len().min(BATCH_MAX);
         let later = state.waiting.split_off(served);
         let now = std::mem::replace(&mut state.waiting, later);
-        state.asking = !now.is_empty();
         drop(state);
         let mut questions: Questions<K, V> = HashMap::with_capacity(now.len());
         for (key, reply) in now {
             questions.entry(key).or_default().push(reply);
         }
-        (!questions.is_empty()).then_some(questions)
+        questions
     }
 }
 

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -49,25 +48,12 @@ pub fn router(service: Arc<Service>) -> Router {
 }
 
 /// `validFor`, where there is a bound.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ValidFor {
-    #[serde(with = "time::option", skip_serializing_if = "Option::is_none")]
-    start_date_time: Option<DateTime<Utc>>,
-    #[serde(with = "time::option", skip_serializing_if = "Option::is_none")]
-    end_date_time: Option<DateTime<Utc>>,
-}
-
-impl ValidFor {
-    fn of(window: Window) -> Option<Self> {
-        let Window { valid_from, valid_to } = window;
-        let is_bounded = valid_from.is_some() || valid_to.is_some();
-        is_bounded.then_some(Self { start_date_time: valid_from, end_date_time: valid_to })
-    }
+fn valid_for(window: Window) -> Option<time::Period> {
+    time::Period::of(window.valid_from, window.valid_to)
 }
 
 fn put_window(body: &mut Value, window: Window) {
-    if let Some(shown) = ValidFor::of(window) {
+    if let Some(shown) = valid_for(window) {
         body["validFor"] = json!(shown);
     }
 }

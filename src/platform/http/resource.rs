@@ -102,7 +102,9 @@ pub fn listed(
         None => written(status, &items)?,
         Some(fields) => {
             let mut trees = items.iter().map(tree).collect::<Result<Vec<_>, _>>()?;
-            trees.iter_mut().for_each(|resource| fields.apply(resource));
+            for resource in &mut trees {
+                fields.apply(resource);
+            }
             written(status, &trees)?
         }
     };

@@ -7,12 +7,30 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike as _, SecondsFormat, Utc};
 use serde::de::Visitor;
-use serde::{Deserializer, Serializer};
+use serde::{Deserializer, Serialize, Serializer};
 
 /// The text is not an instant that we can read and write back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not an RFC 3339 date-time of the years 0001 to 9999, such as 2026-05-10T09:00:00.000Z")]
 pub struct TimeError;
+
+/// A `TimePeriod`, as in `validFor`.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Period {
+    #[serde(with = "option", skip_serializing_if = "Option::is_none")]
+    start_date_time: Option<DateTime<Utc>>,
+    #[serde(with = "option", skip_serializing_if = "Option::is_none")]
+    end_date_time: Option<DateTime<Utc>>,
+}
+
+impl Period {
+    /// None without any bound: there is nothing to say then.
+    pub fn of(start: Option<DateTime<Utc>>, end: Option<DateTime<Utc>>) -> Option<Self> {
+        let is_bounded = start.is_some() || end.is_some();
+        is_bounded.then_some(Self { start_date_time: start, end_date_time: end })
+    }
+}
 
 /// The canonical form; what is finer than a millisecond is cut off.
 pub fn format(at: DateTime<Utc>) -> String {

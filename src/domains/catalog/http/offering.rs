@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{OFFERINGS, PRICES, Reference, Referred, ValidFor, input};
+use super::{OFFERINGS, PRICES, Reference, Referred, input, valid_for};
 use crate::domains::catalog::Service;
 use crate::domains::catalog::model::{Lifecycle, NewOffering, OfferingChange, Window};
 use crate::domains::catalog::port::{AllowanceView, OfferingId, SpecificationId};
@@ -143,7 +143,7 @@ struct Offering<'a> {
     #[serde(with = "time")]
     last_update: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    valid_for: Option<ValidFor>,
+    valid_for: Option<time::Period>,
     product_specification: Reference<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     category: Vec<Reference<'a>>,
@@ -194,7 +194,7 @@ struct EmbeddedPrice<'a> {
     recurring_charge_period_length: Option<i16>,
     price: PriceValue,
     #[serde(skip_serializing_if = "Option::is_none")]
-    valid_for: Option<ValidFor>,
+    valid_for: Option<time::Period>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -227,7 +227,7 @@ fn body(row: &OfferingRow) -> Result<Offering<'_>> {
         lifecycle_status: row.lifecycle()?.official(),
         version: row.version.to_string(),
         last_update: row.updated_at,
-        valid_for: ValidFor::of(row.window()),
+        valid_for: valid_for(row.window()),
         product_specification: Referred::SPECIFICATION.to(&row.spec_id, &row.spec_name),
         category: row.categories().iter().map(|one| Referred::CATEGORY.to(&one.id, &one.name)).collect(),
         prod_spec_char_value_use: row.allowances()?.iter().map(allowance).collect(),
@@ -264,7 +264,7 @@ fn price(column: &PriceColumn) -> Result<EmbeddedPrice<'_>> {
         recurring_charge_period: is_recurring.then_some(column.period.as_str()),
         recurring_charge_period_length: is_recurring.then_some(column.length),
         price: PriceValue { tax_included_amount: money::write(column.money()?), at_type: "ProductPriceValue" },
-        valid_for: ValidFor::of(column.window()),
+        valid_for: valid_for(column.window()),
         description: kept("description"),
         lifecycle_status: kept("lifecycleStatus"),
         constraint: kept("constraint"),

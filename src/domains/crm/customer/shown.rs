@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -44,7 +43,7 @@ pub(super) struct Resource<'a> {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status_reason: Option<&'a str>,
-    valid_for: ValidFor,
+    valid_for: Option<time::Period>,
     engaged_party: EngagedParty<'a>,
     account: [Account<'a>; 1],
     characteristic: Vec<Characteristic<'a>>,
@@ -54,15 +53,6 @@ pub(super) struct Resource<'a> {
     kept: Kept<'a>,
     #[serde(rename = "@type")]
     at_type: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ValidFor {
-    #[serde(with = "time")]
-    start_date_time: DateTime<Utc>,
-    #[serde(with = "time::option", skip_serializing_if = "Option::is_none")]
-    end_date_time: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,7 +117,7 @@ pub(super) fn resource_of(customer: &Customer) -> Resource<'_> {
         name: customer.full_name(),
         status: customer.status.as_str(),
         status_reason: customer.status_reason.as_deref(),
-        valid_for: ValidFor { start_date_time: customer.since, end_date_time: customer.closed_at },
+        valid_for: time::Period::of(Some(customer.since), customer.closed_at),
         engaged_party,
         account: [account],
         characteristic: characteristics(customer),
@@ -172,7 +162,7 @@ pub(super) struct MediumResource<'a> {
     medium_type: &'static str,
     preferred: bool,
     characteristic: MediumCharacteristic<'a>,
-    valid_for: ValidFor,
+    valid_for: Option<time::Period>,
     #[serde(flatten)]
     kept: Kept<'a>,
     #[serde(rename = "@type")]
@@ -210,7 +200,7 @@ pub(super) fn medium(medium: &Medium) -> MediumResource<'_> {
             value: &medium.value,
             theirs: medium.attributes.get("characteristic").and_then(Value::as_object),
         },
-        valid_for: ValidFor { start_date_time: medium.valid_from, end_date_time: None },
+        valid_for: time::Period::of(Some(medium.valid_from), None),
         kept: Kept::beside(MEDIUM_SHOWN, &medium.attributes),
         at_type: "ContactMedium",
     }
