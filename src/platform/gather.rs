@@ -265,6 +265,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_is_on_the_way_shares_the_first_query() {
+        let (gate, queries) = (Arc::new(Semaphore::new(10)), Arc::new(AtomicU32::new(0)));
+        let numbers = doubling(&gate, &queries);
+        let late = tokio::spawn({
+            let numbers = numbers.clone();
+            async move {
+                // As a request does that has arrived but was not looked at yet.
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+                numbers.ask(4).await.unwrap()
+            }
+        });
+        assert_eq!(numbers.ask(2).await.unwrap(), Some(4));
+        assert_eq!(late.await.unwrap(), Some(8));
+        assert_eq!(queries.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
     async fn a_query_that_fails_or_panics_fails_its_askers_and_nobody_after_them() {
         let (gate, queries) = (Arc::new(Semaphore::new(10)), Arc::new(AtomicU32::new(0)));
         let numbers = doubling(&gate, &queries);

@@ -273,3 +273,57 @@ fn price(column: &PriceColumn) -> Result<EmbeddedPrice<'_>> {
         at_type: "ProductOfferingPrice",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::domains::catalog::port::AllowanceType;
+    use crate::platform::money::Money;
+
+    #[test]
+    fn each_of_our_names_is_said_once_and_by_us() {
+        let at = time::parse("2026-05-10T09:00:00.000Z").unwrap();
+        let theirs: Map<String, Value> = SHOWN.iter().map(|name| ((*name).to_owned(), json!("theirs"))).collect();
+        let offering = Offering {
+            id: "PLAN_S",
+            href: Href { collection: OFFERINGS, id: "PLAN_S" },
+            name: "Lite",
+            is_bundle: true,
+            is_sellable: true,
+            lifecycle_status: "Active",
+            version: "1".to_owned(),
+            last_update: at,
+            valid_for: time::Period::of(Some(at), None),
+            product_specification: Referred::SPECIFICATION.to("SPEC", "Bundle"),
+            category: vec![Referred::CATEGORY.to("CAT", "Plans")],
+            prod_spec_char_value_use: vec![allowance(&AllowanceView::plain(AllowanceType::Data, 5_120))],
+            product_offering_price: vec![EmbeddedPrice {
+                id: "PRICE",
+                href: Href { collection: PRICES, id: "PRICE" },
+                name: None,
+                price_type: "oneTime",
+                recurring_charge_period: None,
+                recurring_charge_period_length: None,
+                price: PriceValue {
+                    tax_included_amount: money::write(Money::new(1_000, "SGD".parse().unwrap())),
+                    at_type: "ProductPriceValue",
+                },
+                valid_for: None,
+                description: None,
+                lifecycle_status: None,
+                constraint: None,
+                unit_of_measure: None,
+                price_alteration: None,
+                at_type: "ProductOfferingPrice",
+            }],
+            kept: Kept::beside(SHOWN, &theirs),
+            at_type: "ProductOffering",
+        };
+        let text = serde_json::to_string(&offering).unwrap();
+        let shown: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        assert_eq!(shown.keys().collect::<Vec<_>>(), SHOWN);
+        assert!(!text.contains("theirs"), "{text}");
+    }
+}

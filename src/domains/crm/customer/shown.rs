@@ -205,3 +205,73 @@ pub(super) fn medium(medium: &Medium) -> MediumResource<'_> {
         at_type: "ContactMedium",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::domains::crm::port::{CustomerStatus, KycStatus, MediumType};
+
+    fn object(value: Value) -> Map<String, Value> {
+        let Value::Object(object) = value else { panic!("{value} is no object") };
+        object
+    }
+
+    /// With everything that may be there, and what a caller sent under each of our names.
+    fn customer() -> Customer {
+        let at = time::parse("2026-05-10T09:00:00.000Z").unwrap();
+        let theirs = |ours: &[&str]| ours.iter().map(|name| ((*name).to_owned(), json!("theirs"))).collect();
+        let mut attributes: Map<String, Value> = theirs(SHOWN);
+        attributes.insert("characteristic".to_owned(), json!([{ "name": "shoeSize", "value": 42 }]));
+        let mut of_medium: Map<String, Value> = theirs(MEDIUM_SHOWN);
+        of_medium.insert("characteristic".to_owned(), json!({ "emailAddress": "theirs", "city": "Bern" }));
+        let medium = Medium {
+            id: "CM-1".to_owned(),
+            kind: MediumType::Email,
+            value: "ada@example.test".to_owned(),
+            is_primary: true,
+            valid_from: at,
+            attributes: of_medium,
+        };
+        Customer {
+            id: "CUST-1".to_owned().into(),
+            party_id: "PTY-1".to_owned(),
+            account_id: "ACC-1".to_owned(),
+            status: CustomerStatus::Closed,
+            status_reason: Some("moved".to_owned()),
+            since: at,
+            closed_at: Some(at),
+            kyc_status: KycStatus::Verified,
+            kyc_verified_at: Some(at),
+            given_name: "Ada".to_owned(),
+            family_name: "Lovelace".to_owned(),
+            date_of_birth: None,
+            media: vec![medium],
+            attributes,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn each_of_our_names_is_said_once_and_by_us() {
+        let customer = customer();
+        let text = serde_json::to_string(&resource_of(&customer)).unwrap();
+        let shown = object(serde_json::from_str(&text).unwrap());
+        assert_eq!(shown.keys().collect::<Vec<_>>(), SHOWN);
+        let medium = object(shown["contactMedium"][0].clone());
+        assert_eq!(medium.keys().collect::<Vec<_>>(), MEDIUM_SHOWN);
+        assert!(!text.contains("theirs"), "{text}");
+    }
+
+    #[test]
+    fn what_a_caller_said_of_values_stands_beside_ours() {
+        let customer = customer();
+        let shown = serde_json::to_value(resource_of(&customer)).unwrap();
+        assert_eq!(shown["characteristic"][2], json!({ "name": "shoeSize", "value": 42, "valueType": "integer" }));
+        assert_eq!(
+            shown["contactMedium"][0]["characteristic"],
+            json!({ "emailAddress": "ada@example.test", "city": "Bern", "@type": "MediumCharacteristic" })
+        );
+    }
+}

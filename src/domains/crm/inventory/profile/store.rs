@@ -181,7 +181,7 @@ pub(crate) async fn add(tx: &Tx, cx: &Context, operator: &Operator, new: &[NewPr
     );
     let highest = HighestRow::find_by_statement(highest).one(&**tx).await?.map_or(-1, |row| row.number);
     let left = (NUMBER_MAX - highest).max(0);
-    if i64::try_from(new.len()).is_ok_and(|wanted| wanted > left) {
+    if !i64::try_from(new.len()).is_ok_and(|wanted| wanted <= left) {
         return Err(Error::invalid(
             "/count",
             format!(
